@@ -1,0 +1,57 @@
+# Every target sets up what it needs; a second call does no work twice.
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := $(shell command -v uv || echo .uv/bin/uv)
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+# An active environment of the caller's must not catch the installation.
+unexport VIRTUAL_ENV CONDA_PREFIX
+
+.PHONY: help setup demo test lint bench kill-test lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: .venv/.built ## Make the environment and build the extension: leaves .venv/bin/frbench
+
+demo: setup ## Benchmark the example templates by group and write out/demo/report.html
+	@$(BIN)/frbench demo --out out/demo
+
+test: lint ## Run every check: lint, types, Rust tests, Python tests
+	cargo test --quiet
+	$(BIN)/pytest
+
+lint: setup ## Format and lint checks, types
+	cargo fmt --check
+	cargo clippy --quiet --all-targets --all-features -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup ## Time search and sweep against peers, answers checked first
+	$(BIN)/pytest benches --benchmark-enable --benchmark-group-by=group --benchmark-columns=median,iqr,rounds
+
+kill-test: setup ## Kill a sweep 50 times at random moments and resume it each time
+	$(BIN)/python tests/kill_and_resume.py --kills 50
+
+lock: .venv/.packages ## Rewrite requirements.lock with the newest versions
+	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	  --group dev --quiet pyproject.toml -o requirements.lock
+
+clean: ## Remove everything that the targets made
+	rm -rf .venv .uv target out python/frbench/*.so
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9"
+
+.venv/.packages: requirements.lock $(if $(filter .uv/%,$(UV)),.uv/bin/uv)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+.venv/.built: .venv/.packages pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs')
+	VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/$(BIN):$(dir $(abspath $(UV))):$$PATH" \
+	  $(BIN)/maturin develop --release --quiet --locked --uv
+	@touch $@

@@ -1,0 +1,61 @@
+"""What can go wrong, one class for each thing that a caller may want to catch.
+
+Every message is one sentence: what, got, expected, next step. `code` is stable and meant for programs.
+"""
+
+from __future__ import annotations
+
+
+class FrbenchError(Exception):
+    """Any mistake that frbench explains; the command line prints the message and exits with `exit_code`."""
+
+    code = "frbench"
+    exit_code = 2
+
+
+class InputError(FrbenchError, ValueError):
+    """A file or an argument does not say what it must; the message names the file, row or field."""
+
+    code = "input"
+
+
+class PlanMismatch(FrbenchError, ValueError):
+    """Two tallies do not count the same thing."""
+
+    code = "plan-mismatch"
+
+
+class TileCountedTwice(FrbenchError, ValueError):
+    """Adding these tallies would count a tile twice."""
+
+    code = "tile-counted-twice"
+
+
+class EdgeNotInPlan(FrbenchError, LookupError):
+    """The tally cannot answer at this threshold, because it is not one of the edges of its axis."""
+
+    code = "edge-not-in-plan"
+
+
+class FormatError(FrbenchError, ValueError):
+    """A file of frbench's own is damaged or of a version that this release cannot read."""
+
+    code = "format"
+
+
+class EngineUnavailable(FrbenchError, RuntimeError):
+    """The engine or instruction set that was asked for is not available here."""
+
+    code = "engine-unavailable"
+
+
+class OutputError(FrbenchError, OSError):
+    """A result could not be written; nothing half-written was left behind."""
+
+    code = "output"
+
+
+class Conservation(FrbenchError, AssertionError):
+    """An engine returned another number of trials than the plan declares: its counts must not be used."""
+
+    code = "conservation"

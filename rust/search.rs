@@ -1,0 +1,260 @@
+//! Search: the best `k` gallery rows of each probe, exactly, and how many rows reach a floor.
+//!
+//! A row may enter the best `k` only if its screened score plus `slack` reaches the `k`-th best score found so
+//! far; then its score is settled by the definition. Equal scores are ordered by the lower row.
+
+use crate::count::{CHUNK_PANELS, STRIP, chunks, part};
+use crate::dot::{Kernel, LANES, Tile, slack};
+use crate::error::Error;
+use crate::rows::Rows;
+use crate::work;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+/// Probes of one unit of work.
+const UNIT_PROBES: usize = 32;
+/// Gallery rows of one unit of work, at most and at least.
+const UNIT_GALLERY: Range<usize> = 4096..65536;
+
+/// What a search returns, for `m` probes.
+#[derive(Debug, PartialEq)]
+pub struct Found {
+    /// `m * k` scores, best first for each probe.
+    pub scores: Vec<f32>,
+    /// `m * k` gallery rows.
+    pub rows: Vec<i64>,
+    /// For each probe, gallery rows whose score is at or above its floor; empty without floors.
+    pub at_or_above: Vec<u64>,
+}
+
+/// A gallery row and its score; greater is better, and of equal scores the lower row is better.
+#[derive(Clone, Copy, PartialEq)]
+struct Hit {
+    score: f32,
+    row: usize,
+}
+
+impl Eq for Hit {}
+
+impl Ord for Hit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Scores are never NaN; -0.0 equals 0.0.
+        self.score.partial_cmp(&other.score).unwrap_or(Ordering::Equal).then(other.row.cmp(&self.row))
+    }
+}
+
+impl PartialOrd for Hit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The best hits and the count of one probe, over the rows seen so far.
+#[derive(Clone)]
+struct Best {
+    k: usize,
+    hits: BinaryHeap<Reverse<Hit>>,
+    at_or_above: u64,
+}
+
+impl Best {
+    fn new(k: usize) -> Self {
+        Best { k, hits: BinaryHeap::with_capacity(k + 1), at_or_above: 0 }
+    }
+
+    /// A screened score this low cannot enter.
+    fn excludes(&self, screened: f32, slack: f32) -> bool {
+        self.k == 0
+            || (self.hits.len() == self.k && self.hits.peek().is_some_and(|worst| worst.0.score - screened > slack))
+    }
+
+    fn offer(&mut self, hit: Hit) {
+        self.hits.push(Reverse(hit));
+        if self.hits.len() > self.k {
+            self.hits.pop();
+        }
+    }
+
+    fn merge(&mut self, other: Best) {
+        other.hits.into_iter().for_each(|hit| self.offer(hit.0));
+        self.at_or_above += other.at_or_above;
+    }
+}
+
+/// The best `k` rows of `gallery` for every row of `probes`, and counts at or above `floors`, one a probe.
+pub fn search(
+    gallery: &Rows,
+    probes: &Rows,
+    k: usize,
+    floors: Option<&[f32]>,
+    kernel: Kernel,
+    threads: usize,
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<Found, Error> {
+    check(gallery, probes, k, floors)?;
+    let m = probes.len();
+    let probe_units = m.div_ceil(UNIT_PROBES);
+    let span = span(gallery.len(), probe_units, work::threads_or_all(threads));
+    let gallery_units = gallery.len().div_ceil(span);
+    let scan = Scan { gallery, probes, k, floors, kernel, slack: slack(probes.dimension()) };
+    let parts = work::share(probe_units * gallery_units, threads, stop, Vec::new, |mine, unit| {
+        let rows = part(&(0..m), unit / gallery_units, UNIT_PROBES);
+        let span = part(&(0..gallery.len()), unit % gallery_units, span);
+        mine.push((rows.start, scan.unit(rows, span)));
+    })?;
+    let mut best = vec![Best::new(k); m];
+    for (start, found) in parts.into_iter().flatten() {
+        best[start..].iter_mut().zip(found).for_each(|(best, found)| best.merge(found));
+    }
+    Ok(collect(best, k, floors.is_some()))
+}
+
+fn check(gallery: &Rows, probes: &Rows, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
+    if gallery.dimension() != probes.dimension() {
+        return Err(Error::Shape(format!(
+            "probes have dimension {}, the gallery has {}",
+            probes.dimension(),
+            gallery.dimension()
+        )));
+    }
+    if k > gallery.len() {
+        return Err(Error::Shape(format!("k is {k}, but the gallery has {} rows", gallery.len())));
+    }
+    if floors.is_some_and(|f| f.len() != probes.len()) {
+        return Err(Error::Shape("floors must have one entry for each probe".into()));
+    }
+    Ok(())
+}
+
+/// Gallery rows of a unit: enough units for every thread, none too small to be worth one.
+fn span(n: usize, probe_units: usize, threads: usize) -> usize {
+    let wanted = n.div_ceil((4 * threads).div_ceil(probe_units.max(1)));
+    let span = wanted.clamp(UNIT_GALLERY.start, UNIT_GALLERY.end);
+    span.next_multiple_of(CHUNK_PANELS * LANES)
+}
+
+struct Scan<'a> {
+    gallery: &'a Rows,
+    probes: &'a Rows,
+    k: usize,
+    floors: Option<&'a [f32]>,
+    kernel: Kernel,
+    slack: f32,
+}
+
+impl Scan<'_> {
+    fn unit(&self, probes: Range<usize>, gallery: Range<usize>) -> Vec<Best> {
+        let mut best = vec![Best::new(self.k); probes.len()];
+        let mut out = [0.0f32; STRIP * CHUNK_PANELS * LANES];
+        for (panels, rows) in chunks(gallery) {
+            let width = panels.len() * LANES;
+            for start in probes.clone().step_by(STRIP) {
+                let strip = start..(start + STRIP).min(probes.end);
+                let tile = Tile {
+                    probes: self.probes.block(strip.start, strip.end),
+                    stride: self.probes.stride(),
+                    d: self.probes.dimension(),
+                    panels: self.gallery.panels().slice(panels.start, panels.end),
+                    width,
+                };
+                self.kernel.screen(tile, &mut out);
+                for (scores, i) in out.chunks_exact(width).zip(strip) {
+                    self.sift(i, &rows, &scores[..rows.len()], &mut best[i - probes.start]);
+                }
+            }
+        }
+        best
+    }
+
+    /// Takes from the screened scores of probe `i` what may be among its best or at its floor.
+    fn sift(&self, i: usize, rows: &Range<usize>, scores: &[f32], best: &mut Best) {
+        let score = |row: usize| self.kernel.score(self.probes.row(i), self.gallery.row(row));
+        for (row, &screened) in rows.clone().zip(scores) {
+            if !best.excludes(screened, self.slack) {
+                best.offer(Hit { score: score(row), row });
+            }
+        }
+        if let Some(floors) = self.floors {
+            let floor = floors[i];
+            best.at_or_above += rows
+                .clone()
+                .zip(scores)
+                .filter(|&(row, &screened)| {
+                    screened - floor > self.slack || (floor - screened <= self.slack && score(row) >= floor)
+                })
+                .count() as u64;
+        }
+    }
+}
+
+fn collect(best: Vec<Best>, k: usize, counted: bool) -> Found {
+    let mut found = Found { scores: Vec::with_capacity(best.len() * k), rows: Vec::new(), at_or_above: Vec::new() };
+    for best in best {
+        // Ascending in `Reverse` is best first.
+        for Reverse(hit) in best.hits.into_sorted_vec() {
+            found.scores.push(hit.score);
+            found.rows.push(hit.row as i64);
+        }
+        if counted {
+            found.at_or_above.push(best.at_or_above);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::tests::ties;
+    use proptest::prelude::*;
+
+    fn by_definition(gallery: &Rows, probes: &Rows, k: usize, floors: &[f32]) -> Found {
+        let scalar = Kernel::choose(Some("scalar")).unwrap();
+        let mut found = Found { scores: vec![], rows: vec![], at_or_above: vec![] };
+        for i in 0..probes.len() {
+            let mut hits: Vec<(f32, usize)> =
+                (0..gallery.len()).map(|j| (scalar.score(probes.row(i), gallery.row(j)), j)).collect();
+            found.at_or_above.push(hits.iter().filter(|h| h.0 >= floors[i]).count() as u64);
+            hits.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
+            found.scores.extend(hits[..k].iter().map(|h| h.0));
+            found.rows.extend(hits[..k].iter().map(|h| h.1 as i64));
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn every_kernel_and_thread_count_finds_what_the_definition_finds(
+            n in 1usize..9000, m in 1usize..80, d in 1usize..20, k in 0usize..60, seed: u64, threads in 1usize..9,
+        ) {
+            let (gallery, probes) = (ties(n, d, seed), ties(m, d, seed ^ 1));
+            let k = k.min(n);
+            let scalar = Kernel::choose(Some("scalar")).unwrap();
+            let floors: Vec<f32> = (0..m).map(|i| scalar.score(probes.row(i), gallery.row(i % n))).collect();
+            let expected = by_definition(&gallery, &probes, k, &floors);
+            for kernel in Kernel::available() {
+                let found = search(&gallery, &probes, k, Some(&floors), kernel, threads, &mut || false).unwrap();
+                prop_assert_eq!(&found, &expected, "{}", kernel.name());
+            }
+        }
+    }
+
+    #[test]
+    fn equal_scores_come_in_order_of_rows() {
+        let gallery = Rows::new(&[1.0; 600], 600, 1);
+        let probes = Rows::new(&[1.0], 1, 1);
+        let kernel = Kernel::choose(None).unwrap();
+        let found = search(&gallery, &probes, 3, None, kernel, 4, &mut || false).unwrap();
+        assert_eq!((found.rows, found.scores), (vec![0, 1, 2], vec![1.0; 3]));
+    }
+
+    #[test]
+    fn more_candidates_than_rows_are_refused() {
+        let rows = Rows::new(&[1.0], 1, 1);
+        let kernel = Kernel::choose(None).unwrap();
+        assert!(matches!(search(&rows, &rows, 2, None, kernel, 1, &mut || false), Err(Error::Shape(_))));
+    }
+}
