@@ -30,7 +30,7 @@ impl Isa for Avx512 {
     fn screen(self, at: Tile<'_>, out: &mut [f32]) {
         let mut done = strips::<_, 8, 2>(self, at, out);
         for step in [strips::<Self, 4, 4>, strips::<Self, 1, 8>] {
-            done += step(self, at.from_probe(done), &mut out[done * at.width..]);
+            done += step(self, at.at_probe(done), &mut out[done * at.width..]);
         }
     }
 }

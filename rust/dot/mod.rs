@@ -78,11 +78,11 @@ impl<'a> Tile<'a> {
         self.panels.len() / (self.d * LANES)
     }
 
-    fn from_probe(self, r: usize) -> Self {
+    fn at_probe(self, r: usize) -> Self {
         Tile { probes: &self.probes[r * self.stride..], ..self }
     }
 
-    fn from_panel(self, p: usize) -> Self {
+    fn at_panel(self, p: usize) -> Self {
         Tile { panels: &self.panels[p * self.d * LANES..], ..self }
     }
 
@@ -101,15 +101,15 @@ fn strips<I: Isa, const R: usize, const P: usize>(isa: I, at: Tile<'_>, out: &mu
     let (n_probes, n_panels) = (at.n_probes(), at.n_panels());
     let mut r = 0;
     while r + R <= n_probes {
-        let strip = at.from_probe(r);
+        let strip = at.at_probe(r);
         let out = &mut out[r * at.width..];
         let mut p = 0;
         while p + P <= n_panels {
-            isa.tile::<R, P>(strip.from_panel(p), &mut out[p * LANES..]);
+            isa.tile::<R, P>(strip.at_panel(p), &mut out[p * LANES..]);
             p += P;
         }
         while p < n_panels {
-            isa.tile::<R, 1>(strip.from_panel(p), &mut out[p * LANES..]);
+            isa.tile::<R, 1>(strip.at_panel(p), &mut out[p * LANES..]);
             p += 1;
         }
         r += R;

@@ -29,7 +29,7 @@ impl Isa for Neon {
 
     fn screen(self, at: Tile<'_>, out: &mut [f32]) {
         let done = strips::<_, 4, 1>(self, at, out);
-        strips::<_, 1, 4>(self, at.from_probe(done), &mut out[done * at.width..]);
+        strips::<_, 1, 4>(self, at.at_probe(done), &mut out[done * at.width..]);
     }
 }
 

@@ -1,0 +1,167 @@
+"""Calibrate: the smallest threshold that keeps a false-positive rate, set on one population and then frozen.
+
+Convention K2: T is the smallest score with rate(T) <= target, so the target is never exceeded. Scores are float32,
+so T is a float32, and it is found exactly: the interval that must hold it is cut into many at once, counting, until
+its ends are neighbouring float32. Two passes are enough where scores are not near zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import InputError
+
+Tail = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+EDGES_A_PASS = 1 << 14
+RULE_OF_30 = 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """A rate to keep, as the user wrote it: metric `fmr` or `fpir`."""
+
+    metric: str
+    text: str
+
+    @property
+    def rate(self) -> Fraction:
+        """The rate, exactly as written."""
+        return Fraction(self.text)
+
+    @property
+    def name(self) -> str:
+        """The target as it is written on the command line."""
+        return f"{self.metric}={self.text}"
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold and where it came from.
+
+    threshold : None if the data cannot support the target, with the reason.
+    k, n : false positives at the threshold and trials of the population it was set on.
+    """
+
+    at: str
+    population: str
+    threshold: float | None
+    k: int
+    n: int
+    reason: str = ""
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether at least 30 false positives stand behind the threshold (rule of 30)."""
+        return self.k >= RULE_OF_30
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields, the achieved rate and the rule of 30 as JSON values."""
+        achieved = self.k / self.n if self.n and self.threshold is not None else None
+        return asdict(self) | {"achieved": achieved, "rule_of_30": self.is_supported}
+
+
+def parse_targets(text: str, metrics: Sequence[str]) -> list[Target]:
+    """Targets of `fmr=1e-3,1e-4` or `fmr=1e-3,fpir=0.01`.
+
+    Raises
+    ------
+    InputError : another metric than `metrics`, or a rate that is not above 0 and at most 1.
+    """
+    targets: list[Target] = []
+    metric = ""
+    for item in text.split(","):
+        name, equals, value = item.strip().rpartition("=")
+        metric = name.strip() if equals else metric
+        expected = " or ".join(f"{m}=1e-3" for m in metrics)
+        if metric not in metrics:
+            raise InputError(f"--at '{text}': '{item}' does not name a rate that can be set here, expected {expected}")
+        try:
+            rate = Fraction(value.strip())
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1:
+            raise InputError(f"--at '{text}': rate '{value}' is not above 0 and at most 1, expected {expected}")
+        targets.append(Target(metric, value.strip()))
+    return targets
+
+
+def operating_points(
+    tail: Tail, n: int, targets: Sequence[Target], *, population: str, unscored_accepted: int = 0
+) -> list[OperatingPoint]:
+    """The smallest threshold for each target, or the reason why there is none.
+
+    Parameters
+    ----------
+    tail : number of scored trials of the population at or above each of the increasing edges.
+    n : trials of the population.
+    unscored_accepted : trials without a score that the failure policy counts as false positives.
+    """
+    allowed = [int(target.rate * n) - unscored_accepted for target in targets]
+    possible = [i for i, target in enumerate(targets) if n and target.rate * n >= 1 and allowed[i] >= 0]
+    thresholds = smallest_thresholds(tail, [allowed[i] for i in possible])
+    found = dict(zip(possible, thresholds, strict=True))
+    points = []
+    for i, target in enumerate(targets):
+        if i in found:
+            threshold, k = found[i]
+            points.append(OperatingPoint(target.name, population, threshold, k + unscored_accepted, n))
+        else:
+            points.append(OperatingPoint(target.name, population, None, 0, n, _refusal(target, n)))
+    return points
+
+
+def _refusal(target: Target, n: int) -> str:
+    needed = -(-target.rate.denominator // target.rate.numerator)
+    if n < needed:
+        more = f"at least {needed} are needed, {RULE_OF_30 * needed} for 30 errors"
+        return f"{n} trials cannot show a rate of {target.text}; {more}"
+    return f"failed templates alone exceed a rate of {target.text} under the policy that accepts them"
+
+
+def smallest_thresholds(tail: Tail, allowed: Sequence[int]) -> list[tuple[float, int]]:
+    """For each number of trials allowed, the smallest float32 T with at most that many at or above it, and how many."""
+    # Cosines of float32 unit rows stay within a few units in the last place of [-1, 1].
+    lowest, highest = _ordinal(np.float32(-1.001)), _ordinal(np.float32(1.001))
+    brackets = [(lowest, highest)] * len(allowed)
+    cuts = np.array([_ordinal(x) for x in np.linspace(-1, 1, EDGES_A_PASS, dtype=np.float32)])
+    counted = {highest: 0}
+    while unsettled := {b for b in brackets if b[1] - b[0] > 1}:
+        if len(counted) > 1:
+            cuts = np.unique(np.concatenate([_cuts(low, high, len(unsettled)) for low, high in unsettled]))
+        counts = tail(_float(cuts).astype(np.float64))
+        counted |= dict(zip(cuts.tolist(), counts.tolist(), strict=True))
+        brackets = [_narrow(b, k, cuts, counts) for b, k in zip(brackets, allowed, strict=True)]
+    return [(float(_float(np.array(high))), counted[high]) for _, high in brackets]
+
+
+def _cuts(low: int, high: int, share: int) -> NDArray[np.int64]:
+    """Ordinals strictly between, evenly, at most the share of one pass."""
+    n = min(high - low - 1, EDGES_A_PASS // share)
+    return low + np.arange(1, n + 1) * (high - low) // (n + 1)
+
+
+def _narrow(
+    bracket: tuple[int, int], allowed: int, cuts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[int, int]:
+    """The part of the bracket between the last cut with too many trials and the first without."""
+    inside = (cuts > bracket[0]) & (cuts < bracket[1])
+    too_many = cuts[inside & (counts > allowed)]
+    enough = cuts[inside & (counts <= allowed)]
+    return (int(too_many[-1]) if len(too_many) else bracket[0], int(enough[0]) if len(enough) else bracket[1])
+
+
+def _ordinal(value: np.float32) -> int:
+    """Position of a float32 in increasing order; 0 for zero."""
+    bits = int(value.view(np.int32))
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+
+
+def _float(ordinals: NDArray[np.int64]) -> NDArray[np.float32]:
+    magnitude = np.abs(ordinals).astype(np.int32).view(np.float32)
+    return np.where(ordinals < 0, -magnitude, magnitude)

@@ -1,0 +1,114 @@
+"""Candidates: what a 1:N search returned, before anything is counted.
+
+The best of two gallery shards is not the sum of two counts, so candidates are merged over shards first. Ranks do
+add: a mate's rank is 1 + the sum over shards of the non-mates whose score is at or above its score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import InputError, PlanMismatch, TileCountedTwice
+
+Shard = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The best k of each probe, over the gallery rows of `shards`.
+
+    search : digest of gallery, probes, split and k; candidates of two searches are never merged.
+    shards : half-open ranges of gallery rows that have been searched.
+    probe : (m,) number of each probe.
+    scores, rows : (m, k) best first; -inf and -1 where there is none.
+    mate_score : (m,) best score of an enrolled mate; NaN without a scored mate.
+    above_mate : (m,) non-mates at or above the mate's score, in these shards.
+    """
+
+    search: str
+    shards: frozenset[Shard]
+    probe: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    mate_score: NDArray[np.float32]
+    above_mate: NDArray[np.int64]
+
+    @property
+    def k(self) -> int:
+        """Length of the candidate lists."""
+        return int(self.scores.shape[1])
+
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """(m,) rank of the best mate, 1 is first; 0 without a scored mate. Ties count against the mate."""
+        return np.where(np.isnan(self.mate_score), 0, 1 + self.above_mate)
+
+    def merge(self, other: Candidates) -> Candidates:
+        """The candidates of both parts of the gallery, for the same probes.
+
+        Raises
+        ------
+        PlanMismatch : another search or other probes.
+        TileCountedTwice : a gallery row would be searched twice.
+        """
+        self._same_search(other)
+        if not np.array_equal(self.probe, other.probe):
+            raise PlanMismatch("cannot merge candidates of different probes; search both shards with the same ones")
+        for a in self.shards:
+            for b in other.shards:
+                if a[0] < b[1] and b[0] < a[1]:
+                    raise TileCountedTwice(
+                        f"gallery rows {max(a[0], b[0])} to {min(a[1], b[1]) - 1} are in both; merge each once"
+                    )
+        scores = np.concatenate([self.scores, other.scores], axis=1)
+        rows = np.concatenate([self.rows, other.rows], axis=1)
+        empty = rows < 0
+        best = np.lexsort((np.where(empty, np.iinfo(np.int64).max, rows), -scores), axis=1)[:, : self.k]
+        return Candidates(
+            search=self.search,
+            shards=self.shards | other.shards,
+            probe=self.probe,
+            scores=np.take_along_axis(scores, best, axis=1),
+            rows=np.take_along_axis(rows, best, axis=1),
+            mate_score=self.mate_score,
+            above_mate=self.above_mate + other.above_mate,
+        )
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays by name, for a file."""
+        names = ("probe", "scores", "rows", "mate_score", "above_mate")
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in names}
+
+    def _same_search(self, other: Candidates) -> None:
+        if self.search != other.search:
+            raise PlanMismatch(
+                f"cannot put candidates of two searches together: {self.search[:8]} and {other.search[:8]}; "
+                "search again with the same gallery, probes and k"
+            )
+
+
+def concatenate(parts: Sequence[Candidates]) -> Candidates:
+    """The candidates of disjoint sets of probes over the same gallery rows, in order of probes.
+
+    Raises
+    ------
+    PlanMismatch : parts of two searches, or over different gallery rows.
+    TileCountedTwice : a probe is in two parts.
+    """
+    if not parts:
+        raise InputError("no candidates to put together")
+    first = parts[0]
+    for part in parts[1:]:
+        first._same_search(part)
+        if part.shards != first.shards:
+            raise PlanMismatch("cannot put candidates over different gallery rows together; merge the shards first")
+    probe = np.concatenate([p.probe for p in parts])
+    order = np.argsort(probe, kind="stable")
+    if (np.diff(probe[order]) == 0).any():
+        raise TileCountedTwice("a probe is in two of the parts, and would be counted twice; take each once")
+    joined = {name: np.concatenate([p.arrays()[name] for p in parts])[order] for name in first.arrays()}
+    return Candidates(search=first.search, shards=first.shards, **joined)

@@ -1,0 +1,63 @@
+"""Engines: each scores, counts and searches rows; all give the same answers.
+
+An engine packs unit rows once. What it then offers is small enough that a new one is a class with three methods,
+and `tests/test_engines.py` holds every engine to the oracle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Rows(Protocol):
+    """Unit rows, packed by an engine."""
+
+    def __len__(self) -> int: ...
+
+    def count(
+        self,
+        gallery: Self,
+        edges: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        n_cells: int,
+    ) -> NDArray[np.uint64]:
+        """(n_cells, t + 1) pairs by cell and by the number of edges at or below their score.
+
+        `cells[probe group, gallery group]` is a pair's cell; `upper` counts only pairs whose gallery row comes
+        after the probe row.
+        """
+        ...
+
+    def search(
+        self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+        """(m, k) best scores, (m, k) their rows, ties by lower row; (m,) rows at or above `floors`, or (0,)."""
+        ...
+
+    def score_pairs(self, other: Self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of rows `mine[i]` of this and `theirs[i]` of `other`."""
+        ...
+
+
+class Engine(Protocol):
+    """Something that can pack rows."""
+
+    name: str
+
+    def rows(self, unit: NDArray[np.float32]) -> Rows:
+        """`unit` (n, d) packed for this engine."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """What a manifest says about this engine."""
+        ...

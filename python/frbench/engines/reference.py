@@ -1,0 +1,112 @@
+"""The reference engine: the definition of a score in numpy float64, written to be read. It is the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANES = 16
+
+
+def unit_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Unit rows (n, d) of `matrix`, and which rows have a direction; the others are zero.
+
+    A row is scaled by the power of two that brings its largest component into [1, 2), which is exact, and divided
+    by its norm in float64; the quotient is rounded to float32.
+    """
+    rows = np.asarray(matrix, dtype=np.float64)
+    largest = np.abs(rows).max(axis=1)
+    ok = np.isfinite(rows).all(axis=1) & (largest > 0)
+    unit = np.zeros(rows.shape, dtype=np.float32)
+    scaled = np.ldexp(rows[ok], 1 - np.frexp(largest[ok])[1][:, None])
+    unit[ok] = scaled / np.sqrt(_add(scaled[:, None, :], scaled[:, None, :]))
+    return unit, ok
+
+
+def scores(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, m) scores of the rows of `a` and of `b`: float64 sums in the order of the definition, rounded to float32."""
+    wide_b = b.astype(np.float64)[None, :, :]
+    out = np.empty((len(a), len(b)), dtype=np.float32)
+    for i, row in enumerate(a.astype(np.float64)):
+        out[i] = _add(np.broadcast_to(row, wide_b.shape), wide_b)[0]
+    return out
+
+
+def _add(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of products over the last axis: sixteen sums, one for each remainder by sixteen, then by halves."""
+    lanes = np.zeros((*x.shape[:-1], LANES))
+    for k in range(0, x.shape[-1], LANES):
+        product = x[..., k : k + LANES] * y[..., k : k + LANES]
+        lanes[..., : product.shape[-1]] += product
+    while lanes.shape[-1] > 1:
+        half = lanes.shape[-1] // 2
+        lanes = lanes[..., :half] + lanes[..., half:]
+    total: NDArray[np.float64] = lanes[..., 0]
+    return total
+
+
+class ReferenceRows:
+    """Unit rows as they are."""
+
+    def __init__(self, unit: NDArray[np.float32]) -> None:
+        self.unit = unit
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def count(
+        self,
+        gallery: ReferenceRows,
+        edges: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        n_cells: int,
+    ) -> NDArray[np.uint64]:
+        """See `engines.Rows.count`."""
+        i, j = np.arange(*probe_range), np.arange(*gallery_range)
+        bins = np.searchsorted(edges, scores(self.unit[i], gallery.unit[j]), side="right")
+        cell = cells[np.ix_(probe_groups[i], gallery_groups[j])]
+        wanted = j[None, :] > i[:, None] if upper else np.ones(cell.shape, dtype=bool)
+        counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
+        np.add.at(counts, (cell[wanted], bins[wanted]), np.uint64(1))
+        return counts
+
+    def search(
+        self, probes: ReferenceRows, k: int, *, floors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+        """See `engines.Rows.search`."""
+        if k > len(self):
+            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
+        all_scores = scores(probes.unit, self.unit)
+        order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
+        at_or_above = np.zeros(0) if floors is None else (all_scores >= floors[:, None]).sum(axis=1)
+        return np.take_along_axis(all_scores, order, axis=1), order.astype(np.int64), at_or_above.astype(np.uint64)
+
+    def score_pairs(
+        self, other: ReferenceRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """See `engines.Rows.score_pairs`."""
+        products = _add(self.unit[mine].astype(np.float64), other.unit[theirs].astype(np.float64))
+        return products.astype(np.float32)
+
+
+class ReferenceEngine:
+    """The oracle: slow, and for small populations."""
+
+    name = "reference"
+
+    def rows(self, unit: NDArray[np.float32]) -> ReferenceRows:
+        """`unit` (n, d) as it is."""
+        return ReferenceRows(unit)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Name, and that it is numpy in one thread."""
+        return {"engine": self.name, "isa": "numpy", "threads": 1}

@@ -1,0 +1,153 @@
+"""Files of a run: tallies and candidates with a version in the header, JSON, all written beside and renamed.
+
+Arrays are safetensors, which any language reads; the header says the format and its version.
+
+frbench.tally 1: `tiles` int64 (n, 2), `total` uint64 (c, t + 2), `touching` uint64 (b, c, t + 2); header `plan`.
+frbench.candidates 1: the arrays of `Candidates`; header `plan` and `shards`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from frbench.candidates import Candidates
+from frbench.errors import FormatError, OutputError
+from frbench.plan import Plan
+from frbench.tally import Tally
+
+TALLY = ("frbench.tally", "1")
+CANDIDATES = ("frbench.candidates", "1")
+
+
+def prepare(directory: Path) -> Path:
+    """`directory`, made if it was missing and proved to be writable.
+
+    Raises
+    ------
+    OutputError : it cannot be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {directory}: {_reason(error)}; choose another --out") from error
+    return directory
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Writes beside `path` and renames, so that the file is always whole.
+
+    Raises
+    ------
+    OutputError : it cannot be written; what was there before is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes `values` as JSON, one line an entry at the top level."""
+    lines = (f"  {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in values.items())
+    write(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises
+    ------
+    FormatError : missing or not JSON.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path} is not a file of a frbench run: {error}") from error
+    return values
+
+
+def save_tally(tally: Tally, path: Path) -> None:
+    """Writes `tally` to `path`."""
+    arrays = {
+        "tiles": np.array(sorted(tally.tiles), dtype=np.int64).reshape(-1, 2),
+        "total": tally.total,
+        "touching": tally.touching,
+    }
+    write(path, save(arrays, _header(TALLY, plan=tally.plan.to_json())))
+
+
+def load_tally(path: Path) -> Tally:
+    """The tally in `path`.
+
+    Raises
+    ------
+    FormatError : missing, damaged, or of another version.
+    """
+    header, arrays = _read(path, TALLY)
+    plan = Plan.from_json(header["plan"])
+    empty = Tally.zero(plan)
+    if arrays["total"].shape != empty.total.shape or arrays["touching"].shape != empty.touching.shape:
+        raise FormatError(f"{path} does not fit its own plan; count it again")
+    tiles = frozenset((int(i), int(j)) for i, j in arrays["tiles"])
+    return Tally(plan, tiles, arrays["total"], arrays["touching"])
+
+
+def save_candidates(candidates: Candidates, path: Path) -> None:
+    """Writes `candidates` to `path`."""
+    header = _header(CANDIDATES, search=candidates.search, shards=json.dumps(sorted(candidates.shards)))
+    write(path, save(candidates.arrays(), header))
+
+
+def load_candidates(path: Path) -> Candidates:
+    """The candidates in `path`.
+
+    Raises
+    ------
+    FormatError : missing, damaged, or of another version.
+    """
+    header, arrays = _read(path, CANDIDATES)
+    shards = frozenset((int(a), int(b)) for a, b in json.loads(header["shards"]))
+    return Candidates(search=header["search"], shards=shards, **arrays)
+
+
+def _header(kind: tuple[str, str], **entries: str) -> dict[str, str]:
+    return {"format": kind[0], "version": kind[1], **entries}
+
+
+def _read(path: Path, kind: tuple[str, str]) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+    try:
+        with safe_open(path, framework="np") as file:
+            header = file.metadata() or {}
+            if header.get("format") != kind[0]:
+                raise FormatError(f"{path} is not a {kind[0]} file; its header says {header.get('format')}")
+            if header.get("version") != kind[1]:
+                got = header.get("version")
+                raise FormatError(f"{path} has format version {got}, expected {kind[1]}; use the release that wrote it")
+            names = file.keys()
+            return header, {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise FormatError(f"{path} is missing or damaged: {error}") from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,143 @@
+"""Gallery: a matrix of templates packed once, for search and counting from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from frbench import _rust
+from frbench.engines.cpu import CpuEngine
+from frbench.errors import InputError
+from frbench.plan import checked_thresholds
+
+
+class Gallery:
+    """Templates to search, packed once.
+
+    Rows are normalised here, in float64; the score of two rows is their cosine as `rust/dot` defines it, and
+    `score >= threshold` accepts. A row with NaN, an infinity or only zeros is a failed template: it stays in the
+    numbering, and is never found and never accepted.
+
+    Parameters
+    ----------
+    matrix : (n, d) float16, float32 or float64.
+    threads : 0 uses every processor.
+    isa : instruction set; None takes FRBENCH_ISA or the best that is there.
+
+    Raises
+    ------
+    InputError : not a matrix of floats, or without a usable row.
+
+    Example
+    -------
+    >>> gallery = Gallery(np.eye(3, dtype=np.float32))
+    >>> scores, rows = gallery.search(np.float32([[0, 1, 1]]), k=2)
+    >>> rows
+    array([[1, 2]])
+    """
+
+    def __init__(self, matrix: ArrayLike, *, threads: int = 0, isa: str | None = None) -> None:
+        self._engine = CpuEngine(threads=threads, isa=isa)
+        unit, ok = _unit(matrix, "gallery", threads)
+        self._kept = np.flatnonzero(ok)
+        if not len(self._kept):
+            raise InputError(f"gallery has no usable row: all {len(ok)} are NaN, infinite or zero")
+        self.failed: NDArray[np.int64] = np.flatnonzero(~ok)
+        self.n, self.dimension = len(unit), int(unit.shape[1])
+        self._rows = self._engine.rows(unit[self._kept])
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def isa(self) -> str:
+        """Instruction set in use."""
+        return self._engine.isa
+
+    def search(self, probes: ArrayLike, k: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The best `k` gallery rows of each probe, exactly; equal scores in order of rows.
+
+        Returns (m, k) scores float32 and (m, k) rows int64, best first. A failed probe has rows of -1 with scores
+        of -inf, and so have places beyond the usable rows of the gallery.
+
+        Raises
+        ------
+        InputError : k below 1 or above the number of rows; probes of another dimension.
+        """
+        if not 1 <= k <= self.n:
+            raise InputError(f"k is {k}, expected 1 to {self.n}, the number of gallery rows")
+        unit, ok = self._probes(probes)
+        found = min(k, len(self._kept))
+        scores = np.full((len(unit), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(unit), k), -1, dtype=np.int64)
+        best, at, _ = self._rows.search(self._engine.rows(unit[ok]), found)
+        scores[ok, :found] = best
+        rows[ok, :found] = self._kept[at]
+        return scores, rows
+
+    def count(
+        self,
+        probes: ArrayLike,
+        thresholds: Sequence[float] | NDArray[Any],
+        probe_groups: ArrayLike | None = None,
+        gallery_groups: ArrayLike | None = None,
+    ) -> NDArray[np.uint64]:
+        """Pairs of a probe and a gallery row whose score is at or above each threshold.
+
+        Parameters
+        ----------
+        thresholds : (t,) in [-1, 1], in any order.
+        probe_groups, gallery_groups : (m,) and (n,) group numbers from 0 on; None puts all in one group.
+
+        Returns (t,) without groups, else (probe groups, gallery groups, t), uint64. Failed rows are not accepted.
+        """
+        wanted = np.asarray(checked_thresholds(list(thresholds)), dtype=np.float64)
+        if not len(wanted):
+            raise InputError("thresholds is empty, expected at least one")
+        unit, ok = self._probes(probes)
+        a, n_a = _groups(probe_groups, len(unit), "probe_groups")
+        b, n_b = _groups(gallery_groups, self.n, "gallery_groups")
+        edges, place = np.unique(wanted, return_inverse=True)
+        rows = self._engine.rows(unit[ok])
+        bins = rows.count(
+            self._rows,
+            edges,
+            probe_range=(0, len(rows)),
+            gallery_range=(0, len(self._rows)),
+            upper=False,
+            probe_groups=a[ok],
+            gallery_groups=b[self._kept],
+            cells=np.arange(n_a * n_b, dtype=np.uint32).reshape(n_a, n_b),
+            n_cells=n_a * n_b,
+        )
+        tails = bins[:, :0:-1].cumsum(axis=1, dtype=np.uint64)[:, ::-1][:, place]
+        without_groups = probe_groups is None and gallery_groups is None
+        shaped: NDArray[np.uint64] = tails[0] if without_groups else tails.reshape(n_a, n_b, len(wanted))
+        return shaped
+
+    def _probes(self, probes: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        unit, ok = _unit(probes, "probes", self._engine.threads)
+        if unit.shape[1] != self.dimension:
+            raise InputError(f"probes have dimension {unit.shape[1]}, the gallery has {self.dimension}")
+        return unit, ok
+
+
+def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    array = np.asarray(matrix)
+    if array.ndim != 2 or array.dtype not in (np.float16, np.float32, np.float64) or not array.shape[1]:
+        raise InputError(
+            f"{what} is {array.dtype} of shape {array.shape}, expected a matrix (n, d) of float16, float32 or float64"
+        )
+    return _rust.unit_rows(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), threads)
+
+
+def _groups(groups: ArrayLike | None, n: int, what: str) -> tuple[NDArray[np.uint32], int]:
+    if groups is None:
+        return np.zeros(n, dtype=np.uint32), 1
+    numbers = np.asarray(groups)
+    if numbers.shape != (n,) or numbers.dtype.kind not in "iu" or (n and numbers.min() < 0):
+        raise InputError(f"{what} is {numbers.dtype} of shape {numbers.shape}, expected ({n},) integers from 0 on")
+    return numbers.astype(np.uint32), int(numbers.max()) + 1 if n else 1

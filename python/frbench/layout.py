@@ -1,0 +1,203 @@
+"""Layout: the rows of Templates in the order in which they are counted, and the closed-form number of trials.
+
+Rows are sorted by (block, group), so that within a run of rows the cell is constant. Failed templates are left
+out of the rows and kept in the numbers: every count of trials here is independent of any engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import InputError
+from frbench.plan import DEFAULT_BLOCKS, Cell, Plan, Tile, blocks_of, digest_of
+from frbench.templates import Templates
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows arranged for counting.
+
+    `group`, `subject`, `block` describe every row of the templates; `order` lists the scored rows in counting
+    order and `start` the first of each block, so rows `order[start[b]:start[b + 1]]` are those of block b.
+    """
+
+    templates: Templates
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    group: Ints
+    subject: Ints
+    block: Ints
+    n_blocks: int
+
+    @classmethod
+    def of(cls, templates: Templates, columns: Sequence[str], n_blocks: int = DEFAULT_BLOCKS) -> Layout:
+        """The layout of `templates` by the finest groups of the label `columns`."""
+        if n_blocks < 1:
+            raise InputError(f"number of blocks is {n_blocks}, expected at least 1")
+        subjects = subjects_of(templates)
+        _, subject = np.unique(subjects, return_inverse=True)
+        groups, group = finest_groups(templates, columns)
+        return cls(
+            templates=templates,
+            columns=tuple(columns),
+            groups=groups,
+            group=group,
+            subject=subject.astype(np.int64),
+            block=blocks_of(subjects, n_blocks),
+            n_blocks=n_blocks,
+        )
+
+    @cached_property
+    def order(self) -> Ints:
+        """(n_scored,) rows of the templates in counting order."""
+        scored = np.flatnonzero(~self.templates.failed)
+        return scored[np.lexsort((scored, self.subject[scored], self.group[scored], self.block[scored]))]
+
+    @cached_property
+    def start(self) -> Ints:
+        """(n_blocks + 1,) first position in `order` of each block."""
+        return np.searchsorted(self.block[self.order], np.arange(self.n_blocks + 1)).astype(np.int64)
+
+    def subjects_by_block(self, rows: Ints) -> tuple[tuple[int, ...], ...]:
+        """(group + 1, block) number of subjects of `rows`; the last row counts each once, whatever its groups."""
+        table = np.zeros((len(self.groups) + 1, self.n_blocks), dtype=np.int64)
+        _, first = np.unique(np.stack([self.group[rows], self.subject[rows]]), axis=1, return_index=True)
+        np.add.at(table, (self.group[rows[first]], self.block[rows[first]]), 1)
+        _, first = np.unique(self.subject[rows], return_index=True)
+        np.add.at(table[-1], self.block[rows[first]], 1)
+        return tuple(tuple(map(int, row)) for row in table)
+
+    def mated_pairs(self, block: int) -> tuple[Ints, Ints]:
+        """Positions in `order` of both rows of every scored mated pair of `block`."""
+        start, end = self.start[block], self.start[block + 1]
+        subject = self.subject[self.order[start:end]]
+        by_subject = np.argsort(subject, kind="stable")
+        sizes = np.unique(subject, return_counts=True)[1]
+        first = start + np.cumsum(sizes) - sizes
+        a, b = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for size in np.unique(sizes[sizes > 1]):
+            i, j = np.triu_indices(int(size), k=1)
+            base = first[sizes == size][:, None]
+            a.append((base + i).ravel())
+            b.append((base + j).ravel())
+        at, to = np.concatenate(a), np.concatenate(b)
+        return start + by_subject[at - start], start + by_subject[to - start]
+
+    def trials(self, tile: Tile, *, scored: bool) -> tuple[Ints, Ints]:
+        """(g, g) numbers of non-mated and of mated pairs of the tile, upper triangle; all rows or scored ones."""
+        i, j = tile
+        rows = self._rows_by_block(scored)
+        if i != j:
+            return _upper(np.outer(rows[i], rows[j])), np.zeros((len(self.groups),) * 2, np.int64)
+        mated = self._mated_by_block(scored)[i]
+        pairs = np.outer(rows[i], rows[i])
+        np.fill_diagonal(pairs, rows[i] * (rows[i] - 1) // 2)
+        return np.triu(pairs) - mated, mated
+
+    def all_trials(self) -> tuple[Ints, Ints]:
+        """(g, g) numbers of non-mated and of mated pairs of the whole plan, upper triangle, failed ones included."""
+        rows = self._rows_by_block(False).sum(axis=0)
+        mated = self._mated_by_block(False).sum(axis=0)
+        pairs = np.outer(rows, rows)
+        np.fill_diagonal(pairs, rows * (rows - 1) // 2)
+        return np.triu(pairs) - mated, mated
+
+    def verify_plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
+        """The plan of all unordered pairs of templates."""
+        non_mated, mated = self.all_trials()
+        table = {(False, a, b): non_mated[a, b] for a, b in np.argwhere(non_mated)}
+        table |= {(True, a, b): mated[a, b] for a, b in np.argwhere(mated)}
+        return Plan(
+            kind="verify",
+            inputs=digest_of(self.templates.digest, self.group),
+            edges=edges,
+            columns=self.columns,
+            groups=self.groups,
+            cells=tuple(Cell(m, int(a), int(b)) for m, a, b in table),
+            trials=tuple(int(n) for n in table.values()),
+            subjects=self.subjects_by_block(np.arange(len(self.templates))),
+            mated_subjects=self.subjects_by_block(self._rows_with_a_mate()),
+            n_blocks=self.n_blocks,
+            keeps_blocks=keeps_blocks,
+        )
+
+    def _rows_with_a_mate(self) -> Ints:
+        """Rows whose subject has another row."""
+        return np.flatnonzero(np.bincount(self.subject)[self.subject] > 1)
+
+    def _rows_by_block(self, scored: bool) -> Ints:
+        return self._scored_rows if scored else self._all_rows
+
+    @cached_property
+    def _all_rows(self) -> Ints:
+        return self._count_rows(np.arange(len(self.templates)))
+
+    @cached_property
+    def _scored_rows(self) -> Ints:
+        return self._count_rows(self.order)
+
+    def _count_rows(self, rows: Ints) -> Ints:
+        table = np.zeros((self.n_blocks, len(self.groups)), dtype=np.int64)
+        np.add.at(table, (self.block[rows], self.group[rows]), 1)
+        return table
+
+    def _mated_by_block(self, scored: bool) -> Ints:
+        return self._scored_mated if scored else self._all_mated
+
+    @cached_property
+    def _all_mated(self) -> Ints:
+        return self._count_mated(np.arange(len(self.templates)))
+
+    @cached_property
+    def _scored_mated(self) -> Ints:
+        return self._count_mated(self.order)
+
+    def _count_mated(self, rows: Ints) -> Ints:
+        """(block, g, g) mated pairs, upper triangle, from the number of rows of each subject in each group."""
+        g = len(self.groups)
+        table = np.zeros((self.n_blocks, g, g), dtype=np.int64)
+        keys, first, n = np.unique(
+            np.stack([self.subject[rows], self.group[rows]]), axis=1, return_index=True, return_counts=True
+        )
+        block = self.block[rows[first]]
+        np.add.at(table, (block, keys[1], keys[1]), n * (n - 1) // 2)
+        # A subject's groups are neighbours in `keys`: pairs across groups lie one, two, ... places apart.
+        for apart in range(1, g):
+            same = np.flatnonzero(keys[0][apart:] == keys[0][:-apart])
+            if not len(same):
+                break
+            np.add.at(table, (block[same], keys[1][same], keys[1][same + apart]), n[same] * n[same + apart])
+        return table
+
+
+def subjects_of(templates: Templates) -> NDArray[np.object_]:
+    """(n,) subject ids.
+
+    Raises
+    ------
+    InputError : subjects are not known.
+    """
+    if templates.subject_ids is None:
+        raise InputError("subjects are not known; give a labels file with a subject_id column (--labels)")
+    return templates.subject_ids
+
+
+def finest_groups(templates: Templates, columns: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], Ints]:
+    """The groups of all `columns` together, sorted, and the group of each row."""
+    if not columns:
+        return ((),), np.zeros(len(templates), dtype=np.int64)
+    stacked = np.stack([templates.labels[c].astype(str) for c in columns])
+    groups, group = np.unique(stacked, axis=1, return_inverse=True)
+    return tuple(tuple(map(str, g)) for g in groups.T), group.ravel().astype(np.int64)
+
+
+def _upper(pairs: Ints) -> Ints:
+    """Ordered pairs of groups folded into the upper triangle."""
+    return np.triu(pairs) + np.triu(pairs.T, k=1)

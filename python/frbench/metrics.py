@@ -1,0 +1,242 @@
+"""Metrics: rates read from a tally, each with its numerator, denominator and interval.
+
+A comparison is accepted when `score >= threshold`. `failed` says what becomes of trials with a failed template:
+
+- `reject` (default): they are rejected, as in a positive claim: false non-matches, never false matches;
+- `exclude`: they leave the denominators, as in the plain rates over completed comparisons;
+- `accept`: they are accepted, as in a negative claim (de-duplication): false matches, never false non-matches.
+
+In 1:N a failed template is always a miss and never a candidate (convention K6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import InputError
+from frbench.estimate import Estimate, rate
+from frbench.tally import Histogram, Tally
+
+Failed = Literal["reject", "exclude", "accept"]
+FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
+Pair = tuple[str, str]
+
+
+def fmr(
+    tally: Tally,
+    threshold: float,
+    *,
+    grouping: Sequence[str] = (),
+    group: Pair | None = None,
+    failed: Failed = "reject",
+) -> Estimate:
+    """Share of non-mated comparisons accepted at `threshold`.
+
+    FMR(t) = accepted non-mated / non-mated; accepted means score >= t.
+
+    Parameters
+    ----------
+    threshold : score in [-1, 1]; must be one of the plan's edges.
+    grouping : label columns that the names in `group` belong to.
+    group : names of the two groups, in either order; None pools every pair.
+    failed : policy for failed templates.
+
+    Raises
+    ------
+    EdgeNotInPlan : the tally cannot answer between edges; the message names the two nearest.
+
+    Source: ISO/IEC 2382-37, false match rate.
+    """
+    histogram = tally.pick(mated=False, grouping=grouping, groups=group)
+    independent, subjects = _pairs_of_subjects(tally, grouping, group)
+    return _share(
+        histogram,
+        tally.edge(threshold),
+        errors_below=False,
+        failed=failed,
+        n_subjects=subjects,
+        n_independent=independent,
+        what="non-mated comparisons",
+    )
+
+
+def fnmr(
+    tally: Tally,
+    threshold: float,
+    *,
+    grouping: Sequence[str] = (),
+    group: Pair | None = None,
+    failed: Failed = "reject",
+) -> Estimate:
+    """Share of mated comparisons rejected at `threshold`.
+
+    FNMR(t) = rejected mated / mated; rejected means score < t. Parameters and errors as in `fmr`.
+
+    Source: ISO/IEC 2382-37, false non-match rate.
+    """
+    histogram = tally.pick(mated=True, grouping=grouping, groups=group)
+    subjects = _subjects(tally, grouping, group, mated=True)
+    return _share(
+        histogram,
+        tally.edge(threshold),
+        errors_below=True,
+        failed=failed,
+        n_subjects=subjects,
+        n_independent=subjects,
+        what="mated comparisons",
+    )
+
+
+def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group: str | None = None) -> Estimate:
+    """Share of non-mated searches with a candidate at or above `threshold`.
+
+    FPIR(N, T) = non-mated searches with >= 1 candidate at or above T / non-mated searches. The interval is over
+    probes, conditional on the gallery.
+
+    Source: NIST FRVT 1:N; ISO/IEC 19795-1, false positive identification rate.
+    """
+    pair = None if group is None else (group, group)
+    subjects = _subjects(tally, grouping, pair, mated=False)
+    return _share(
+        tally.pick(mated=False, grouping=grouping, groups=pair),
+        tally.edge(threshold),
+        errors_below=False,
+        failed="reject",
+        n_subjects=subjects,
+        n_independent=subjects,
+        what="non-mated searches",
+    )
+
+
+def fnir(
+    tally: Tally, threshold: float | None, *, rank: int, grouping: Sequence[str] = (), group: str | None = None
+) -> Estimate:
+    """Share of mated searches whose mate is outside the top `rank` or below `threshold`.
+
+    FNIR(N, R, T) = mated searches with the mate's rank > R or its score < T / mated searches. A threshold of None
+    is no threshold: investigation mode, and 1 - CMC(R). Ties in rank count against the mate.
+
+    Raises
+    ------
+    InputError : the tally was not counted at this rank.
+
+    Source: NIST FRVT 1:N; ISO/IEC 19795-1, false negative identification rate.
+    """
+    pair = None if group is None else (group, group)
+    subjects = _subjects(tally, grouping, pair, mated=True)
+    everything = tally.pick(mated=True, grouping=grouping, groups=pair)
+    hits = tally.pick(mated=True, grouping=grouping, groups=pair, parts=_classes_within(tally, rank))
+    first = -1 if threshold is None else tally.edge(threshold)
+    hit, hit_touching = hits.at_or_above(first), hits.touching[:, first + 1 : -1].sum(axis=1)
+    n_touching = everything.touching.sum(axis=1)
+    return rate(
+        everything.trials - hit,
+        everything.trials,
+        n_touching - hit_touching,
+        n_touching,
+        n_subjects=subjects,
+        n_independent=subjects,
+        what="mated searches",
+    )
+
+
+def rank_hits(tally: Tally, rank: int, *, grouping: Sequence[str] = (), group: str | None = None) -> tuple[int, int]:
+    """Mated searches with the mate within the top `rank`, and all mated searches: CMC(rank) as a fraction."""
+    miss = fnir(tally, None, rank=rank, grouping=grouping, group=group)
+    return miss.n - miss.k, miss.n
+
+
+@dataclass(frozen=True)
+class Det:
+    """Detection error trade-off: counts at every edge, none interpolated.
+
+    thresholds (t,); false_matches, false_nonmatches (t,); n_nonmated, n_mated.
+    """
+
+    thresholds: NDArray[np.float64]
+    false_matches: NDArray[np.int64]
+    false_nonmatches: NDArray[np.int64]
+    n_nonmated: int
+    n_mated: int
+
+
+def det(
+    tally: Tally,
+    *,
+    grouping: Sequence[str] = (),
+    group: Pair | None = None,
+    failed: Failed = "reject",
+    parts: Sequence[int] | None = None,
+) -> Det:
+    """The trade-off of false matches and false non-matches (1:1), or of false positives and misses (1:N)."""
+    nonmated = tally.pick(mated=False, grouping=grouping, groups=group)
+    mated = tally.pick(mated=True, grouping=grouping, groups=group)
+    hits = mated if parts is None else tally.pick(mated=True, grouping=grouping, groups=group, parts=parts)
+    out_nonmated, out_mated = (nonmated.unscored, mated.unscored) if failed == "exclude" else (0, 0)
+    accepted = hits.tail() + (mated.unscored if failed == "accept" else 0)
+    return Det(
+        tally.plan.axis,
+        nonmated.tail() + (nonmated.unscored if failed == "accept" else 0),
+        mated.trials - out_mated - accepted,
+        nonmated.trials - out_nonmated,
+        mated.trials - out_mated,
+    )
+
+
+def _share(
+    histogram: Histogram,
+    edge: int,
+    *,
+    errors_below: bool,
+    failed: Failed,
+    n_subjects: int,
+    n_independent: int,
+    what: str,
+) -> Estimate:
+    def errors(bins: NDArray[np.uint64]) -> NDArray[np.int64]:
+        wrong = bins[..., : edge + 1] if errors_below else bins[..., edge + 1 : -1]
+        wrong_failed = bins[..., -1] * np.uint64(failed == ("reject" if errors_below else "accept"))
+        total: NDArray[np.int64] = (wrong.sum(axis=-1) + wrong_failed).astype(np.int64)
+        return total
+
+    def trials(bins: NDArray[np.uint64]) -> NDArray[np.int64]:
+        kept = bins[..., :-1] if failed == "exclude" else bins
+        total: NDArray[np.int64] = kept.sum(axis=-1).astype(np.int64)
+        return total
+
+    if failed not in FAILED_POLICIES:
+        raise InputError(f"policy for failed templates is '{failed}', expected one of: {', '.join(FAILED_POLICIES)}")
+    return rate(
+        int(errors(histogram.bins)),
+        int(trials(histogram.bins)),
+        errors(histogram.touching),
+        trials(histogram.touching),
+        n_subjects=n_subjects,
+        n_independent=n_independent,
+        what=what,
+    )
+
+
+def _classes_within(tally: Tally, rank: int) -> range:
+    ranks = list(tally.plan.details["ranks"])
+    if rank not in ranks:
+        raise InputError(f"rank {rank} was not counted, only {', '.join(map(str, ranks))}; add it with --ranks")
+    return range(ranks.index(rank) + 1)
+
+
+def _subjects(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
+    names: set[str | None] = set(group or (None,))
+    return sum(tally.plan.n_subjects(grouping, name, mated=mated) for name in names)
+
+
+def _pairs_of_subjects(tally: Tally, grouping: Sequence[str], group: Pair | None) -> tuple[int, int]:
+    """Pairs that can be formed so that no subject is in two, and the number of subjects."""
+    subjects = _subjects(tally, grouping, group, mated=False)
+    if group is None or group[0] == group[1]:
+        return subjects // 2, subjects
+    return min(tally.plan.n_subjects(grouping, name, mated=False) for name in group), subjects

@@ -1,0 +1,218 @@
+"""Plan: what is to be counted, small enough to travel with every count of it.
+
+A plan names the trials, the axis, the groups and the cells, declares how many trials each cell holds, and has a
+digest. Tallies of plans with different digests are never added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import FormatError, InputError
+
+Kind = Literal["verify", "pairs", "identify", "latency"]
+Tile = tuple[int, int]
+
+UNLABELLED = "unlabelled"
+ALL = "all"
+VERSION = 1
+DEFAULT_BLOCKS = 32
+MAX_TALLY_BYTES = 2 << 30
+
+
+class Cell(NamedTuple):
+    """One kind of trial: mated or not, between two groups (indices into `Plan.groups`), of one part.
+
+    `part` separates trials that are counted side by side: rank classes in 1:N, batch sizes in latency.
+    """
+
+    mated: bool
+    group_a: int
+    group_b: int
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a tally counts.
+
+    Parameters
+    ----------
+    inputs : digest of everything that is counted (templates, labels, pairs, split).
+    edges : increasing; bin `i` holds the values with exactly `i` edges at or below them.
+    columns : label columns that groups are made of.
+    groups : label values by column, "" for no label; the finest groups, of which all others are sums.
+    cells : the kinds of trial that occur.
+    trials : trials declared for each cell, failed templates included; those of cells that differ only in part
+        stand at the first of them.
+    subjects, mated_subjects : (group + 1, block) subjects that take part in non-mated and in mated trials; the last
+        row is of all groups together.
+    keeps_blocks : whether tallies keep the counts that touch each block, from which intervals come.
+    details : what the kind of trial needs besides, as JSON values.
+    """
+
+    kind: Kind
+    inputs: str
+    edges: tuple[float, ...]
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    cells: tuple[Cell, ...]
+    trials: tuple[int, ...]
+    subjects: tuple[tuple[int, ...], ...]
+    mated_subjects: tuple[tuple[int, ...], ...]
+    n_blocks: int = DEFAULT_BLOCKS
+    keeps_blocks: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        size = 8 * len(self.cells) * (len(self.edges) + 2) * (1 + self.n_blocks * self.keeps_blocks)
+        if size > MAX_TALLY_BYTES:
+            raise InputError(
+                f"a tally of {len(self.cells)} cells, {len(self.edges)} edges and {self.n_blocks} blocks takes "
+                f"{size / 2**30:.1f} GiB, at most 2 are kept; use fewer --group columns or a coarser --axis-step"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal digest of the plan: the same for the same trials, axis, groups and blocks."""
+        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def axis(self) -> NDArray[np.float64]:
+        """(t,) edges."""
+        return np.asarray(self.edges, dtype=np.float64)
+
+    @property
+    def n_bins(self) -> int:
+        """Columns of a tally: one more than edges, and one for trials without a score."""
+        return len(self.edges) + 2
+
+    def tiles(self) -> list[Tile]:
+        """All tiles of the plan; latency plans have none of their own, a run brings its own."""
+        if self.kind in ("verify", "pairs"):
+            return [(i, j) for i in range(self.n_blocks) for j in range(i, self.n_blocks)]
+        return [(b, b) for b in range(self.n_blocks)] if self.kind == "identify" else []
+
+    def to_json(self) -> str:
+        """Canonical JSON, from which `from_json` makes an equal plan."""
+        values = {
+            "version": VERSION,
+            "kind": self.kind,
+            "inputs": self.inputs,
+            "edges": self.edges,
+            "columns": self.columns,
+            "groups": self.groups,
+            "cells": self.cells,
+            "trials": self.trials,
+            "subjects": self.subjects,
+            "mated_subjects": self.mated_subjects,
+            "n_blocks": self.n_blocks,
+            "keeps_blocks": self.keeps_blocks,
+            "details": dict(self.details),
+        }
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The plan that `to_json` wrote.
+
+        Raises
+        ------
+        FormatError : not a plan, or of another version.
+        """
+        try:
+            values = json.loads(text)
+            version = values.pop("version")
+            if version != VERSION:
+                raise FormatError(f"plan has format version {version}, expected {VERSION}; recount with this release")
+            return cls(
+                **values
+                | {
+                    "edges": tuple(values["edges"]),
+                    "columns": tuple(values["columns"]),
+                    "groups": tuple(map(tuple, values["groups"])),
+                    "cells": tuple(Cell(*c) for c in values["cells"]),
+                    "trials": tuple(values["trials"]),
+                    "subjects": tuple(map(tuple, values["subjects"])),
+                    "mated_subjects": tuple(map(tuple, values["mated_subjects"])),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"not a plan: {error}") from error
+
+    def group_names(self, grouping: Sequence[str]) -> list[str]:
+        """For each of the finest groups, its name in `grouping` (label columns; none means everything together)."""
+        columns = [self.columns.index(c) for c in grouping]
+        return [name_of([group[c] for c in columns]) for group in self.groups]
+
+    def n_subjects(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> int:
+        """Subjects of a group that take part in mated or non-mated trials; of all groups together for None.
+
+        A subject with rows in two of the finest groups of `name` counts in both.
+        """
+        table = self.mated_subjects if mated else self.subjects
+        if name is None:
+            return sum(table[-1])
+        names = self.group_names(grouping)
+        return sum(sum(row) for row, own in zip(table, names, strict=False) if own == name)
+
+
+def name_of(values: Sequence[str]) -> str:
+    """The name of a group: its label values joined by a comma, `unlabelled` for a missing one, `all` for no column."""
+    return ",".join(v or UNLABELLED for v in values) if values else ALL
+
+
+def digest_of(*parts: str | NDArray[Any]) -> str:
+    """Hexadecimal digest of several digests or arrays, in order."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
+        hasher.update(len(data).to_bytes(8, "little") + data)
+    return hasher.hexdigest()
+
+
+def blocks_of(subjects: NDArray[Any], n_blocks: int) -> NDArray[np.int64]:
+    """(n,) block of each subject id: a hash of the id, the same on every machine and for every set of subjects."""
+    names, inverse = np.unique(subjects, return_inverse=True)
+    hashes = (hashlib.blake2b(str(s).encode(), digest_size=8).digest() for s in names)
+    block = np.fromiter((int.from_bytes(h, "little") % n_blocks for h in hashes), np.int64, len(names))
+    return block[inverse]
+
+
+def score_axis(step: float, extra: Sequence[float] = ()) -> tuple[float, ...]:
+    """Edges from -1 to 1 every `step`, and the `extra` ones.
+
+    Raises
+    ------
+    InputError : a step outside (0, 1], or an extra edge outside [-1, 1].
+    """
+    if not 0 < step <= 1:
+        raise InputError(f"axis step is {step}, expected more than 0 and at most 1")
+    n = round(2 / step)
+    # Dividing integers gives the decimal that a person would type: 0.9, not 0.9000000000000001.
+    regular = {min(1.0, (2 * i - n) / n) for i in range(n + 1)}
+    return tuple(sorted(regular | set(checked_thresholds(extra))))
+
+
+def checked_thresholds(thresholds: Sequence[float]) -> list[float]:
+    """`thresholds` as floats.
+
+    Raises
+    ------
+    InputError : a threshold outside [-1, 1] or NaN.
+    """
+    values = [float(t) for t in thresholds]
+    for value in values:
+        if not -1 <= value <= 1:
+            raise InputError(f"threshold {value} is outside [-1, 1], the range of a cosine score")
+    return values

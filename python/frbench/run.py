@@ -1,0 +1,118 @@
+"""Run: hands tiles to a counter and adds what comes back, with checkpoints, progress and resume.
+
+A checkpoint is the tally so far. It is written beside and renamed, so a run killed at any moment finds the last one
+whole, counts the tiles that are missing, and ends in the same tally, bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from frbench import files
+from frbench.errors import FormatError
+from frbench.plan import Plan, Tile
+from frbench.tally import Ledger, Tally
+
+Count = Callable[[Tile], NDArray[Any]]
+Advance = Callable[[int], None]
+DEFAULT_INTERVAL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run keeps what it has counted.
+
+    interval_s : seconds between two writes; 0 writes after every tile.
+    fresh : forget what an earlier run left.
+    """
+
+    directory: Path
+    interval_s: float = DEFAULT_INTERVAL_S
+    fresh: bool = False
+
+    def path(self, digest: str) -> Path:
+        """File of the work with this digest."""
+        return self.directory / f".{digest}.partial"
+
+    def resume(self, plan: Plan) -> Tally:
+        """What an earlier run of the same plan counted; nothing if there was none or its file is damaged."""
+        path = self.path(plan.digest)
+        if self.fresh or not path.exists():
+            return Tally.zero(plan)
+        try:
+            tally = files.load_tally(path)
+        except FormatError:
+            return Tally.zero(plan)
+        return tally if tally.plan.digest == plan.digest else Tally.zero(plan)
+
+    def clear(self) -> None:
+        """Removes the checkpoints of finished and abandoned runs."""
+        for path in self.directory.glob(".*.partial*"):
+            path.unlink(missing_ok=True)
+
+
+def sweep(
+    plan: Plan, count: Count, *, checkpoint: Checkpoint | None = None, advance: Advance = lambda _: None
+) -> Tally:
+    """The tally of every tile of `plan`, resumed from the checkpoint if there is one.
+
+    Parameters
+    ----------
+    count : (cells, bins) counts of a tile.
+    advance : told the number of trials that a tile added; those of a resumed tally first.
+
+    Raises
+    ------
+    Conservation : the counts are not those that the plan declares.
+    """
+    begun = checkpoint.resume(plan) if checkpoint else Tally.zero(plan)
+    ledger = Ledger(begun)
+    advance(int(begun.total.sum()))
+
+    def keep() -> None:
+        if checkpoint and ledger.tiles - begun.tiles:
+            files.save_tally(ledger.tally(), checkpoint.path(plan.digest))
+
+    with kept_on_exit(keep):
+        timer = Timer(checkpoint.interval_s if checkpoint else float("inf"))
+        for tile in plan.tiles():
+            if tile not in begun.tiles:
+                counts = count(tile)
+                ledger.add(tile, counts)
+                advance(int(counts.sum()))
+                if timer.is_due():
+                    keep()
+    return ledger.tally().check()
+
+
+@contextmanager
+def kept_on_exit(keep: Callable[[], None]) -> Iterator[None]:
+    """Calls `keep` when the work inside is interrupted, so that nothing counted is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        keep()
+        raise
+
+
+class Timer:
+    """Says when the next checkpoint is due."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the interval has passed since it last said so."""
+        now = time.monotonic()
+        if now - self._last < self._interval_s:
+            return False
+        self._last = now
+        return True

@@ -1,0 +1,302 @@
+"""What a matcher made of the images: unit rows, whose they are, and the labels that the data gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from frbench._rust import unit_rows
+from frbench.errors import InputError
+from frbench.readers import Matrix, PathLike, Table, Texts, named, open_table, read_matrix, read_table, texts
+
+__all__ = ["Source", "Templates", "load", "read_table"]
+
+T = TypeVar("T", bound=np.generic)
+
+CHUNK_BYTES = 1 << 26
+ID_COLUMN = "template_id"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file as the manifest names it; `dtype` and `dimension` are those of a matrix, else "" and 0."""
+
+    path: str
+    sha256: str
+    rows: int
+    dtype: str = ""
+    dimension: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Unit rows and the table beside them; all arrays have n rows and are read-only.
+
+    Parameters
+    ----------
+    unit : (n, d) float32, rows of length one, zeros where the template failed.
+    failed : (n,) True for rows with NaN or infinity and for rows of zeros: kept, never scored.
+    template_ids : (n,) str, each once; "0", "1", ... when the files name none.
+    subject_ids : (n,) str, never ""; None when no file names subjects.
+    labels : label column -> (n,) str, "" for no label.
+    joined_by : how the labels file found its rows: "template_id", "row order", or "none" without such a file.
+    sources : the files read, matrix first.
+    """
+
+    unit: npt.NDArray[np.float32]
+    failed: npt.NDArray[np.bool_]
+    template_ids: Texts
+    subject_ids: Texts | None
+    labels: Mapping[str, Texts]
+    joined_by: str
+    sources: tuple[Source, ...]
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    @property
+    def dimension(self) -> int:
+        """Number of columns d."""
+        return int(self.unit.shape[1])
+
+    @cached_property
+    def digest(self) -> str:
+        """BLAKE2b-256, in hex, of shape, unit rows, failures, template ids and subjects, whatever the file format."""
+        digest = hashlib.blake2b(digest_size=32)
+        digest.update(np.array(self.unit.shape, dtype="<u8").tobytes())
+        digest.update(np.ascontiguousarray(self.unit, dtype="<f4").data)
+        digest.update(np.ascontiguousarray(self.failed).data)
+        digest.update(_encoded(self.template_ids))
+        digest.update(b"" if self.subject_ids is None else _encoded(self.subject_ids))
+        return digest.hexdigest()
+
+    def require_labels(self, columns: Sequence[str], per_template: Sequence[str] = ()) -> None:
+        """Check that `columns` exist and that each gives a subject at most one label.
+
+        Parameters
+        ----------
+        columns : label columns that the caller wants to group by.
+        per_template : columns that describe the photograph, where a subject may carry several labels.
+
+        Raises
+        ------
+        InputError : a column does not exist, or a subject carries two labels; the message names both rows.
+        """
+        for column in (*columns, *per_template):
+            if column not in self.labels:
+                raise InputError(f"no label column {column!r}, only {named(self.labels)}")
+        for column in columns:
+            if column not in per_template and self.subject_ids is not None:
+                self._check_one_label_per_subject(column, self.subject_ids)
+
+    def _check_one_label_per_subject(self, column: str, subject_ids: Texts) -> None:
+        values = self.labels[column]
+        first_row: dict[str, int] = {}
+        for row, (subject, label) in enumerate(zip(subject_ids, values, strict=True)):
+            if label == "":
+                continue
+            first = first_row.setdefault(subject, row)
+            if values[first] != label:
+                raise InputError(
+                    f"subject {subject!r} carries two labels in column {column!r}: {values[first]!r} "
+                    f"({self._where(first)}) and {label!r} ({self._where(row)}); fix the label, or pass "
+                    f"--per-template {column} if the column describes the photograph rather than the person"
+                )
+
+    def _where(self, row: int) -> str:
+        return f"row {row}, template {self.template_ids[row]!r}"
+
+    def take(self, rows: npt.ArrayLike) -> Templates:
+        """Templates at `rows`, in that order: row numbers counted from 0, each at most once.
+
+        Raises
+        ------
+        InputError : a row does not exist, is asked for twice, or is no integer.
+        """
+        chosen = self._row_numbers(np.asarray(rows))
+        return Templates(
+            unit=_frozen(self.unit[chosen]),
+            failed=_frozen(self.failed[chosen]),
+            template_ids=_frozen(self.template_ids[chosen]),
+            subject_ids=None if self.subject_ids is None else _frozen(self.subject_ids[chosen]),
+            labels={column: _frozen(values[chosen]) for column, values in self.labels.items()},
+            joined_by=self.joined_by,
+            sources=self.sources,
+        )
+
+    def _row_numbers(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        if rows.size == 0:
+            return np.empty(0, dtype=np.int64)
+        if rows.dtype.kind not in "iu" or rows.ndim != 1:
+            raise InputError(f"rows have dtype {rows.dtype} and shape {rows.shape}, expected a list of row numbers")
+        if rows.min() < 0 or rows.max() >= len(self):
+            raise InputError(f"rows run from {rows.min()} to {rows.max()}, expected numbers from 0 to {len(self) - 1}")
+        if len(np.unique(rows)) != len(rows):
+            raise InputError("a row is asked for twice, expected each template at most once")
+        return rows.astype(np.int64)
+
+
+def load(
+    path: PathLike,
+    *,
+    labels: PathLike | None = None,
+    id_column: str = ID_COLUMN,
+    subject_column: str = "subject_id",
+    array: str | None = None,
+    threads: int = 0,
+) -> Templates:
+    """Templates from a matrix file, joined with a labels file.
+
+    The join is by template id where both files have ids, else by row order; then the ids of the labels file become the
+    template ids. Without a labels file, the text columns of a Parquet or Arrow matrix are the labels. Label columns are
+    all but the id and subject columns.
+
+    Parameters
+    ----------
+    path : .npy, .npz, .safetensors, .parquet, .arrow, .feather or .ipc with an (n, d) matrix of floats.
+    labels : .csv, .parquet or Arrow file with a subject column; it may cover more templates when joined by id.
+    array : the array, tensor or column to take where the file holds several.
+    threads : for normalisation; 0 takes every core.
+
+    Raises
+    ------
+    InputError : a file cannot be read or contradicts itself or the other; the message names the file, row and field.
+    """
+    matrix = read_matrix(path, array=array, id_column=id_column)
+    table = matrix.table if labels is None else open_table(labels)
+    own_ids = _ids(matrix.table, id_column)
+    _refuse_unknown_id_column(matrix.path, table, own_ids, id_column)
+    subjects = _subjects(table, subject_column, is_required=labels is not None)
+    template_ids, rows, joined_by = _joined(matrix, table, own_ids, id_column, is_file=labels is not None)
+    values = _label_columns(table, (id_column, subject_column))
+    unit, failed = _normalised(matrix, threads)
+    return Templates(
+        unit=_frozen(unit),
+        failed=_frozen(failed),
+        template_ids=_frozen(template_ids),
+        subject_ids=None if subjects is None else _frozen(subjects[rows]),
+        labels={column: _frozen(column_values[rows]) for column, column_values in values.items()},
+        joined_by=joined_by,
+        sources=_sources(matrix, None if labels is None else table),
+    )
+
+
+def _ids(table: Table | None, id_column: str) -> Texts | None:
+    """Template ids of `table`, each present and unique; None when it has no such column."""
+    if table is None or id_column not in table.columns:
+        return None
+    first_row: dict[str, int] = {}
+    for row, template in enumerate(table.columns[id_column]):
+        if template == "":
+            raise InputError(f"{table.path}, {table.where(row)}: empty {id_column}, expected the id of a template")
+        if first_row.setdefault(template, row) != row:
+            both = f"{table.where(first_row[template])} and {table.where(row)}"
+            raise InputError(
+                f"{table.path}: {id_column} {template!r} occurs twice ({both}), expected each template once"
+            )
+    return table.columns[id_column]
+
+
+def _refuse_unknown_id_column(path: str, table: Table | None, own_ids: Texts | None, id_column: str) -> None:
+    """An id column that was asked for must exist; only the default may be absent."""
+    if id_column == ID_COLUMN or own_ids is not None or (table is not None and id_column in table.columns):
+        return
+    where = path if table is None or table.path == path else f"{path} and {table.path}"
+    raise InputError(f"{where}: no id column {id_column!r}, only {named(() if table is None else table.columns)}")
+
+
+def _joined(
+    matrix: Matrix, table: Table | None, own_ids: Texts | None, id_column: str, *, is_file: bool
+) -> tuple[Texts, npt.NDArray[np.int64], str]:
+    """Template ids, the row of `table` for each row of `matrix`, and how they were found."""
+    in_order = np.arange(matrix.rows, dtype=np.int64)
+    numbers = texts(in_order)
+    if table is None or not is_file:
+        return (numbers if own_ids is None else own_ids), in_order, "none"
+    table_ids = _ids(table, id_column)
+    if own_ids is not None and table_ids is not None:
+        return own_ids, _rows_by_id(matrix, own_ids, table, table_ids, id_column), "template_id"
+    if len(table) != matrix.rows:
+        raise InputError(
+            f"{table.path}: {len(table)} rows of labels for the {matrix.rows} rows of {matrix.path}, expected as many, "
+            f"because they are joined by row order; give both files a column {id_column!r} to join by id"
+        )
+    ids = numbers if own_ids is None else own_ids
+    return (ids if table_ids is None else table_ids), in_order, "row order"
+
+
+def _rows_by_id(
+    matrix: Matrix, own_ids: Texts, table: Table, table_ids: Texts, id_column: str
+) -> npt.NDArray[np.int64]:
+    row_of = {template: row for row, template in enumerate(table_ids)}
+    rows = np.array([row_of.get(template, -1) for template in own_ids], dtype=np.int64)
+    is_missing = rows < 0
+    if is_missing.any():
+        first, n_missing = own_ids[is_missing.argmax()], int(is_missing.sum())
+        hint = "are these the labels of other templates?" if n_missing == len(rows) else "add the missing rows"
+        raise InputError(
+            f"{table.path}: no row with {id_column} {first!r}, and none for {n_missing} of the {len(rows)} templates "
+            f"of {matrix.path}; {hint}"
+        )
+    return rows
+
+
+def _subjects(table: Table | None, subject_column: str, *, is_required: bool) -> Texts | None:
+    if table is None or (subject_column not in table.columns and not is_required):
+        return None
+    subjects = table.column(subject_column)
+    is_empty = subjects == ""
+    if is_empty.any():
+        where = table.where(int(is_empty.argmax()))
+        raise InputError(f"{table.path}, {where}: empty {subject_column}, expected the id of the person in the image")
+    return subjects
+
+
+def _label_columns(table: Table | None, others: tuple[str, ...]) -> dict[str, Texts]:
+    return {} if table is None else {name: values for name, values in table.columns.items() if name not in others}
+
+
+def _normalised(matrix: Matrix, threads: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Unit rows and failures, some 64 MiB at a time so that a mapped file is never copied whole."""
+    unit = np.empty((matrix.rows, matrix.dimension), dtype=np.float32)
+    failed = np.empty(matrix.rows, dtype=np.bool_)
+    start = 0
+    for block in matrix.blocks:
+        step = max(1, CHUNK_BYTES // (matrix.dimension * block.dtype.itemsize))
+        for first in range(0, len(block), step):
+            chunk = np.require(block[first : first + step], block.dtype.newbyteorder("="), ["C", "ALIGNED"])
+            stop = start + len(chunk)
+            unit[start:stop], is_ok = unit_rows(chunk, threads)
+            failed[start:stop] = ~is_ok
+            start = stop
+    if failed.all():
+        raise InputError(f"{matrix.path}: all {len(failed)} rows failed: each holds NaN or infinity, or only zeros")
+    return unit, failed
+
+
+def _sources(matrix: Matrix, table: Table | None) -> tuple[Source, ...]:
+    first = Source(matrix.path, _sha256(matrix.path), matrix.rows, matrix.dtype, matrix.dimension)
+    return (first,) if table is None else (first, Source(table.path, _sha256(table.path), len(table)))
+
+
+def _sha256(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _encoded(values: Texts) -> bytes:
+    """Each text as UTF-8 behind its length, so that no two columns of texts share their bytes."""
+    encoded = (value.encode("utf-8", "surrogatepass") for value in values)
+    return b"".join(len(text).to_bytes(8, "little") + text for text in encoded)
+
+
+def _frozen(values: npt.NDArray[T]) -> npt.NDArray[T]:
+    values.flags.writeable = False
+    return values

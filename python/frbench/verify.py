@@ -1,0 +1,218 @@
+"""Verify: 1:1 comparisons, all pairs of templates or a list of pairs, counted tile by tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.engines import Engine, Rows
+from frbench.errors import Conservation, InputError
+from frbench.layout import Ints, Layout
+from frbench.plan import Cell, Plan, Tile, digest_of
+from frbench.readers import read_table
+from frbench.templates import Templates
+
+
+class AllPairs:
+    """Counts every unordered pair of templates once.
+
+    The engine counts all scored pairs of a tile as non-mated; mated pairs, which the labels name, are scored one
+    by one and moved. Trials that failed are the declared ones less the scored ones.
+    """
+
+    def __init__(self, layout: Layout, engine: Engine) -> None:
+        self._layout = layout
+        self._rows: Rows = engine.rows(layout.templates.unit[layout.order])
+        self._group = layout.group[layout.order].astype(np.uint32)
+        g = len(layout.groups)
+        self._upper = np.triu_indices(g)
+        self._of_pair = np.zeros((g, g), dtype=np.uint32)
+        self._of_pair[self._upper] = np.arange(len(self._upper[0]))
+        self._of_pair.T[self._upper] = self._of_pair[self._upper]
+
+    def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
+        """(cells, bins) counts of `tile` of a plan of this layout.
+
+        Raises
+        ------
+        Conservation : the engine scored another number of pairs than there are.
+        """
+        scored = self._scored(plan, tile)
+        out = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
+        declared = self._layout.trials(tile, scored=False)
+        expected = self._layout.trials(tile, scored=True)
+        for row, cell in zip(out, plan.cells, strict=True):
+            at = (cell.group_a, cell.group_b)
+            row[:-1] = scored[cell.mated][self._of_pair[at]]
+            if row.sum() != expected[cell.mated][at]:
+                raise Conservation(
+                    f"tile {tile}: the engine scored {row.sum()} pairs of {cell}, there are {expected[cell.mated][at]}"
+                )
+            row[-1] = declared[cell.mated][at] - expected[cell.mated][at]
+        return out
+
+    def _scored(self, plan: Plan, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Non-mated and mated counts (pairs of groups, t + 1) of the scored pairs."""
+        (i, j), start = tile, self._layout.start
+        n_cells = len(self._upper[0])
+        pairs = self._rows.count(
+            self._rows,
+            plan.axis,
+            probe_range=(int(start[i]), int(start[i + 1])),
+            gallery_range=(int(start[j]), int(start[j + 1])),
+            upper=i == j,
+            probe_groups=self._group,
+            gallery_groups=self._group,
+            cells=self._of_pair,
+            n_cells=n_cells,
+        ).astype(np.int64)
+        mated = np.zeros_like(pairs)
+        if i == j:
+            a, b = self._layout.mated_pairs(i)
+            bins = np.searchsorted(plan.axis, self._rows.score_pairs(self._rows, a, b), side="right")
+            np.add.at(mated, (self._of_pair[self._group[a], self._group[b]], bins), 1)
+        return pairs - mated, mated
+
+
+@dataclass(frozen=True, eq=False)
+class PairList:
+    """Pairs of templates to compare, by row.
+
+    a, b : (n,) rows; mated : (n,) whether both are of one subject; source : the file.
+    """
+
+    templates: Templates
+    a: Ints
+    b: Ints
+    mated: NDArray[np.bool_]
+    source: Path
+
+    @classmethod
+    def read(cls, path: Path, templates: Templates) -> PairList:
+        """The pairs of a CSV or Parquet file with columns template_a, template_b[, mated][, fold].
+
+        Raises
+        ------
+        InputError : a column or a template is missing, a pair is given twice or with itself, or `mated` is
+            neither true nor false or contradicts the labels; the message names the file and the line.
+        """
+        table = read_table(path)
+        for column in ("template_a", "template_b"):
+            if column not in table:
+                raise InputError(
+                    f"{path}: no column {column}; found {', '.join(table)}; "
+                    "expected template_a, template_b[, mated][, fold]"
+                )
+        a = _rows_of(table["template_a"], templates, path)
+        b = _rows_of(table["template_b"], templates, path)
+        _refuse_repeats(a, b, path)
+        return cls(templates, a, b, _mated(table.get("mated"), a, b, templates, path), Path(path))
+
+    @property
+    def digest(self) -> str:
+        """Digest of templates and pairs."""
+        return digest_of(self.templates.digest, self.a, self.b, self.mated)
+
+
+class Pairs:
+    """Counts the pairs of a list."""
+
+    def __init__(self, pairs: PairList, layout: Layout, engine: Engine) -> None:
+        self._pairs, self._layout = pairs, layout
+        blocks = np.sort(np.stack([layout.block[pairs.a], layout.block[pairs.b]]), axis=0)
+        self._groups = np.sort(np.stack([layout.group[pairs.a], layout.group[pairs.b]]), axis=0)
+        self._tile = blocks[0] * layout.n_blocks + blocks[1]
+        failed = layout.templates.failed
+        self._scored = ~(failed[pairs.a] | failed[pairs.b])
+        used, place = np.unique(np.concatenate([pairs.a, pairs.b]), return_inverse=True)
+        self._rows = engine.rows(layout.templates.unit[used])
+        self._a, self._b = np.split(place.astype(np.int64), 2)
+
+    def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
+        """The plan of these pairs."""
+        keys, n = np.unique(np.stack([self._pairs.mated, *self._groups]), axis=1, return_counts=True)
+        layout = self._layout
+        sides = np.concatenate([self._pairs.a, self._pairs.b])
+        mated = np.tile(self._pairs.mated, 2)
+        return Plan(
+            kind="pairs",
+            inputs=digest_of(self._pairs.digest, layout.group),
+            edges=edges,
+            columns=layout.columns,
+            groups=layout.groups,
+            cells=tuple(Cell(bool(m), int(x), int(y)) for m, x, y in keys.T),
+            trials=tuple(map(int, n)),
+            subjects=layout.subjects_by_block(sides[~mated]),
+            mated_subjects=layout.subjects_by_block(sides[mated]),
+            n_blocks=layout.n_blocks,
+            keeps_blocks=keeps_blocks,
+        )
+
+    def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
+        """(cells, bins) counts of `tile`."""
+        here = np.flatnonzero(self._tile == tile[0] * self._layout.n_blocks + tile[1])
+        bins = np.full(len(here), plan.n_bins - 1)
+        scored = self._scored[here]
+        bins[scored] = np.searchsorted(plan.axis, self._scores[here[scored]], side="right")
+        number = {tuple(c[:3]): i for i, c in enumerate(plan.cells)}
+        keys = zip(self._pairs.mated[here], *self._groups[:, here], strict=True)
+        cells = np.array([number[bool(m), int(x), int(y)] for m, x, y in keys], dtype=np.int64)
+        out = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
+        np.add.at(out, (cells, bins), 1)
+        return out
+
+    @cached_property
+    def _scores(self) -> NDArray[np.float32]:
+        return self._rows.score_pairs(self._rows, self._a, self._b)
+
+
+def _rows_of(ids: NDArray[Any], templates: Templates, path: Path) -> Ints:
+    order = np.argsort(templates.template_ids)
+    sorted_ids = templates.template_ids[order]
+    place = np.minimum(np.searchsorted(sorted_ids, ids), len(order) - 1)
+    missing = np.flatnonzero(sorted_ids[place] != ids)
+    if len(missing):
+        raise InputError(
+            f"{path}: row {missing[0] + 1} names template '{ids[missing[0]]}', which the templates do not have "
+            f"({len(missing)} such entries)"
+        )
+    return order[place].astype(np.int64)
+
+
+def _refuse_repeats(a: Ints, b: Ints, path: Path) -> None:
+    same = np.flatnonzero(a == b)
+    if len(same):
+        raise InputError(f"{path}: row {same[0] + 1} compares a template with itself; remove it")
+    _, first, place = np.unique(np.sort(np.stack([a, b]), axis=0), axis=1, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[place.ravel()] != np.arange(len(a)))
+    if len(again):
+        row = int(again[0])
+        raise InputError(
+            f"{path}: row {row + 1} repeats the pair of row {int(first[place.ravel()[row]]) + 1}; each pair counts once"
+        )
+
+
+def _mated(column: NDArray[Any] | None, a: Ints, b: Ints, templates: Templates, path: Path) -> NDArray[np.bool_]:
+    by_label = None if templates.subject_ids is None else templates.subject_ids[a] == templates.subject_ids[b]
+    if column is None:
+        if by_label is None:
+            raise InputError(f"{path} has no column mated and subjects are not known; add the column or --labels")
+        return np.asarray(by_label, dtype=bool)
+    words = {"true": True, "1": True, "false": False, "0": False}
+    lower = np.char.lower(column.astype(str))
+    wrong = np.flatnonzero(~np.isin(lower, list(words)))
+    if len(wrong):
+        raise InputError(f"{path}: row {wrong[0] + 1}, mated is '{column[wrong[0]]}', expected true or false")
+    mated = np.array([words[w] for w in lower], dtype=bool)
+    if by_label is not None and (mated != by_label).any():
+        row = int(np.flatnonzero(mated != by_label)[0])
+        raise InputError(
+            f"{path}: row {row + 1} says mated={str(bool(mated[row])).lower()}, but the labels give subjects "
+            f"'{templates.subject_ids[a[row]]}' and '{templates.subject_ids[b[row]]}'"  # type: ignore[index]
+        )
+    return mated
