@@ -1,0 +1,161 @@
+"""Latency: how long a search takes, by probe group, as a tally on a nanosecond axis.
+
+A trial is a request: one call of `Gallery.search` with one probe or a batch of one group, timed around the call,
+from a matrix in memory to scores and rows in memory. Requests of all groups and batch sizes are shuffled together,
+so that a slow moment of the machine falls on everybody. A block is a process: every run is a fresh one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import InputError
+from frbench.gallery import Gallery
+from frbench.layout import Ints, Layout
+from frbench.plan import Cell, Plan, digest_of
+from frbench.tally import Tally
+from frbench.templates import Templates
+
+TIMER = "time.perf_counter_ns around Gallery.search, normalisation of the probes included"
+WARM_UP = 0.05
+CHECKED_PROBES = 3
+# float32 scores of unit rows, against a float64 product of rows that were normalised once more.
+CHECK_TOLERANCE = 3e-7
+
+
+def nanosecond_axis() -> tuple[float, ...]:
+    """Edges from 1 microsecond to 100 seconds, each 1% above the one before."""
+    n = int(np.ceil(np.log(1e8) / np.log(1.01)))
+    return tuple(float(round(1000 * 1.01**i)) for i in range(n + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyTask:
+    """Searches to time.
+
+    batches : probes a request. requests : timed requests for each group and batch size, in each run.
+    hardware : what the times belong to; times of other hardware are never added.
+    """
+
+    gallery: Templates
+    probes: Templates
+    columns: tuple[str, ...]
+    hardware: str
+    k: int = 50
+    batches: tuple[int, ...] = (1, 64)
+    requests: int = 500
+    threads: int = 0
+    isa: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= len(self.gallery):
+            raise InputError(f"k is {self.k}, expected 1 to {len(self.gallery)}, the size of the gallery")
+        if self.requests < 1 or not self.batches or min(self.batches) < 1:
+            raise InputError("requests and batch sizes must be at least 1")
+        if self.gallery.dimension != self.probes.dimension:
+            raise InputError(f"probes have dimension {self.probes.dimension}, the gallery has {self.gallery.dimension}")
+
+    def plan(self) -> Plan:
+        """The plan of these requests: a cell for each group and batch size."""
+        layout = Layout.of(self.probes, self.columns)
+        details = {
+            "gallery": len(self.gallery),
+            "dimension": self.gallery.dimension,
+            "k": self.k,
+            "batches": list(self.batches),
+            "threads": self.threads,
+            "isa": Gallery(self.gallery.unit[:1], isa=self.isa).isa,
+            "timer": TIMER,
+            "warm_up": WARM_UP,
+        }
+        groups, parts = range(len(layout.groups)), range(len(self.batches))
+        cells = tuple(Cell(False, g, g, part) for g in groups for part in parts)
+        subjects = layout.subjects_by_block(np.flatnonzero(~self.probes.failed))
+        return Plan(
+            kind="latency",
+            inputs=digest_of(self.gallery.digest, self.probes.digest, layout.group, self.hardware),
+            edges=nanosecond_axis(),
+            columns=self.columns,
+            groups=layout.groups,
+            cells=cells,
+            trials=(0,) * len(cells),
+            subjects=subjects,
+            mated_subjects=subjects,
+            details=details,
+        )
+
+
+def measure(task: LatencyTask, run: int) -> Tally:
+    """The tally of one run in this process; `run` is its number and the seed of its order.
+
+    Raises
+    ------
+    AssertionError : a search does not return what a float64 product says; no time is reported then.
+    """
+    plan = task.plan()
+    gallery = Gallery(task.gallery.unit, threads=task.threads, isa=task.isa)
+    check_answer(gallery, task)
+    layout = Layout.of(task.probes, task.columns)
+    random = np.random.default_rng(run)
+    members = [_scored(layout, g) for g in range(len(layout.groups))]
+    wanted = [i for i, cell in enumerate(plan.cells) for _ in range(task.requests) if len(members[cell.group_a])]
+    order = random.permutation(wanted)
+    warm_up = random.choice(order, int(np.ceil(len(order) * WARM_UP)))
+    took = np.empty(len(warm_up) + len(order), dtype=np.int64)
+    for i, number in enumerate(np.concatenate([warm_up, order])):
+        cell = plan.cells[number]
+        probes = task.probes.unit[random.choice(members[cell.group_a], task.batches[cell.part])]
+        begin = time.perf_counter_ns()
+        gallery.search(probes, k=task.k)
+        took[i] = time.perf_counter_ns() - begin
+    counts = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
+    np.add.at(counts, (order, np.searchsorted(plan.axis, took[len(warm_up) :], side="right")), 1)
+    return Tally.of_tile(plan, (run, run), counts)
+
+
+def measure_runs(task: LatencyTask, runs: int, advance: Callable[[int], None] = lambda _: None) -> Tally:
+    """The tally of several runs, each in a fresh process, one after another.
+
+    advance : told the number of requests that each run added.
+    """
+    if runs < 1:
+        raise InputError(f"number of runs is {runs}, expected at least 1")
+    # A number of its own for each run, so that adding the same run twice is refused.
+    first = time.time_ns() >> 10
+    total = Tally.zero(task.plan())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
+        for run in range(first, first + runs):
+            tally = pool.submit(measure, task, run).result()
+            advance(int(tally.total.sum()))
+            total = total + tally
+    return total
+
+
+def check_answer(gallery: Gallery, task: LatencyTask) -> None:
+    """Compares the first searches with a float64 product."""
+    probes = task.probes.unit[np.flatnonzero(~task.probes.failed)[:CHECKED_PROBES]]
+    scores, _ = gallery.search(probes, k=task.k)
+    kept = task.gallery.unit[~task.gallery.failed]
+    for found, probe in zip(scores, probes.astype(np.float64), strict=True):
+        exact = np.concatenate([_product(kept[i : i + 65536], probe) for i in range(0, len(kept), 65536)])
+        best = -np.sort(-exact)[: task.k]
+        if not np.allclose(found[: len(best)], best, rtol=0, atol=CHECK_TOLERANCE):
+            raise AssertionError("a search does not return the best scores; no time is reported")
+
+
+def _product(rows: NDArray[np.float32], probe: NDArray[np.float64]) -> NDArray[Any]:
+    product: NDArray[Any] = rows.astype(np.float64) @ probe
+    return product
+
+
+def _scored(layout: Layout, group: int) -> Ints:
+    return np.flatnonzero((layout.group == group) & ~layout.templates.failed)

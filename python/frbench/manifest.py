@@ -1,0 +1,79 @@
+"""Manifest: what produced a result, so that somebody else can produce it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from frbench import _rust
+from frbench.templates import Source
+
+LIBRARIES = ("numpy", "scipy", "pyarrow", "safetensors", "altair")
+
+
+def manifest(
+    *,
+    command: Sequence[str],
+    options: Mapping[str, Any],
+    sources: Sequence[Source],
+    engine: Mapping[str, Any],
+    plan: str,
+    durations_s: Mapping[str, float],
+) -> dict[str, Any]:
+    """The manifest of one run, as JSON values.
+
+    durations_s : seconds of each step, resumed work not included.
+    """
+    return {
+        "schema": "frbench.manifest",
+        "schema_version": 1,
+        "frbench": version("frbench"),
+        "command": list(command),
+        "options": dict(options),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": plan,
+        "inputs": [asdict(source) for source in sources],
+        "conventions": CONVENTIONS,
+        "engine": dict(engine),
+        "kernels": _rust.kernels(),
+        "machine": machine(),
+        "libraries": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+        "durations_s": {step: round(seconds, 3) for step, seconds in durations_s.items()},
+    }
+
+
+CONVENTIONS = {
+    "score": "cosine of unit float32 rows: float64 sum in one fixed order, rounded to float32",
+    "accept": "score >= threshold",
+    "threshold": "smallest float32 whose rate does not exceed the target, set on the stated population, then frozen",
+    "rank": "1 + number of non-mates at or above the mate's score",
+    "fpir": "non-mated searches with at least one candidate at or above the threshold",
+    "comparisons": "unordered pairs of templates, each once",
+}
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores that this process may use, memory and system; no host name."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "byte_order": sys.byteorder,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()

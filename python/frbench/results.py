@@ -1,0 +1,230 @@
+"""Results: what `results.json` says, read from a tally. Its schema is `frbench/schema/results.schema.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from frbench import differentials, metrics
+from frbench.calibrate import OperatingPoint
+from frbench.errors import InputError
+from frbench.metrics import Failed
+from frbench.plan import ALL
+from frbench.tally import Tally
+
+VERSION = 1
+OVERALL = "overall"
+QUANTILES = (0.5, 0.9, 0.99, 0.999)
+Grouping = tuple[str, ...]
+
+
+def verify_results(
+    tally: Tally,
+    *,
+    thresholds: Sequence[float],
+    groupings: Sequence[Grouping],
+    points: Sequence[OperatingPoint],
+    failed: Failed,
+) -> dict[str, Any]:
+    """Counts by cell, and FMR and FNMR with intervals at every threshold.
+
+    Raises
+    ------
+    EdgeNotInPlan : a threshold is not an edge of the tally.
+    """
+    groupings = groupings or [()]
+    overall = [_cell(tally, thresholds, (), mated, None) for mated in (False, True)]
+    return {
+        **_head("verify", tally, thresholds, groupings, points),
+        "failed_policy": failed,
+        "cells": [
+            _cell(tally, thresholds, grouping, mated, pair)
+            for grouping in groupings
+            for mated in (False, True)
+            for pair in _pairs(tally, grouping)
+        ],
+        "overall": overall,
+        "estimates": [
+            estimate
+            for threshold in thresholds
+            for grouping, pair in [((), None), *((g, p) for g in groupings if g for p in _pairs(tally, g))]
+            for estimate in _verify_estimates(tally, threshold, grouping, pair, failed)
+        ],
+        "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g)],
+    }
+
+
+def identify_results(
+    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], points: Sequence[OperatingPoint]
+) -> dict[str, Any]:
+    """Counts of searches by group, and FPIR, FNIR and rank hits with intervals.
+
+    Raises
+    ------
+    InputError : a label is called `overall`.
+    """
+    rows: list[tuple[Grouping, str | None]] = [((), None)]
+    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    if any(name == OVERALL for _, name in rows):
+        raise InputError(f"a label is called '{OVERALL}', which is the name of all searches together; rename it")
+    details = tally.plan.details
+    return {
+        **_head("identify", tally, thresholds, groupings or [()], points),
+        "gallery": details["gallery"],
+        "gallery_subjects": details["gallery_subjects"],
+        "gallery_failed": details["gallery_failed"],
+        "k": details["k"],
+        "ranks": details["ranks"],
+        "interval": "over probe subjects, conditional on this gallery",
+        "groups": [_searches(tally, thresholds, grouping, name) for grouping, name in rows],
+        "estimates": [e for g, name in rows for e in _identify_estimates(tally, thresholds, g, name)],
+    }
+
+
+def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str, Any]:
+    """Percentiles, mean and throughput by group and batch size, in nanoseconds and probes a second."""
+    rows: list[tuple[Grouping, str | None]] = [((), None)]
+    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    return {
+        **_head("latency", tally, [], groupings or [()], []),
+        **{
+            name: tally.plan.details[name]
+            for name in ("gallery", "dimension", "k", "batches", "isa", "timer", "warm_up")
+        },
+        "runs": len(tally.tiles),
+        "resolution": "1% of the value: edges of the nanosecond axis",
+        "groups": [
+            _timings(tally, grouping, name, part, batch)
+            for part, batch in enumerate(tally.plan.details["batches"])
+            for grouping, name in rows
+        ],
+    }
+
+
+def _head(
+    kind: str,
+    tally: Tally,
+    thresholds: Sequence[float],
+    groupings: Sequence[Grouping],
+    points: Sequence[OperatingPoint],
+) -> dict[str, Any]:
+    return {
+        "schema": "frbench.results",
+        "schema_version": VERSION,
+        "kind": kind,
+        "plan": tally.plan.digest,
+        "thresholds": list(thresholds),
+        "groupings": [_title(g) for g in groupings],
+        "operating_points": [point.to_json() for point in points],
+    }
+
+
+def _title(grouping: Grouping) -> str:
+    return ",".join(grouping) or ALL
+
+
+def _names(tally: Tally, grouping: Grouping) -> list[str]:
+    return sorted(set(tally.plan.group_names(grouping)))
+
+
+def _pairs(tally: Tally, grouping: Grouping) -> list[tuple[str, str]]:
+    names = _names(tally, grouping)
+    return [(a, b) for i, a in enumerate(names) for b in names[i:]]
+
+
+def _cell(
+    tally: Tally, thresholds: Sequence[float], grouping: Grouping, mated: bool, pair: tuple[str, str] | None
+) -> dict[str, Any]:
+    histogram = tally.pick(mated=mated, grouping=grouping, groups=pair)
+    a, b = pair or (ALL, ALL)
+    return {
+        "grouping": _title(grouping),
+        "mated": mated,
+        "group_a": a,
+        "group_b": b,
+        "trials": histogram.trials,
+        "unscored": histogram.unscored,
+        "accepted": [histogram.at_or_above(tally.edge(t)) for t in thresholds],
+    }
+
+
+def _verify_estimates(
+    tally: Tally, threshold: float, grouping: Grouping, pair: tuple[str, str] | None, failed: Failed
+) -> list[dict[str, Any]]:
+    a, b = pair or (ALL, ALL)
+    head = {"grouping": _title(grouping), "group_a": a, "group_b": b, "threshold": threshold}
+    fmr = metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed=failed)
+    found = [{"metric": "fmr", **head, **fmr.to_json()}]
+    fnmr = metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed=failed)
+    if a == b or fnmr.n:
+        found.append({"metric": "fnmr", **head, **fnmr.to_json()})
+    return found
+
+
+def _ratios(tally: Tally, threshold: float, grouping: Grouping) -> list[dict[str, Any]]:
+    """FMR within each group over FMR within the group with most subjects."""
+    names = _names(tally, grouping)
+    reference = max(names, key=lambda name: tally.plan.n_subjects(grouping, name, mated=False))
+    ratios = (
+        differentials.fmr_ratio(tally, threshold, (name, name), (reference, reference), grouping=grouping)
+        for name in names
+        if name != reference
+    )
+    return [{"metric": "fmr", "grouping": _title(grouping), "threshold": threshold, **r.to_json()} for r in ratios]
+
+
+def _searches(tally: Tally, thresholds: Sequence[float], grouping: Grouping, name: str | None) -> dict[str, Any]:
+    pair = None if name is None else (name, name)
+    nonmated = tally.pick(mated=False, grouping=grouping, groups=pair)
+    mated = tally.pick(mated=True, grouping=grouping, groups=pair)
+    ranks = tally.plan.details["ranks"]
+    misses = {
+        str(rank): [metrics.fnir(tally, t, rank=rank, grouping=grouping, group=name).k for t in thresholds]
+        for rank in ranks
+    }
+    return {
+        "grouping": _title(grouping),
+        "group": OVERALL if name is None else name,
+        "mated_searches": mated.trials,
+        "mated_unscored": mated.unscored,
+        "nonmated_searches": nonmated.trials,
+        "nonmated_unscored": nonmated.unscored,
+        "false_positives": [nonmated.at_or_above(tally.edge(t)) for t in thresholds],
+        "misses_rank1": misses.get("1", []),
+        "misses": misses,
+        "rank_hits": {str(rank): metrics.rank_hits(tally, rank, grouping=grouping, group=name)[0] for rank in ranks},
+    }
+
+
+def _identify_estimates(
+    tally: Tally, thresholds: Sequence[float], grouping: Grouping, name: str | None
+) -> list[dict[str, Any]]:
+    head = {"grouping": _title(grouping), "group": OVERALL if name is None else name}
+    found = []
+    ranks = tally.plan.details["ranks"]
+    for threshold in thresholds:
+        fpir = metrics.fpir(tally, threshold, grouping=grouping, group=name)
+        found.append({"metric": "fpir", **head, "threshold": threshold, "rank": None, **fpir.to_json()})
+    for limit in (*thresholds, None):
+        for rank in ranks:
+            fnir = metrics.fnir(tally, limit, rank=rank, grouping=grouping, group=name)
+            found.append({"metric": "fnir", **head, "threshold": limit, "rank": rank, **fnir.to_json()})
+    return found
+
+
+def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batch: int) -> dict[str, Any]:
+    pair = None if name is None else (name, name)
+    histogram = tally.pick(mated=False, grouping=grouping, groups=pair, parts=[part])
+    axis = np.asarray(tally.plan.axis)
+    mean = metrics.mean_ns(histogram, axis)
+    return {
+        "grouping": _title(grouping),
+        "group": OVERALL if name is None else name,
+        "batch": batch,
+        "requests": histogram.trials,
+        "mean_ns": mean,
+        "probes_per_second": None if mean is None else batch * 1e9 / mean,
+        "quantiles": [vars(metrics.quantile(histogram, axis, q)) for q in QUANTILES],
+    }
