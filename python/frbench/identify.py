@@ -6,7 +6,6 @@ of the probes' subjects: intervals are conditional on the gallery.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -254,24 +253,25 @@ def _cell_numbers(plan: Plan, mated: NDArray[np.bool_], group: Ints, part: Ints)
     return numbers
 
 
-def nonmated_tail(task: Identification, candidates: Candidates) -> tuple[NDArray[np.float32], int]:
-    """Best scores of the non-mated searches that have one, increasing, and the number of all non-mated searches."""
-    nonmated = ~task.is_mated[candidates.probe]
+def nonmated_tail(
+    task: Identification, candidates: Candidates, wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], int]:
+    """Best scores of the wanted non-mated searches that have one, increasing, and how many such searches there are."""
+    nonmated = (wanted & ~task.is_mated)[candidates.probe]
     best = candidates.scores[nonmated, 0]
     return np.sort(best[~np.isinf(best)]), int(nonmated.sum())
 
 
-def comparisons_at_or_above(
-    task: Identification, engine: Engine, edges: NDArray[np.float64], groups: Sequence[int] | None = None
-) -> Ints:
-    """(t,) scored non-mated comparisons of a probe and a gallery row at or above each edge.
+def n_comparisons(task: Identification, wanted: NDArray[np.bool_]) -> int:
+    """Non-mated comparisons of the wanted probes and the gallery, failed templates included."""
+    return int(wanted.sum()) * len(task.gallery) - int(wanted[task.mates[0]].sum())
 
-    groups : numbers of the finest groups that the probe must belong to; None takes all.
-    """
-    wanted = ~task.probes.failed
-    if groups is not None:
-        wanted &= np.isin(task.layout.group, groups)
-    probes, scored = np.flatnonzero(wanted), np.flatnonzero(~task.gallery.failed)
+
+def comparisons_at_or_above(
+    task: Identification, engine: Engine, edges: NDArray[np.float64], wanted: NDArray[np.bool_]
+) -> Ints:
+    """(t,) scored non-mated comparisons of a wanted probe and a gallery row at or above each edge."""
+    probes, scored = np.flatnonzero(wanted & ~task.probes.failed), np.flatnonzero(~task.gallery.failed)
     rows, gallery = engine.rows(task.probes.unit[probes]), engine.rows(task.gallery.unit[scored])
     pairs = rows.count(
         gallery,
@@ -285,7 +285,7 @@ def comparisons_at_or_above(
         n_cells=1,
     )[0].astype(np.int64)
     probe, row = task.mates
-    ok = wanted[probe] & ~task.gallery.failed[row]
+    ok = wanted[probe] & ~task.probes.failed[probe] & ~task.gallery.failed[row]
     a, b = np.searchsorted(probes, probe[ok]), np.searchsorted(scored, row[ok])
     bins = np.searchsorted(edges, rows.score_pairs(gallery, a, b), side="right")
     pairs -= np.bincount(bins, minlength=len(pairs))

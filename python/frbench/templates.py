@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -130,6 +130,10 @@ class Templates:
             joined_by=self.joined_by,
             sources=self.sources,
         )
+
+    def with_subjects(self, subject_ids: Texts) -> Templates:
+        """These templates as those of the subjects `subject_ids` (n,)."""
+        return replace(self, subject_ids=_frozen(subject_ids.copy()))
 
     def _row_numbers(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
         if rows.size == 0:
@@ -283,7 +287,12 @@ def _normalised(matrix: Matrix, threads: int) -> tuple[npt.NDArray[np.float32], 
 
 def _sources(matrix: Matrix, table: Table | None) -> tuple[Source, ...]:
     first = Source(matrix.path, _sha256(matrix.path), matrix.rows, matrix.dtype, matrix.dimension)
-    return (first,) if table is None else (first, Source(table.path, _sha256(table.path), len(table)))
+    return (first,) if table is None else (first, table_source(table))
+
+
+def table_source(table: Table) -> Source:
+    """The file of `table`, as the manifest names it."""
+    return Source(table.path, _sha256(table.path), len(table))
 
 
 def _sha256(path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,8 @@ from frbench.engines import Engine, Rows
 from frbench.errors import Conservation, InputError
 from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Plan, Tile, digest_of
-from frbench.readers import read_table
-from frbench.templates import Templates
+from frbench.readers import Table, open_table
+from frbench.templates import Source, Templates, table_source
 
 
 class AllPairs:
@@ -34,6 +33,10 @@ class AllPairs:
         self._of_pair = np.zeros((g, g), dtype=np.uint32)
         self._of_pair[self._upper] = np.arange(len(self._upper[0]))
         self._of_pair.T[self._upper] = self._of_pair[self._upper]
+
+    def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
+        """The plan of all unordered pairs."""
+        return self._layout.verify_plan(edges, keeps_blocks=keeps_blocks)
 
     def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
         """(cells, bins) counts of `tile` of a plan of this layout.
@@ -90,28 +93,24 @@ class PairList:
     a: Ints
     b: Ints
     mated: NDArray[np.bool_]
-    source: Path
+    source: Source
 
     @classmethod
     def read(cls, path: Path, templates: Templates) -> PairList:
-        """The pairs of a CSV or Parquet file with columns template_a, template_b[, mated][, fold].
+        """The pairs of a CSV, Parquet or Arrow file with columns template_a, template_b[, mated][, fold].
 
         Raises
         ------
         InputError : a column or a template is missing, a pair is given twice or with itself, or `mated` is
             neither true nor false or contradicts the labels; the message names the file and the line.
         """
-        table = read_table(path)
-        for column in ("template_a", "template_b"):
-            if column not in table:
-                raise InputError(
-                    f"{path}: no column {column}; found {', '.join(table)}; "
-                    "expected template_a, template_b[, mated][, fold]"
-                )
-        a = _rows_of(table["template_a"], templates, path)
-        b = _rows_of(table["template_b"], templates, path)
-        _refuse_repeats(a, b, path)
-        return cls(templates, a, b, _mated(table.get("mated"), a, b, templates, path), Path(path))
+        table = open_table(path)
+        a = _rows_of("template_a", table, templates)
+        b = _rows_of("template_b", table, templates)
+        if not len(table):
+            raise InputError(f"{path}: no pairs, expected at least one")
+        _refuse_repeats(a, b, table)
+        return cls(templates, a, b, _mated(a, b, table, templates), table_source(table))
 
     @property
     def digest(self) -> str:
@@ -171,48 +170,54 @@ class Pairs:
         return self._rows.score_pairs(self._rows, self._a, self._b)
 
 
-def _rows_of(ids: NDArray[Any], templates: Templates, path: Path) -> Ints:
+def _rows_of(column: str, table: Table, templates: Templates) -> Ints:
+    ids = table.column(column)
     order = np.argsort(templates.template_ids)
     sorted_ids = templates.template_ids[order]
     place = np.minimum(np.searchsorted(sorted_ids, ids), len(order) - 1)
     missing = np.flatnonzero(sorted_ids[place] != ids)
     if len(missing):
         raise InputError(
-            f"{path}: row {missing[0] + 1} names template '{ids[missing[0]]}', which the templates do not have "
-            f"({len(missing)} such entries)"
+            f"{table.path}, {table.where(missing[0])}: {column} is {ids[missing[0]]!r}, which is not the id of a "
+            f"template ({len(missing)} of {len(ids)} are not)"
         )
     return order[place].astype(np.int64)
 
 
-def _refuse_repeats(a: Ints, b: Ints, path: Path) -> None:
+def _refuse_repeats(a: Ints, b: Ints, table: Table) -> None:
     same = np.flatnonzero(a == b)
     if len(same):
-        raise InputError(f"{path}: row {same[0] + 1} compares a template with itself; remove it")
+        raise InputError(f"{table.path}, {table.where(same[0])}: compares a template with itself, expected two")
     _, first, place = np.unique(np.sort(np.stack([a, b]), axis=0), axis=1, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[place.ravel()] != np.arange(len(a)))
+    earlier = first[place.ravel()]
+    again = np.flatnonzero(earlier != np.arange(len(a)))
     if len(again):
-        row = int(again[0])
-        raise InputError(
-            f"{path}: row {row + 1} repeats the pair of row {int(first[place.ravel()[row]]) + 1}; each pair counts once"
-        )
+        both = f"{table.where(earlier[again[0]])} and {table.where(again[0])}"
+        raise InputError(f"{table.path}: {both} hold the same pair, expected each pair once")
 
 
-def _mated(column: NDArray[Any] | None, a: Ints, b: Ints, templates: Templates, path: Path) -> NDArray[np.bool_]:
-    by_label = None if templates.subject_ids is None else templates.subject_ids[a] == templates.subject_ids[b]
-    if column is None:
-        if by_label is None:
-            raise InputError(f"{path} has no column mated and subjects are not known; add the column or --labels")
-        return np.asarray(by_label, dtype=bool)
-    words = {"true": True, "1": True, "false": False, "0": False}
-    lower = np.char.lower(column.astype(str))
-    wrong = np.flatnonzero(~np.isin(lower, list(words)))
-    if len(wrong):
-        raise InputError(f"{path}: row {wrong[0] + 1}, mated is '{column[wrong[0]]}', expected true or false")
-    mated = np.array([words[w] for w in lower], dtype=bool)
-    if by_label is not None and (mated != by_label).any():
-        row = int(np.flatnonzero(mated != by_label)[0])
+def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> NDArray[np.bool_]:
+    subjects = templates.subject_ids
+    if "mated" not in table.columns:
+        if subjects is None:
+            raise InputError(f"{table.path}: no column 'mated', and subjects are not known; add the column or --labels")
+        return np.asarray(subjects[a] == subjects[b], dtype=bool)
+    mated = _flags("mated", table)
+    if subjects is not None and (mated != (subjects[a] == subjects[b])).any():
+        row = int(np.flatnonzero(mated != (subjects[a] == subjects[b]))[0])
         raise InputError(
-            f"{path}: row {row + 1} says mated={str(bool(mated[row])).lower()}, but the labels give subjects "
-            f"'{templates.subject_ids[a[row]]}' and '{templates.subject_ids[b[row]]}'"  # type: ignore[index]
+            f"{table.path}, {table.where(row)}: mated is {str(bool(mated[row])).lower()}, but the labels give the "
+            f"subjects {subjects[a[row]]!r} and {subjects[b[row]]!r}"
         )
     return mated
+
+
+def _flags(column: str, table: Table) -> NDArray[np.bool_]:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    values = table.column(column)
+    flags = np.array([words.get(str(value).lower(), -1) for value in values], dtype=np.int64)
+    wrong = np.flatnonzero(flags < 0)
+    if len(wrong):
+        got = values[wrong[0]]
+        raise InputError(f"{table.path}, {table.where(wrong[0])}: {column} is {got!r}, expected true or false")
+    return np.asarray(flags == 1)

@@ -1,0 +1,398 @@
+"""The command line: options in, the files of a run out, mistakes in one sentence."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from frbench import _rust, files, identify, jobs, latency, manifest, report, summary
+from frbench.calibrate import Target, parse_targets
+from frbench.errors import FrbenchError, InputError
+from frbench.jobs import Options
+from frbench.metrics import FAILED_POLICIES
+from frbench.plan import DEFAULT_BLOCKS
+from frbench.progress import TerminalProgress
+from frbench.templates import Templates, load
+from frbench.verify import PairList
+
+INTERRUPTED = 130
+DEMO_DATA = Path("examples/lfw")
+
+
+def main() -> NoReturn:
+    """Runs the command and exits: 0, 2 for a mistake in the input, 130 when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(app.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _say("stopped; the same command goes on from here")
+        sys.exit(INTERRUPTED)
+    except FrbenchError as error:
+        _say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except MemoryError:
+        _say("error: out of memory; use fewer --group columns, a coarser --axis-step or a smaller file")
+        sys.exit(InputError.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _say(text: str) -> None:
+    click.echo(f"frbench: {text}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="frbench")
+def app() -> None:
+    """Benchmark and audit face-recognition matching, by demographic group.
+
+    frbench takes templates (embeddings) that a matcher made, counts exactly, and reports error rates with
+    their numerators, denominators and intervals, and latency, by group.
+
+    \b
+    Start with:  frbench demo
+    Then:        frbench verify templates.npy --labels labels.csv --group sex --at fmr=1e-3,1e-4
+    """
+
+
+def _groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
+
+
+def _numbers(
+    kind: Callable[[str], Any], _: click.Context, option: click.Parameter, text: str | None
+) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(item) for item in text.split(",")) if text else ()
+    except ValueError as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected numbers with commas between them") from error
+
+
+def _population(_: click.Context, __: click.Parameter, text: str) -> tuple[str, str] | None:
+    if text == "all":
+        return None
+    column, equals, value = text.partition("=")
+    if not equals or not column or not value:
+        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
+    return column, value
+
+
+def _shared(default_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Options of every command."""
+    options = [
+        click.option("--group", "groupings", multiple=True, callback=_groupings, metavar="COLUMN[,COLUMN]",
+                     help="Count by this label, or by the intersection of several. Repeat for more."),
+        click.option("--per-template", multiple=True, metavar="COLUMN",
+                     help="Label that describes the photograph, and so may differ within a subject."),
+        click.option("--out", type=click.Path(path_type=Path), default=Path(default_out), show_default=True,
+                     help="Run directory: results.json, manifest.json, tally, report.html."),
+        click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables."),
+        click.option("--threads", type=int, default=0, help="Threads; 0 uses every processor.  [default: 0]"),
+        click.option("--isa", help="Instruction set: avx512, avx2, neon, scalar. Also FRBENCH_ISA.  [default: best]"),
+        click.option("--no-report", is_flag=True, help="Do not write report.html."),
+        click.option("--quiet", is_flag=True, help="No progress and no tables."),
+    ]  # fmt: skip
+    return partial(_decorate, options)
+
+
+def _counting(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of commands that count on a score axis."""
+    options = [
+        click.option("--thresholds", callback=partial(_numbers, float), metavar="T,T,...",
+                     help="Report at these thresholds, in [-1, 1]."),
+        click.option("--at", multiple=True, metavar="RATE=F[,F...]",
+                     help="Set thresholds at these rates, such as fmr=1e-3,1e-4; never exceeded, then frozen."),
+        click.option("--at-population", "population", default="all", callback=_population, metavar="all|COLUMN=LABEL",
+                     help="Whom the thresholds are set on.  [default: all]"),
+        click.option("--axis-step", type=float, default=0.001, show_default=True, help="Step of the score axis."),
+        click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
+                     help="Blocks of subjects, from which intervals come."),
+        click.option("--engine", type=click.Choice(["cpu", "reference"]), default="cpu", show_default=True,
+                     help="reference is numpy float64: slow, the oracle."),
+        click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
+                     help="How often progress is kept."),
+        click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
+    ]  # fmt: skip
+    return _decorate(options, command)
+
+
+def _decorate(options: list[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _columns(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say how files are read."""
+    options = [
+        click.option("--id-column", default="template_id", show_default=True, help="Column of template ids."),
+        click.option("--subject-column", default="subject_id", show_default=True, help="Column of subject ids."),
+        click.option("--array", help="Array, tensor or column to take where a file holds several."),
+    ]
+    return _decorate(options, command)
+
+
+PATH = click.Path(path_type=Path)
+
+
+@app.command()
+@click.argument("templates", type=PATH)
+@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
+@click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated][, fold].")
+@click.option(
+    "--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
+    help="Comparisons with a failed template: rejected, out of the denominators, or accepted.",
+)  # fmt: skip
+@_columns
+@_counting
+@_shared("out/verify")
+def verify(templates: Path, labels: Path | None, pairs: Path | None, failed: Any, **given: Any) -> None:
+    """Compare all pairs of TEMPLATES, 1:1, and report FMR and FNMR by group.
+
+    TEMPLATES is a matrix (n, d) of float16, float32 or float64 in .npy, .npz, .safetensors, Parquet or Arrow.
+    Interrupted runs go on where they stopped.
+
+    \b
+    frbench verify t.npy --labels l.csv --group sex --group sex,age --at fmr=1e-3,1e-4
+    frbench verify t.npy --labels l.csv --pairs pairs.csv --thresholds 0.9,0.95
+    """
+    options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
+    read = _load(templates, labels, given)
+    listed = PairList.read(pairs, read) if pairs else None
+    _show(jobs.run_verify(read, options, pairs=listed, failed=failed, progress=_progress(given)), options, given)
+
+
+@app.command(name="identify")
+@click.argument("templates", type=PATH, required=False)
+@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
+@click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
+@click.option("--probes", type=PATH, help="Templates to search with.")
+@click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]")
+@click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]")
+@click.option("--split", type=click.Choice(["first-per-subject"]), default="first-per-subject", show_default=True,
+              help="How TEMPLATES become gallery and probes: the first row of each subject is enrolled.")  # fmt: skip
+@click.option(
+    "--nonmated-subjects", type=int, help="Subjects kept out of the gallery, the last to appear.  [default: 1 in 5]"
+)
+@click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 50, or the gallery]")
+@click.option("--ranks", callback=partial(_numbers, int), help="Ranks for FNIR and CMC.  [default: 1,2,3,5,10,20,50]")
+@_columns
+@_counting
+@_shared("out/identify")
+def identify_command(k: int | None, ranks: tuple[int, ...], **given: Any) -> None:
+    """Search probes in a gallery, 1:N open set, and report FPIR, FNIR and CMC by group.
+
+    \b
+    frbench identify t.npy --labels l.csv --group sex --nonmated-subjects 1000 --at fpir=0.01
+    frbench identify --gallery g.npy --gallery-labels g.csv --probes p.npy --probe-labels p.csv
+    """
+    options = _options(given, default_at="fpir=0.1,0.01", metrics=["fpir", "fmr"])
+    gallery, probes = _gallery_and_probes(given)
+    section = jobs.run_identify(
+        gallery,
+        probes,
+        options,
+        k=min(identify.DEFAULT_K, len(gallery)) if k is None else k,
+        ranks=ranks or identify.DEFAULT_RANKS,
+        progress=_progress(given),
+    )
+    _show(section, options, given)
+
+
+@app.command(name="latency")
+@click.argument("templates", type=PATH, required=False)
+@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
+@click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
+@click.option("--probes", type=PATH, help="Templates to search with.")
+@click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]")
+@click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]")
+@click.option("--nonmated-subjects", type=int, help="Subjects kept out of the gallery.  [default: 1 in 5]")
+@click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 50, or the gallery]")
+@click.option("--batches", callback=partial(_numbers, int), help="Probes a request.  [default: 1,64]")
+@click.option("--requests", type=int, default=500, show_default=True, help="Requests by group, batch size and run.")
+@click.option("--runs", type=int, default=3, show_default=True, help="Fresh processes, one after another.")
+@_columns
+@_shared("out/latency")
+def latency_command(k: int | None, batches: tuple[int, ...], requests: int, runs: int, **given: Any) -> None:
+    """Time searches by probe group on this machine, one probe a request and in batches.
+
+    Percentiles are printed only where enough requests support them. A score threshold does not change the time
+    of a search, so there is none here.
+
+    \b
+    frbench latency t.npy --labels l.csv --group sex --runs 5
+    """
+    options = _options(given, default_at="", metrics=[])
+    gallery, probes = _gallery_and_probes(given)
+    task = _latency_task(gallery, probes, options, k, batches, requests)
+    _show(jobs.run_latency(task, options, runs=runs, progress=_progress(given)), options, given)
+
+
+@app.command()
+@click.option("--data", type=PATH, default=DEMO_DATA, show_default=True, help="Example templates and labels.")
+@click.option("--thresholds", callback=partial(_numbers, float), metavar="T,T,...", help="Report at these, too.")
+@click.option("--at", multiple=True, metavar="RATE=F[,F...]", help="Set thresholds at these.  [default: fmr=1e-3,1e-4]")
+@_shared("out/demo")
+def demo(data: Path, **given: Any) -> None:
+    """Verify, identify and time the example templates by sex, and write one report.
+
+    The example is Labeled Faces in the Wild through a public network: 13,233 real templates of 5,749 people.
+    """
+    given["groupings"] = given["groupings"] or (("sex",),)
+    out = given["out"]
+    templates = load(data / "dlib-128.npy", labels=data / "labels.csv", threads=given["threads"])
+    gallery, probes = identify.split_first_per_subject(templates, 1000)
+
+    def options(name: str, metrics: list[str], default_at: str) -> Options:
+        own = given | {"out": out / name, "no_report": True, "at": given["at"] if metrics == ["fmr"] else ()}
+        return _options(own, default_at=default_at, metrics=metrics)
+
+    progress = _progress(given)
+    verified = options("verify", ["fmr"], "fmr=1e-3,1e-4")
+    searched = options("identify", ["fpir"], "fpir=0.1,0.01")
+    timed = options("latency", [], "")
+    task = _latency_task(gallery, probes, timed, None, (), 500)
+    sections = [
+        jobs.run_verify(templates, verified, pairs=None, failed="reject", progress=progress),
+        jobs.run_identify(
+            gallery, probes, searched, k=identify.DEFAULT_K, ranks=identify.DEFAULT_RANKS, progress=progress
+        ),
+        jobs.run_latency(task, timed, runs=1, progress=progress),
+    ]
+    if not given["no_report"]:
+        page = report.render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
+        files.write(out / "report.html", page)
+    if given["as_json"]:
+        click.echo(json.dumps([section.results for section in sections]))
+        return
+    for section in () if given["quiet"] else sections:
+        summary.show(section.results)
+        click.echo()
+    _say_where(out, given)
+
+
+@app.command(name="report")
+@click.argument("runs", nargs=-1, required=True, type=PATH)
+@click.option("--out", type=PATH, default=Path("report.html"), show_default=True, help="The page to write.")
+@click.option("--title", default="Face matching by demographic group", show_default=True)
+def report_command(runs: tuple[Path, ...], out: Path, title: str) -> None:
+    """Write one page from finished RUNS (run directories)."""
+    sections = [
+        report.Section(
+            files.read_json(run / "results.json"),
+            files.read_json(run / "manifest.json"),
+            files.load_tally(run / "tally.safetensors"),
+        )
+        for run in runs
+    ]
+    files.write(out, report.render(sections, title=title))
+    click.echo(f"report: {out}")
+
+
+@app.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(as_json: bool) -> None:
+    """Show what frbench found on this machine."""
+    found = {"kernels": _rust.kernels(), **manifest.machine()}
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:<12}{', '.join(value) if isinstance(value, list) else value}")
+
+
+def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> Options:
+    thresholds = given.get("thresholds", ())
+    texts = given.get("at", ()) or ((default_at,) if default_at and not thresholds else ())
+    targets: list[Target] = [target for text in texts for target in parse_targets(text, metrics)]
+    return Options(
+        out=given["out"],
+        groupings=given["groupings"],
+        per_template=given["per_template"],
+        thresholds=thresholds,
+        targets=tuple(dict.fromkeys(targets)),
+        population=given.get("population"),
+        axis_step=given.get("axis_step", 0.001),
+        n_blocks=given.get("blocks", DEFAULT_BLOCKS),
+        engine=given.get("engine", "cpu"),
+        isa=given["isa"],
+        threads=given["threads"],
+        checkpoint_s=given.get("checkpoint_every", 2.0),
+        fresh=given.get("fresh", False),
+        with_report=not given["no_report"],
+    )
+
+
+def _load(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:
+    return load(
+        path,
+        labels=labels,
+        id_column=given["id_column"],
+        subject_column=given["subject_column"],
+        array=given["array"],
+        threads=given["threads"],
+    )
+
+
+def _gallery_and_probes(given: dict[str, Any]) -> tuple[Templates, Templates]:
+    """Two files, or a split of one."""
+    templates, gallery, probes = given["templates"], given["gallery"], given["probes"]
+    if (gallery is None) != (probes is None) or (gallery is None) == (templates is None):
+        raise InputError("expected either TEMPLATES to split, or both --gallery and --probes")
+    if templates is None:
+        return (
+            _load(gallery, given["gallery_labels"] or given["labels"], given),
+            _load(probes, given["probe_labels"] or given["labels"], given),
+        )
+    read = _load(templates, given["labels"], given)
+    wanted = given["nonmated_subjects"]
+    if wanted is None:
+        wanted = 0 if read.subject_ids is None else len(set(read.subject_ids)) // 5
+    return identify.split_first_per_subject(read, wanted)
+
+
+def _latency_task(
+    gallery: Templates, probes: Templates, options: Options, k: int | None, batches: tuple[int, ...], requests: int
+) -> latency.LatencyTask:
+    probes.require_labels(options.columns, options.per_template)
+    return latency.LatencyTask(
+        gallery=gallery,
+        probes=probes,
+        columns=options.columns,
+        hardware=jobs.hardware(),
+        k=min(identify.DEFAULT_K, len(gallery)) if k is None else k,
+        batches=batches or (1, 64),
+        requests=requests,
+        threads=options.threads,
+        isa=options.isa,
+    )
+
+
+def _progress(given: dict[str, Any]) -> TerminalProgress:
+    return TerminalProgress(quiet=given["quiet"] or given["as_json"])
+
+
+def _show(section: report.Section, options: Options, given: dict[str, Any]) -> None:
+    if given["as_json"]:
+        click.echo(json.dumps(section.results))
+    elif not given["quiet"]:
+        summary.show(section.results)
+        _say_where(options.out, given)
+
+
+def _say_where(out: Path, given: dict[str, Any]) -> None:
+    if not given["quiet"]:
+        click.echo(f"run: {out}" + ("" if given["no_report"] else f"\nreport: {out / 'report.html'}"))

@@ -1,0 +1,322 @@
+"""Jobs: what a command does from input files to the files of a run. Counting and reading meet here, in a tally."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import files, identify, report, results
+from frbench.calibrate import OperatingPoint, Target, operating_points
+from frbench.candidates import Candidates
+from frbench.engines import Engine
+from frbench.engines.cpu import CpuEngine
+from frbench.engines.reference import ReferenceEngine
+from frbench.errors import InputError
+from frbench.identify import Identification
+from frbench.latency import LatencyTask, measure_runs
+from frbench.layout import Ints, Layout
+from frbench.manifest import machine, manifest
+from frbench.metrics import Failed
+from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
+from frbench.run import Checkpoint, sweep
+from frbench.tally import Histogram, Tally
+from frbench.templates import Templates
+from frbench.verify import AllPairs, PairList, Pairs
+
+Grouping = tuple[str, ...]
+ALL_PAIRS = "all non-mated pairs"
+
+
+class Progress(Protocol):
+    """Shows how far a step is."""
+
+    def step(self, title: str, total: int, unit: str) -> Any:
+        """A context manager whose value is told every amount done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all commands share.
+
+    out : run directory. groupings : label columns of each --group. thresholds : in [-1, 1].
+    targets : rates to set thresholds at. population : None for all, or (column, value).
+    """
+
+    out: Path
+    groupings: tuple[Grouping, ...] = ()
+    per_template: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    targets: tuple[Target, ...] = ()
+    population: tuple[str, str] | None = None
+    axis_step: float = 0.001
+    n_blocks: int = DEFAULT_BLOCKS
+    engine: str = "cpu"
+    isa: str | None = None
+    threads: int = 0
+    checkpoint_s: float = 2.0
+    fresh: bool = False
+    with_report: bool = True
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_thresholds(self.thresholds)
+        if self.threads < 0:
+            raise InputError(f"--threads is {self.threads}, expected 0 (all) or more")
+
+    @property
+    def columns(self) -> Grouping:
+        """Every label column that a grouping uses, once."""
+        return tuple(dict.fromkeys(c for grouping in self.groupings for c in grouping))
+
+    def open_engine(self) -> Engine:
+        """The engine that was asked for."""
+        if self.engine == "reference":
+            return ReferenceEngine()
+        return CpuEngine(threads=self.threads, isa=self.isa)
+
+    def checkpoint(self) -> Checkpoint:
+        """Where this run keeps what it has counted."""
+        return Checkpoint(self.out, self.checkpoint_s, self.fresh)
+
+    def edges(self, points: Sequence[OperatingPoint]) -> tuple[float, ...]:
+        """The axis of the final tally."""
+        regular = set(score_axis(self.axis_step, self.thresholds))
+        return tuple(sorted(regular | set(_set_thresholds(points))))
+
+    def all_thresholds(self, points: Sequence[OperatingPoint]) -> list[float]:
+        """Thresholds to report, increasing, each once."""
+        return sorted(set(self.thresholds) | set(_set_thresholds(points)))
+
+
+@dataclass
+class Clock:
+    """Seconds that each step took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Adds the time of the work inside to `step`."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - begin
+
+
+def run_verify(
+    templates: Templates, options: Options, *, pairs: PairList | None, failed: Failed, progress: Progress
+) -> report.Section:
+    """Counts all pairs, or the listed ones, and writes the run to `options.out`."""
+    files.prepare(options.out)
+    clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
+    _require(templates, options)
+    known = _with_subjects(templates, pairs)
+
+    def comparisons(columns: Grouping) -> AllPairs | Pairs:
+        layout = Layout.of(known, columns, options.n_blocks)
+        return AllPairs(layout, engine) if pairs is None else Pairs(pairs, layout, engine)
+
+    def count(counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
+        with progress.step(title, sum(plan.trials), "comparisons") as advance:
+            return sweep(plan, partial(counter.count, plan), checkpoint=checkpoint, advance=advance)
+
+    with clock.time("calibrate"):
+        points = _verify_points(known, comparisons, count, options, failed)
+    with clock.time("count"):
+        counter = comparisons(options.columns)
+        plan = counter.plan(options.edges(points))
+        tally = count(counter, plan, "verify")
+    found = results.verify_results(
+        tally,
+        thresholds=options.all_thresholds(points),
+        groupings=options.groupings,
+        points=points,
+        failed=failed,
+    )
+    sources = list(templates.sources) + ([pairs.source] if pairs else [])
+    section = report.Section(
+        found, _manifest(options, sources, engine.describe(), plan, clock, {"joined_by": templates.joined_by}), tally
+    )
+    _write(options, section, "1:1 verification", checkpoint)
+    return section
+
+
+def run_identify(
+    gallery: Templates, probes: Templates, options: Options, *, k: int, ranks: tuple[int, ...], progress: Progress
+) -> report.Section:
+    """Searches every probe in the gallery and writes the run to `options.out`."""
+    files.prepare(options.out)
+    clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
+    _require(probes, options)
+    task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
+    with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:
+        candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
+    with clock.time("calibrate"):
+        points = _identify_points(task, candidates, options, engine)
+    with clock.time("count"):
+        plan = task.plan(options.edges(points))
+        tally = identify.count(task, plan, candidates)
+    found = results.identify_results(
+        tally, thresholds=options.all_thresholds(points), groupings=options.groupings, points=points
+    )
+    sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
+    joined = {"gallery_joined_by": gallery.joined_by, "probes_joined_by": probes.joined_by}
+    section = report.Section(found, _manifest(options, sources, engine.describe(), plan, clock, joined), tally)
+    files.save_candidates(candidates, options.out / "candidates.safetensors")
+    _write(options, section, "1:N identification", checkpoint)
+    return section
+
+
+def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> report.Section:
+    """Times searches and writes the run to `options.out`."""
+    files.prepare(options.out)
+    clock = Clock()
+    plan = task.plan()
+    with (
+        clock.time("measure"),
+        progress.step("latency", runs * task.requests * len(plan.cells), "requests") as advance,
+    ):
+        tally = measure_runs(task, runs, advance)
+    found = results.latency_results(tally, groupings=options.groupings)
+    sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
+    engine = CpuEngine(threads=task.threads, isa=task.isa).describe()
+    section = report.Section(found, _manifest(options, sources, engine, plan, clock, {}), tally)
+    _write(options, section, "search latency", None)
+    return section
+
+
+def hardware() -> str:
+    """The machine as one line: what times belong to."""
+    return ", ".join(str(value) for value in machine().values())
+
+
+def _require(templates: Templates, options: Options) -> None:
+    columns = options.columns + ((options.population[0],) if options.population else ())
+    templates.require_labels(columns, options.per_template)
+
+
+def _with_subjects(templates: Templates, pairs: PairList | None) -> Templates:
+    """Pairs that say which are mated need no labels: each template then stands for a subject of its own."""
+    if templates.subject_ids is None and pairs is not None:
+        return templates.with_subjects(templates.template_ids)
+    return templates
+
+
+def _verify_points(
+    templates: Templates,
+    comparisons: Callable[[Grouping], AllPairs | Pairs],
+    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
+    options: Options,
+    failed: Failed,
+) -> list[OperatingPoint]:
+    """Thresholds for the targets, set on the stated population by counting passes of their own."""
+    if not options.targets:
+        return []
+    columns: Grouping = ()
+    group, population = None, ALL_PAIRS
+    if options.population:
+        column, value = options.population
+        _require_group(templates, options.population)
+        columns, group, population = (column,), (name_of([value]),) * 2, f"non-mated pairs within {column}={value}"
+    counter = comparisons(columns)
+
+    def histogram(edges: NDArray[np.float64]) -> Histogram:
+        plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
+        return count(counter, plan, "set threshold").pick(mated=False, grouping=columns, groups=group)
+
+    everything = histogram(np.array([0.0]))
+    return operating_points(
+        lambda edges: histogram(edges).tail(),
+        everything.trials - (everything.unscored if failed == "exclude" else 0),
+        options.targets,
+        population=population,
+        unscored_accepted=everything.unscored if failed == "accept" else 0,
+    )
+
+
+def _identify_points(
+    task: Identification, candidates: Candidates, options: Options, engine: Engine
+) -> list[OperatingPoint]:
+    """Thresholds for the targets: FPIR on non-mated searches, FMR on non-mated comparisons of probes and gallery."""
+    wanted = np.ones(len(task.probes), dtype=bool)
+    suffix = ""
+    if options.population:
+        column, value = options.population
+        _require_group(task.probes, options.population)
+        wanted = task.probes.labels[column] == value
+        suffix = f" of {column}={value}"
+    best, n_searches = identify.nonmated_tail(task, candidates, wanted)
+
+    def searches(edges: NDArray[np.float64]) -> Ints:
+        return (len(best) - np.searchsorted(best, edges, side="left")).astype(np.int64)
+
+    def comparisons(edges: NDArray[np.float64]) -> Ints:
+        return identify.comparisons_at_or_above(task, engine, edges, wanted)
+
+    points = []
+    for target in options.targets:
+        if target.metric == "fpir":
+            points += operating_points(searches, n_searches, [target], population=f"all non-mated searches{suffix}")
+        else:
+            n = identify.n_comparisons(task, wanted)
+            population = f"all non-mated comparisons of probes{suffix} and gallery"
+            points += operating_points(comparisons, n, [target], population=population)
+    return points
+
+
+def _require_group(templates: Templates, population: tuple[str, str] | None) -> None:
+    if population and population[1] not in templates.labels[population[0]]:
+        known = ", ".join(sorted(set(templates.labels[population[0]]) - {""}))
+        raise InputError(f"--at-population: no row has {population[0]}={population[1]}; the labels are {known}")
+
+
+def _set_thresholds(points: Sequence[OperatingPoint]) -> list[float]:
+    return [point.threshold for point in points if point.threshold is not None]
+
+
+def _manifest(
+    options: Options,
+    sources: Sequence[Any],
+    engine: Mapping[str, Any],
+    plan: Plan,
+    clock: Clock,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    chosen = {
+        "groups": [",".join(g) for g in options.groupings],
+        "per_template": list(options.per_template),
+        "thresholds": list(options.thresholds),
+        "at": [target.name for target in options.targets],
+        "at_population": "=".join(options.population) if options.population else "all",
+        "axis_step": options.axis_step,
+        "blocks": options.n_blocks,
+        **more,
+    }
+    return manifest(
+        command=options.command or tuple(sys.argv),
+        options=chosen,
+        sources=sources,
+        engine=engine,
+        plan=plan.digest,
+        durations_s=clock.seconds,
+    )
+
+
+def _write(options: Options, section: report.Section, title: str, checkpoint: Checkpoint | None) -> None:
+    """Writes the files of a run, and only then forgets the checkpoints."""
+    files.save_tally(section.tally, options.out / "tally.safetensors")
+    files.write_json(options.out / "manifest.json", section.manifest)
+    if options.with_report:
+        files.write(options.out / "report.html", report.render([section], title=title))
+    files.write_json(options.out / "results.json", section.results)
+    if checkpoint:
+        checkpoint.clear()

@@ -1,0 +1,139 @@
+"""Summary: the results of a run as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 132
+UNDEFINED = "not estimable"
+
+
+def show(results: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the tables of `results` to standard output."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    tables = {"verify": _verify, "identify": _identify, "latency": _latency}[results["kind"]](results)
+    console.print(Group(*tables))
+
+
+def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield from _unreached(results)
+    for threshold in results["thresholds"]:
+        table = _table(
+            _heading(results, threshold), "group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n"
+        )
+        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for e in results["estimates"]:
+            if e["threshold"] == threshold:
+                rows.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
+        for (_, a, b), found in rows.items():
+            name = a if a == b else f"{a} x {b}"
+            table.add_row(name, *_rate(found["fmr"]), *(_rate(found["fnmr"]) if "fnmr" in found else ("", "", "")))
+        yield table
+        yield from _ratio_lines(r for r in results["ratios"] if r["threshold"] == threshold)
+        yield ""
+
+
+def _ratio_lines(ratios: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
+    for r in ratios:
+        head = f"FMR within {r['group'][0]} / within {r['reference'][0]}: "
+        if r["value"] is None:
+            yield Text(f"{head}{UNDEFINED}, {r['reason']}")
+        elif r["low"] is None:
+            yield Text(f"{head}{r['value']:.3g}, {r['reason']}")
+        else:
+            verdict = "" if r["low"] > 1 or r["high"] < 1 else "; no difference was detected"
+            yield Text(f"{head}{r['value']:.3g} (95% interval {r['low']:.3g} to {r['high']:.3g}{verdict})")
+
+
+def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield from _unreached(results)
+    last = results["ranks"][-1]
+    shown = list(dict.fromkeys((results["ranks"][0], last)))
+    by_key = {(e["metric"], e["threshold"], e["rank"], e["grouping"], e["group"]): e for e in results["estimates"]}
+    groups = [(g["grouping"], g["group"]) for g in results["groups"]]
+    for threshold in results["thresholds"]:
+        columns = [c for rank in shown for c in (f"FNIR rank {rank}", "95% interval", "k / n")]
+        title = f"{_heading(results, threshold)}, gallery {results['gallery']:,}"
+        table = _table(title, "group", "FPIR", "95% interval", "k / n", *columns)
+        for key in groups:
+            misses = [cell for rank in shown for cell in _rate(by_key["fnir", threshold, rank, *key])]
+            table.add_row(key[1], *_rate(by_key["fpir", threshold, None, *key]), *misses)
+        yield table
+        yield ""
+    table = _table(
+        f"without a threshold, gallery {results['gallery']:,}",
+        "group",
+        *(f"rank {r}" for r in results["ranks"]),
+        "mated searches",
+    )
+    for group in results["groups"]:
+        hits, n = group["rank_hits"], group["mated_searches"]
+        shares = (f"{hits[str(r)] / n:.2%}" if n else UNDEFINED for r in results["ranks"])
+        table.add_row(group["group"], *shares, f"{n:,}")
+    yield table
+
+
+def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    quantiles = [q["q"] for q in results["groups"][0]["quantiles"]]
+    title = (
+        f"search latency, gallery {results['gallery']:,} x {results['dimension']}, k = {results['k']}, "
+        f"{results['isa']}, {results['runs']} processes"
+    )
+    table = _table(title, "group", "batch", "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
+    for group in results["groups"]:
+        values = (_milliseconds(q) for q in group["quantiles"])
+        speed = group["probes_per_second"]
+        table.add_row(
+            group["group"],
+            str(group["batch"]),
+            f"{group['requests']:,}",
+            *values,
+            "" if speed is None else f"{speed:,.0f}",
+        )
+    yield table
+    yield Text(f"timer: {results['timer']}; {results['warm_up']:.0%} warm-up excluded; - means too few requests")
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _heading(results: Mapping[str, Any], threshold: float) -> str:
+    points = [p for p in results["operating_points"] if p["threshold"] == threshold]
+    origin = "; ".join(f"{p['at']} of {p['population']}, achieved {p['k']:,} / {p['n']:,}" for p in points)
+    return f"threshold {threshold:.6g}" + (f" ({origin})" if origin else "")
+
+
+def _unreached(results: Mapping[str, Any]) -> Iterator[Text]:
+    for point in results["operating_points"]:
+        if point["threshold"] is None:
+            yield Text(f"no threshold for {point['at']}: {point['reason']}", style="yellow")
+        elif not point["rule_of_30"]:
+            yield Text(f"{point['at']} rests on {point['k']} false positives, fewer than 30", style="yellow")
+
+
+def _rate(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
+    if estimate["value"] is None:
+        return UNDEFINED, "", estimate["reason"]
+    interval = UNDEFINED if estimate["low"] is None else f"{share(estimate['low'])} - {share(estimate['high'])}"
+    return share(estimate["value"]), interval, f"{estimate['k']:,} / {estimate['n']:,}"
+
+
+def share(value: float) -> str:
+    """A rate with three digits: as a percentage from 0.1% on, else as a power of ten."""
+    return f"{value:.3g}" if 0 < value < 1e-3 else f"{100 * value:.3g}%"
+
+
+def _milliseconds(quantile: Mapping[str, Any]) -> str:
+    return "-" if quantile["value_ns"] is None else f"{quantile['value_ns'] / 1e6:.3g} ms"
