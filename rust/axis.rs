@@ -12,44 +12,41 @@ use crate::error::Error;
 /// Cells of the look-up grid for each edge: most cells then hold at most one edge.
 const CELLS_PER_EDGE: usize = 4;
 const MAX_CELLS: usize = 1 << 18;
+/// Edges of one cell that are compared one by one; beyond, by bisection.
+const MAX_STEPS: usize = 4;
+/// Adding 2^23 to a number below it leaves its integer part in the low bits.
+const INTEGER: f32 = 8_388_608.0;
 
 #[derive(Debug, Clone)]
 pub struct Axis {
-    /// Edges as the smallest `f32` not below each, then one `+inf`.
-    edges: Vec<f32>,
+    /// `-inf`, the edges as the smallest `f32` not below each, `+inf`: bin `b` spans `bounds[b]..bounds[b + 1]`.
+    bounds: Vec<f32>,
     /// `first[c]`: edges in grid cells before `c`, all of which are at or below any score of cell `c`.
     first: Vec<u32>,
     origin: f32,
     cells_per_unit: f32,
+    last_cell: f32,
+    /// Most edges that one cell holds.
+    steps: usize,
 }
 
 impl Axis {
     pub fn new(edges: &[f64]) -> Result<Self, Error> {
-        if edges.is_empty() {
-            return Err(Error::Edges("an axis needs at least one edge".into()));
-        }
-        if let Some(i) = edges.iter().position(|e| !e.is_finite()) {
-            return Err(Error::Edges(format!("edge {i} is {}, expected a finite number", edges[i])));
-        }
-        if let Some(i) = edges.windows(2).position(|w| w[0] >= w[1]) {
-            return Err(Error::Edges(format!(
-                "edges must increase, but edge {i} is {} and edge {} is {}",
-                edges[i],
-                i + 1,
-                edges[i + 1]
-            )));
-        }
-        let mut rounded: Vec<f32> = edges.iter().map(|&e| ceil_f32(e)).collect();
-        let origin = rounded[0];
+        check(edges)?;
+        let mut bounds = vec![f32::NEG_INFINITY];
+        bounds.extend(edges.iter().map(|&e| ceil_f32(e)));
+        bounds.push(f32::INFINITY);
+        let origin = bounds[1];
         let cells = (edges.len() * CELLS_PER_EDGE).next_power_of_two().min(MAX_CELLS);
-        let span = rounded[rounded.len() - 1] - origin;
+        let span = bounds[edges.len()] - origin;
         let cells_per_unit = if span > 0.0 { cells as f32 / span } else { 0.0 };
-        rounded.push(f32::INFINITY);
-        let mut axis = Axis { edges: rounded, first: vec![0; cells + 1], origin, cells_per_unit };
-        for i in 0..edges.len() {
-            let cell = axis.cell(axis.edges[i]);
+        let last_cell = (cells - 1) as f32;
+        let mut axis = Axis { bounds, first: vec![0; cells + 1], origin, cells_per_unit, last_cell, steps: 0 };
+        for i in 1..=edges.len() {
+            let cell = axis.cell(axis.bounds[i]);
             axis.first[cell + 1] += 1;
         }
+        axis.steps = axis.first.iter().max().map_or(0, |&most| most as usize);
         for c in 0..cells {
             axis.first[c + 1] += axis.first[c];
         }
@@ -58,35 +55,36 @@ impl Axis {
 
     /// Number of bins: one more than edges.
     pub fn bins(&self) -> usize {
-        self.edges.len()
+        self.bounds.len() - 1
     }
 
     /// The lowest edge: scores below it fall in bin 0.
     pub fn floor(&self) -> f32 {
-        self.edges[0]
+        self.bounds[1]
     }
 
-    /// Grid cell of a score. Subtraction, product and truncation never decrease with the score, so an
-    /// edge in an earlier cell is below the score, whatever the rounding.
+    /// Grid cell of a score. No step decreases with the score, so an edge in an earlier cell is below the score,
+    /// whatever the rounding. NaN goes to cell 0.
     #[inline(always)]
     fn cell(&self, score: f32) -> usize {
-        // `as usize` sends negative numbers and NaN to 0.
-        (((score - self.origin) * self.cells_per_unit) as usize).min(self.first.len() - 2)
+        let place = ((score - self.origin) * self.cells_per_unit).max(0.0).min(self.last_cell);
+        ((place + INTEGER).to_bits() - INTEGER.to_bits()) as usize
     }
 
     /// Number of edges at or below `score`.
     #[inline(always)]
     pub fn bin(&self, score: f32) -> usize {
         let cell = self.cell(score);
-        let (low, high) = (self.first[cell] as usize, self.first[cell + 1] as usize);
-        if high - low <= 4 {
-            let mut bin = low;
-            while bin < high && self.edges[bin] <= score {
-                bin += 1;
+        let mut bin = self.first[cell] as usize;
+        if self.steps <= MAX_STEPS {
+            // Beyond the edges of the cell the comparison is false, or the score would lie in a later cell.
+            for _ in 0..self.steps {
+                bin += usize::from(self.bounds[bin + 1] <= score);
             }
             bin
         } else {
-            low + self.edges[low..high].partition_point(|&e| e <= score)
+            let inside = &self.bounds[bin + 1..=self.first[cell + 1] as usize];
+            bin + inside.partition_point(|&edge| edge <= score)
         }
     }
 
@@ -94,10 +92,23 @@ impl Axis {
     #[inline(always)]
     pub fn certain_bin(&self, screened: f32, slack: f32) -> Option<usize> {
         let bin = self.bin(screened);
-        let clear_above = self.edges[bin] - screened > slack;
-        let clear_below = bin == 0 || screened - self.edges[bin - 1] > slack;
-        (clear_above && clear_below).then_some(bin)
+        let clear = (self.bounds[bin + 1] - screened > slack) & (screened - self.bounds[bin] > slack);
+        clear.then_some(bin)
     }
+}
+
+fn check(edges: &[f64]) -> Result<(), Error> {
+    if edges.is_empty() {
+        return Err(Error::Edges("an axis needs at least one edge".into()));
+    }
+    if let Some(i) = edges.iter().position(|e| !e.is_finite()) {
+        return Err(Error::Edges(format!("edge {i} is {}, expected a finite number", edges[i])));
+    }
+    if let Some(i) = edges.windows(2).position(|w| w[0] >= w[1]) {
+        let (low, high) = (edges[i], edges[i + 1]);
+        return Err(Error::Edges(format!("edges must increase, but edge {i} is {low} and edge {} is {high}", i + 1)));
+    }
+    Ok(())
 }
 
 /// The smallest `f32` that is not below `x`.

@@ -26,7 +26,7 @@ def test_a_plan_survives_its_json(world: worlds.World):
 
 def test_the_digest_is_the_same_everywhere():
     """The digest of a plan is part of the file format: it may not change from release to release."""
-    assert worlds.small_plan().digest == "DIGEST"
+    assert worlds.small_plan().digest == "94b10c3c38c79a2351cf314bfa07db34"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,8 @@ def test_subjects_of_a_group_are_summed_over_its_finest_groups():
     assert plan.n_subjects(("sex",), None, mated=False) == 4 + 5
 
 
-@given(st.lists(st.text(min_size=1), min_size=1, max_size=20), st.integers(1, 64))
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5), st.integers(1, 64))
+@worlds.FEW
 def test_a_subjects_block_does_not_depend_on_the_others(subjects: list[str], n_blocks: int):
     """A block is a function of the subject's own id."""
     blocks = blocks_of(worlds.text_array(subjects), n_blocks)
@@ -138,7 +139,7 @@ def test_a_subjects_block_does_not_depend_on_the_others(subjects: list[str], n_b
 
 def test_blocks_are_the_same_on_every_machine():
     """Blocks are part of the file format: tallies of two machines add."""
-    assert blocks_of(worlds.text_array(["ann", "bea", "carl", "dan"]), 32).tolist() == "BLOCKS"
+    assert blocks_of(worlds.text_array(["ann", "bea", "carl", "dan"]), 32).tolist() == [13, 8, 14, 16]
 
 
 def test_the_axis_holds_the_decimals_that_a_person_types():

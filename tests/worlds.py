@@ -9,18 +9,20 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from numpy.typing import ArrayLike, NDArray
+
 from frbench._rust import unit_rows
 from frbench.engines import Engine, reference
 from frbench.engines.reference import ReferenceEngine
+from frbench.identify import Identification
 from frbench.layout import Layout
 from frbench.plan import Cell, Plan, Tile
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates
 from frbench.verify import AllPairs
-from hypothesis import settings
-from hypothesis import strategies as st
-from numpy.typing import ArrayLike, NDArray
 
 Key = tuple[bool, tuple[str, ...], tuple[str, ...]]
 Bins = tuple[int, ...]
@@ -201,6 +203,22 @@ def by_name(plan: Plan, counts: NDArray[Any]) -> dict[Key, Bins]:
         for cell, row in zip(plan.cells, counts, strict=True)
         if row.any()
     }
+
+
+@st.composite
+def searches(draw: st.DrawFn, *, max_n: int = 30) -> Identification:
+    """Random probes and gallery of one population, of several templates a subject."""
+    found = draw(random_templates(min_n=2, max_n=max_n, max_d=8))
+    cut = draw(st.integers(1, len(found) - 1))
+    k = draw(st.integers(1, cut))
+    return Identification(
+        found.take(np.arange(cut)),
+        found.take(np.arange(cut, len(found))),
+        ("sex",),
+        k=k,
+        ranks=(1, 2, 5),
+        n_blocks=draw(st.integers(1, 40)),
+    )
 
 
 def small_plan(*, inputs: str = "two", edges: tuple[float, ...] = (0.5,), n_blocks: int = 32, **fields: Any) -> Plan:

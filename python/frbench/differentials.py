@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance
+from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
 from frbench.metrics import Pair
 from frbench.tally import Histogram, Tally
 
@@ -59,10 +58,11 @@ def fmr_ratio(
         return Ratio(group, reference, None, None, None, k, n, level, reason=reason)
     value = (k[0] / n[0]) / (k[1] / n[1])
     logs = _log_ratio_without(sides, edge)
-    if len(logs) < MIN_BLOCKS or not np.isfinite(logs).all():
+    occupied = min(tally.plan.n_occupied(grouping, name, mated=False) for name in (*group, *reference))
+    if min(occupied, len(logs)) < MIN_BLOCKS or not np.isfinite(logs).all():
         reason = "interval not estimable: too few subjects with errors"
         return Ratio(group, reference, value, None, None, k, n, level, reason=reason)
-    spread = float(stats.t.ppf((1 + level) / 2, len(logs) - 1)) * math.sqrt(jackknife_variance(logs))
+    spread = student_t(len(logs) - 1, level) * math.sqrt(jackknife_variance(logs))
     return Ratio(group, reference, value, value * math.exp(-spread), value * math.exp(spread), k, n, level)
 
 

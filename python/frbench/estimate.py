@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 LEVEL = 0.95
 MIN_BLOCKS = 8
@@ -64,6 +64,7 @@ def rate(
     *,
     n_subjects: int,
     n_independent: int,
+    n_occupied: int,
     what: str = "trials",
     level: float = LEVEL,
 ) -> Estimate:
@@ -73,6 +74,8 @@ def rate(
     ----------
     k_touching, n_touching : (n_blocks,) the part of k and n in which subjects of each block took part.
     n_independent : trials that can be formed so that no subject takes part twice, for the bound at zero errors.
+    n_occupied : blocks with subjects of the group, of the smaller one where there are two; below `MIN_BLOCKS` the
+        jackknife cannot see how that group varies, and there is no interval.
     what : what n counts, for the reason when there are none.
     """
     if n == 0:
@@ -82,12 +85,12 @@ def rate(
     if k in (0, n):
         return _at_the_end(k, n, n_subjects, n_independent, level)
     n_blocks = int(occupied.sum())
-    if n_blocks < MIN_BLOCKS:
-        reason = f"interval not estimable: subjects in {n_blocks} blocks, at least {MIN_BLOCKS} are needed"
+    if min(n_blocks, n_occupied) < MIN_BLOCKS:
+        reason = f"interval not estimable: subjects in {n_occupied} blocks, at least {MIN_BLOCKS} are needed"
         return Estimate(value, None, None, k, n, n_subjects=n_subjects, level=level, reason=reason)
     variance = jackknife_variance(_ratio_without(k, n, k_touching, n_touching)[occupied])
     n_effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)
-    t = float(stats.t.ppf((1 + level) / 2, n_blocks - 1))
+    t = student_t(n_blocks - 1, level)
     low, high = wilson(value, n_effective, t)
     return Estimate(
         value, low, high, k, n, n_effective, n_subjects, level, "jackknife over subject blocks, Wilson at effective n"
@@ -109,6 +112,11 @@ def jackknife_variance(without: NDArray[np.float64]) -> float:
     """
     b = len(without)
     return float((b - 1) / b * ((without - without.mean()) ** 2).sum())
+
+
+def student_t(freedom: int, level: float = LEVEL) -> float:
+    """Two-sided quantile of Student's t: 2.04 for 31 degrees of freedom at 95%."""
+    return float(special.stdtrit(freedom, (1 + level) / 2))
 
 
 def wilson(p: float, n: float, z: float) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def write(path: Path, content: bytes | str) -> None:
     OutputError : it cannot be written; what was there before is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
             file.write(data)

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Estimate, rate
@@ -63,6 +63,7 @@ def fmr(
         failed=failed,
         n_subjects=subjects,
         n_independent=independent,
+        n_occupied=_occupied(tally, grouping, group, mated=False),
         what="non-mated comparisons",
     )
 
@@ -90,6 +91,7 @@ def fnmr(
         failed=failed,
         n_subjects=subjects,
         n_independent=subjects,
+        n_occupied=_occupied(tally, grouping, group, mated=True),
         what="mated comparisons",
     )
 
@@ -111,6 +113,7 @@ def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group:
         failed="reject",
         n_subjects=subjects,
         n_independent=subjects,
+        n_occupied=_occupied(tally, grouping, pair, mated=False),
         what="non-mated searches",
     )
 
@@ -143,6 +146,7 @@ def fnir(
         n_touching,
         n_subjects=subjects,
         n_independent=subjects,
+        n_occupied=_occupied(tally, grouping, pair, mated=True),
         what="mated searches",
     )
 
@@ -198,6 +202,7 @@ def _share(
     failed: Failed,
     n_subjects: int,
     n_independent: int,
+    n_occupied: int,
     what: str,
 ) -> Estimate:
     def errors(bins: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -220,6 +225,7 @@ def _share(
         trials(histogram.touching),
         n_subjects=n_subjects,
         n_independent=n_independent,
+        n_occupied=n_occupied,
         what=what,
     )
 
@@ -229,6 +235,10 @@ def _classes_within(tally: Tally, rank: int) -> range:
     if rank not in ranks:
         raise InputError(f"rank {rank} was not counted, only {', '.join(map(str, ranks))}; add it with --ranks")
     return range(ranks.index(rank) + 1)
+
+
+def _occupied(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
+    return min(tally.plan.n_occupied(grouping, name, mated=mated) for name in (group or (None,)))
 
 
 def _subjects(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
@@ -275,10 +285,16 @@ def quantile(histogram: Histogram, axis: NDArray[np.float64], q: float) -> Quant
         return Quantile(q, None, None, None, n, reason=f"{n} requests, at least {needed} are needed")
     cumulative = histogram.bins[:-1].cumsum()
     tail = (1 - LEVEL) / 2
-    ranks = (math.ceil(q * n), stats.binom.ppf(tail, n, q), stats.binom.ppf(1 - tail, n, q) + 1)
+    ranks = (math.ceil(q * n), _binomial_quantile(tail, n, q), _binomial_quantile(1 - tail, n, q) + 1)
     bins = np.searchsorted(cumulative, np.clip(ranks, 1, n))
     value, low, high = (float(axis[min(int(b), len(axis) - 1)]) for b in bins)
     return Quantile(q, value, low, high, n)
+
+
+def _binomial_quantile(level: float, n: int, p: float) -> int:
+    """The smallest k with P(X <= k) >= level for X binomial(n, p)."""
+    k = math.ceil(special.bdtrik(level, n, p))
+    return k - 1 if k > 0 and special.bdtr(k - 1, n, p) >= level else k
 
 
 def mean_ns(histogram: Histogram, axis: NDArray[np.float64]) -> float | None:

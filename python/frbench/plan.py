@@ -155,16 +155,23 @@ class Plan:
         columns = [self.columns.index(c) for c in grouping]
         return [name_of([group[c] for c in columns]) for group in self.groups]
 
+    def n_occupied(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> int:
+        """Blocks with subjects of a group, or of any group for None, that take part in mated or non-mated trials."""
+        return int((self._subjects_by_block(grouping, name, mated=mated) > 0).sum())
+
     def n_subjects(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> int:
         """Subjects of a group that take part in mated or non-mated trials; of all groups together for None.
 
         A subject with rows in two of the finest groups of `name` counts in both.
         """
-        table = self.mated_subjects if mated else self.subjects
+        return int(self._subjects_by_block(grouping, name, mated=mated).sum())
+
+    def _subjects_by_block(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> NDArray[np.int64]:
+        table = np.asarray(self.mated_subjects if mated else self.subjects, dtype=np.int64)
         if name is None:
-            return sum(table[-1])
-        names = self.group_names(grouping)
-        return sum(sum(row) for row, own in zip(table, names, strict=False) if own == name)
+            return np.asarray(table[-1])
+        rows = [i for i, own in enumerate(self.group_names(grouping)) if own == name]
+        return np.asarray(table[rows].sum(axis=0))
 
 
 def name_of(values: Sequence[str]) -> str:

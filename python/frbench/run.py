@@ -53,8 +53,8 @@ class Checkpoint:
         return tally if tally.plan.digest == plan.digest else Tally.zero(plan)
 
     def clear(self) -> None:
-        """Removes the checkpoints of finished and abandoned runs."""
-        for path in self.directory.glob(".*.partial*"):
+        """Removes the checkpoints of finished and abandoned runs, and what a killed one was writing."""
+        for path in self.directory.glob(".*.partial"):
             path.unlink(missing_ok=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -34,7 +34,11 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
                 rows.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
         for (_, a, b), found in rows.items():
             name = a if a == b else f"{a} x {b}"
-            table.add_row(name, *_rate(found["fmr"]), *(_rate(found["fnmr"]) if "fnmr" in found else ("", "", "")))
+            table.add_row(
+                name,
+                *_rate(found["fmr"], _power),
+                *(_rate(found["fnmr"], _percent) if "fnmr" in found else ("", "", "")),
+            )
         yield table
         yield from _ratio_lines(r for r in results["ratios"] if r["threshold"] == threshold)
         yield ""
@@ -54,17 +58,16 @@ def _ratio_lines(ratios: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
 
 def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from _unreached(results)
-    last = results["ranks"][-1]
-    shown = list(dict.fromkeys((results["ranks"][0], last)))
+    rank = results["ranks"][0]
     by_key = {(e["metric"], e["threshold"], e["rank"], e["grouping"], e["group"]): e for e in results["estimates"]}
     groups = [(g["grouping"], g["group"]) for g in results["groups"]]
     for threshold in results["thresholds"]:
-        columns = [c for rank in shown for c in (f"FNIR rank {rank}", "95% interval", "k / n")]
         title = f"{_heading(results, threshold)}, gallery {results['gallery']:,}"
-        table = _table(title, "group", "FPIR", "95% interval", "k / n", *columns)
+        miss = f"FNIR rank {rank}"
+        table = _table(title, "group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
         for key in groups:
-            misses = [cell for rank in shown for cell in _rate(by_key["fnir", threshold, rank, *key])]
-            table.add_row(key[1], *_rate(by_key["fpir", threshold, None, *key]), *misses)
+            fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
+            table.add_row(key[1], *_rate(fpir, _percent), *_rate(fnir, _percent))
         yield table
         yield ""
     table = _table(
@@ -84,7 +87,7 @@ def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     quantiles = [q["q"] for q in results["groups"][0]["quantiles"]]
     title = (
         f"search latency, gallery {results['gallery']:,} x {results['dimension']}, k = {results['k']}, "
-        f"{results['isa']}, {results['runs']} processes"
+        f"{results['isa']}, fresh processes: {results['runs']}"
     )
     table = _table(title, "group", "batch", "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
     for group in results["groups"]:
@@ -105,7 +108,7 @@ def _table(title: str, first: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     table.add_column(first)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
@@ -123,16 +126,21 @@ def _unreached(results: Mapping[str, Any]) -> Iterator[Text]:
             yield Text(f"{point['at']} rests on {point['k']} false positives, fewer than 30", style="yellow")
 
 
-def _rate(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
+def _rate(estimate: Mapping[str, Any], form: Callable[[float], str]) -> tuple[str, str, str]:
     if estimate["value"] is None:
         return UNDEFINED, "", estimate["reason"]
-    interval = UNDEFINED if estimate["low"] is None else f"{share(estimate['low'])} - {share(estimate['high'])}"
-    return share(estimate["value"]), interval, f"{estimate['k']:,} / {estimate['n']:,}"
+    interval = UNDEFINED if estimate["low"] is None else f"{form(estimate['low'])} - {form(estimate['high'])}"
+    return form(estimate["value"]), interval, f"{estimate['k']:,} / {estimate['n']:,}"
 
 
-def share(value: float) -> str:
-    """A rate with three digits: as a percentage from 0.1% on, else as a power of ten."""
-    return f"{value:.3g}" if 0 < value < 1e-3 else f"{100 * value:.3g}%"
+def _power(value: float) -> str:
+    """A rare rate: 1.23e-4."""
+    return f"{value:.2e}".replace("e-0", "e-") if value else "0"
+
+
+def _percent(value: float) -> str:
+    """A common rate: 12.3%."""
+    return f"{100 * value:.3g}%"
 
 
 def _milliseconds(quantile: Mapping[str, Any]) -> str:

@@ -1,0 +1,247 @@
+"""Charts: Vega-Lite specifications of counts, for one page that is read on any screen and on paper.
+
+Every mark is a count: lines are steps between counted edges, nothing is smoothed or interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frbench.report.style import Style
+
+Spec = dict[str, Any]
+Row = Mapping[str, Any]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A group in a chart. rows : counts to draw; marks : points to mark, of the same fields."""
+
+    name: str
+    style: Style
+    rows: Sequence[Row]
+    marks: Sequence[Row] = ()
+
+
+@dataclass(frozen=True)
+class Axis:
+    """title : printed name. short : name in tooltips. exponent : 1e-3 in place of 0.1%."""
+
+    title: str
+    short: str
+    exponent: bool = False
+
+
+def tradeoff(series: Sequence[Series], x: Axis, y: Axis, *, alt: str) -> Spec:
+    """Two error rates against each other, both axes logarithmic.
+
+    rows : t, kx, nx, ky, ny with kx, ky > 0. marks : the same, and xl, xh, yl, yh, ends of intervals, where known.
+    """
+    rows = [row for s in series for row in (*s.rows, *s.marks)]
+    xs = _decades([row["kx"] / row["nx"] for row in rows])
+    ys = _decades([row["ky"] / row["ny"] for row in rows])
+    rates = [
+        {"calculate": "datum.kx / datum.nx", "as": "x"},
+        {"calculate": "datum.ky / datum.ny", "as": "y"},
+        {"calculate": "format(datum.kx, ',') + ' / ' + format(datum.nx, ',')", "as": "kn_x"},
+        {"calculate": "format(datum.ky, ',') + ' / ' + format(datum.ny, ',')", "as": "kn_y"},
+    ]
+    tooltip = [
+        {"field": "g", "title": "group"},
+        {"field": "t", "title": "threshold", "type": "quantitative", "format": ".4f"},
+        {"field": "x", "title": x.short, "type": "quantitative", "format": ".3~g"},
+        {"field": "kn_x", "title": f"{x.short} counts"},
+        {"field": "y", "title": y.short, "type": "quantitative", "format": ".3~g"},
+        {"field": "kn_y", "title": f"{y.short} counts"},
+    ]
+    place = {
+        "x": _log(x, xs) | {"field": "x"},
+        "y": _log(y, ys) | {"field": "y"},
+        "color": _by_group(series, "colour"),
+        "tooltip": tooltip,
+    }
+    dash, shape = _by_group(series, "dash"), _by_group(series, "shape")
+    steps = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
+    order = {"field": "t", "type": "quantitative", "sort": "descending"}
+    layers: list[Spec] = [
+        {"mark": steps, "encoding": place | {"strokeDash": dash, "order": order}},
+        {"mark": {"type": "point", "opacity": 0, "size": 90, "filled": True}, "encoding": place},
+    ]
+    marks = _named(series, "marks")
+    if marks:
+        dot = {"type": "point", "filled": True, "size": 95, "opacity": 1, "stroke": "white", "strokeWidth": 1.2}
+        layers += [
+            _whisker(marks, place, rates, ("xl", "xh"), "x"),
+            _whisker(marks, place, rates, ("yl", "yh"), "y"),
+            {"data": {"values": marks}, "transform": rates, "mark": dot, "encoding": place | {"shape": shape}},
+        ]
+    return _frame({"data": {"values": _named(series, "rows")}, "transform": rates, "layer": layers}, alt, height=420)
+
+
+def shares(
+    series: Sequence[Series], *, title: str, domain: tuple[float, float], thresholds: Sequence[float], alt: str
+) -> Spec:
+    """Histograms of scores as steps. rows : s, start of the bin; share; k, n. The last row closes the last bin."""
+    encoding = {
+        "x": {"field": "s", "type": "quantitative", "title": "score", "scale": {"domain": list(domain), "nice": False}},
+        "y": {"field": "share", "type": "quantitative", "title": title, "stack": None, "axis": {"format": "~%"}},
+        "color": _by_group(series, "colour"),
+        "tooltip": [
+            {"field": "g", "title": "group"},
+            {"field": "bin", "title": "scores"},
+            {"field": "share", "title": "share", "type": "quantitative", "format": ".3~%"},
+            {"field": "k", "title": "trials", "type": "quantitative", "format": ","},
+        ],
+    }
+    bare = {name: encoding[name] for name in ("x", "y", "color")}
+    rule = {
+        "data": {"values": [{"t": t} for t in thresholds]},
+        "mark": {"type": "rule", "strokeDash": [3, 3], "color": "#30343b", "strokeWidth": 1},
+        "encoding": {"x": {"field": "t", "type": "quantitative"}},
+    }
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "area", "interpolate": "step-after", "fillOpacity": 0.1, "line": False},
+            "encoding": bare | {"fill": _by_group(series, "colour")},
+        },
+        {
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
+            "encoding": bare | {"strokeDash": _by_group(series, "dash")},
+        },
+        {"mark": {"type": "point", "opacity": 0, "size": 120, "filled": True}, "encoding": encoding},
+        *([rule] if thresholds else []),
+    ]
+    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=200)
+
+
+def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: str) -> Spec:
+    """Rank hits. rows : rank, k, n."""
+    share = [
+        {"calculate": "datum.k / datum.n", "as": "share"},
+        {"calculate": "format(datum.k, ',') + ' / ' + format(datum.n, ',')", "as": "kn"},
+    ]
+    encoding = {
+        "x": {
+            "field": "rank",
+            "type": "quantitative",
+            "title": "rank R: candidates that a reviewer looks at",
+            "scale": {"type": "log", "base": 10, "nice": False, "padding": 12},
+            "axis": {"values": list(ticks), "format": "d", "labelOverlap": True},
+        },
+        "y": {
+            "field": "share",
+            "type": "quantitative",
+            "title": title,
+            "scale": {"zero": False},
+            "axis": {"format": ".3~%", "tickCount": 6},
+        },
+        "color": _by_group(series, "colour"),
+        "tooltip": [
+            {"field": "g", "title": "group"},
+            {"field": "rank", "title": "rank"},
+            {"field": "share", "title": "hits", "type": "quantitative", "format": ".2%"},
+            {"field": "kn", "title": "counts"},
+        ],
+    }
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
+            "encoding": encoding | {"strokeDash": _by_group(series, "dash")},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
+            "encoding": encoding | {"shape": _by_group(series, "shape")},
+        },
+    ]
+    rows = {"values": _named(series, "rows")}
+    return _frame({"data": rows, "transform": share, "layer": layers}, alt, height=320)
+
+
+def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
+    """Percentiles of latency with intervals, a line for each group. rows : q, value, low, high, text."""
+    names = [s.name for s in series]
+    time = {"type": "quantitative", "title": f"time of a request, {unit}", "scale": {"zero": True, "nice": True}}
+    encoding = {
+        "y": {"field": "g", "type": "nominal", "title": None, "sort": names, "axis": {"grid": True, "ticks": False}},
+        "color": _by_group(series, "colour"),
+        "tooltip": [
+            {"field": "g", "title": "group"},
+            {"field": "q", "title": "percentile"},
+            {"field": "text", "title": "time"},
+        ],
+    }
+    quantiles = {"domain": ["p50", "p90", "p99"], "range": ["circle", "square", "triangle-up"]}
+    shape = {"field": "q", "type": "nominal", "scale": quantiles, "legend": None}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
+            "encoding": encoding | {"x": time | {"field": "low"}, "x2": {"field": "high"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+            "encoding": encoding | {"x": time | {"field": "value"}, "shape": shape},
+        },
+    ]
+    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height={"step": 34})
+
+
+def _whisker(rows: Sequence[Row], place: Spec, transform: Sequence[Spec], ends: tuple[str, str], axis: str) -> Spec:
+    """Interval bars along `axis` for the rows that have an interval."""
+    known = [row for row in rows if row.get(ends[0])]
+    along = {axis: place[axis] | {"field": ends[0]}, f"{axis}2": {"field": ends[1]}}
+    return {
+        "data": {"values": known},
+        "transform": list(transform),
+        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.4, "clip": True},
+        "encoding": place | along,
+    }
+
+
+def _named(series: Sequence[Series], field: str) -> list[Spec]:
+    return [{"g": s.name, **row} for s in series for row in getattr(s, field)]
+
+
+def _by_group(series: Sequence[Series], look: str) -> Spec:
+    values = [getattr(s.style, look) for s in series]
+    looks = [list(v) if isinstance(v, tuple) else v for v in values]
+    scale = {"domain": [s.name for s in series], "range": looks}
+    return {"field": "g", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _decades(values: Sequence[float]) -> tuple[int, int]:
+    """Powers of ten around `values`."""
+    return math.floor(math.log10(min(values))), max(0, math.ceil(math.log10(max(values))))
+
+
+def _log(axis: Axis, decades: tuple[int, int]) -> Spec:
+    first, last = decades
+    ticks = [float(f"1e{i}") for i in range(first, last + 1)]
+    return {
+        "type": "quantitative",
+        "title": axis.title,
+        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]], "nice": False},
+        "axis": {"values": ticks, "format": "~e" if axis.exponent else "~%", "labelOverlap": True},
+    }
+
+
+def _frame(spec: Spec, alt: str, *, height: Any) -> Spec:
+    text = {"labelFontSize": 12, "titleFontSize": 12.5, "titleFontWeight": 600, "labelColor": "#3c4048"}
+    lines = {"gridColor": "#e8e9ec", "domainColor": "#9aa0a8", "tickColor": "#9aa0a8", "titleColor": "#1f2328"}
+    config = {
+        "font": FONT,
+        "background": "transparent",
+        "view": {"stroke": None},
+        "axis": text | lines | {"titlePadding": 10, "labelPadding": 5, "labelLimit": 150},
+    }
+    return {
+        "description": alt,
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": config,
+        **spec,
+    }

@@ -1,0 +1,205 @@
+"""Parts of a page: what the templates print, and how a run is cut into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from frbench.plan import ALL
+from frbench.report import words
+from frbench.report.charts import Series, Spec
+from frbench.report.style import Shade
+from frbench.report.words import RateCell
+from frbench.tally import Tally
+
+Results = dict[str, Any]
+# A curve of fewer trials is a handful of steps; the tables have its counts.
+MIN_CHART_TRIALS = 100
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run: results of kind verify, identify or latency, what produced them, and the counts that they come from."""
+
+    results: Results
+    manifest: dict[str, Any]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its words. legend : (swatch, name). notes : what is left out, and why. height : class of its box."""
+
+    id: str
+    title: str
+    alt: str
+    caption: str
+    spec: Spec
+    legend: Sequence[tuple[Markup, str]] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: a group, or what its label says instead, and its cells."""
+
+    label: str
+    cells: Sequence[RateCell | str]
+    swatch: Markup = Markup("")
+    is_total: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. columns : heading and a line below it. rows : groups of rows, each with a heading or ""."""
+
+    caption: str
+    columns: Sequence[tuple[str, str]]
+    bodies: Sequence[tuple[str, Sequence[Row]]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A pair of groups in a heat map; shade is None where no colour can be given."""
+
+    rate: RateCell
+    shade: Shade | None
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Rates between groups. cells : a row for each of `names`, symmetric. low, high : ends of the colour scale."""
+
+    caption: str
+    names: Sequence[str]
+    cells: Sequence[Sequence[HeatCell]]
+    low: str
+    high: str
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class RatioRow:
+    """A ratio in a table. left, middle, right : places of interval and value on the axis, 0 to 100; None without."""
+
+    group: str
+    reference: str
+    value: str
+    interval: str
+    counts: tuple[str, str]
+    verdict: str
+    swatch: Markup
+    left: float | None = None
+    middle: float | None = None
+    right: float | None = None
+
+
+@dataclass(frozen=True)
+class RatioTable:
+    """Ratios on one logarithmic axis. one : place of "no difference". ticks : (place, text)."""
+
+    caption: str
+    rows: Sequence[RatioRow]
+    one: float
+    ticks: Sequence[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """An operating point: what was measured at one threshold."""
+
+    title: str
+    origins: Sequence[str]
+    warnings: Sequence[str]
+    table: Table
+    ratios: Sequence[RatioTable] = ()
+    heat_maps: Sequence[HeatMap] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """One run as the page shows it."""
+
+    anchor: str
+    title: str
+    measured: str
+    summary: Sequence[Markup]
+    explained: Sequence[tuple[str, str]]
+    refused: Sequence[tuple[str, str]] = ()
+    points: Sequence[Point] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    after: Sequence[Table] = ()
+    notes: Sequence[str] = field(default=())
+
+
+def groupings(results: Results) -> list[str]:
+    """Groupings other than everything together."""
+    return [name for name in results["groupings"] if name != ALL]
+
+
+def columns_of(grouping: str) -> tuple[str, ...]:
+    """Label columns of a grouping by its title."""
+    return () if grouping == ALL else tuple(grouping.split(","))
+
+
+def origins(results: Results, threshold: float) -> list[dict[str, Any]]:
+    """Operating points that have this threshold."""
+    return [p for p in results["operating_points"] if p["threshold"] == threshold]
+
+
+def refused(results: Results) -> list[tuple[str, str]]:
+    """Targets for which no threshold could be set, and why."""
+    return [
+        (f"{words.target(p['at'])} over {words.population(p['population'])}", p["reason"])
+        for p in results["operating_points"]
+        if p["threshold"] is None
+    ]
+
+
+def point_title(results: Results, threshold: float) -> str:
+    """The heading of an operating point."""
+    set_for = words.listed([words.target(p["at"]) for p in origins(results, threshold)])
+    return f"Threshold {words.score(threshold)}" + (f", set for {set_for}" if set_for else "")
+
+
+def at_threshold(results: Results, threshold: float) -> str:
+    """The beginning of a sentence about one threshold."""
+    found = [f"{words.target(p['at'])} over {words.population(p['population'])}" for p in origins(results, threshold)]
+    return f"At the threshold {words.score(threshold)}" + (f", set for {words.listed(found)}," if found else ",")
+
+
+def origin_lines(results: Results, threshold: float) -> list[str]:
+    """Where a threshold was set, and what it reached there."""
+    lines = [
+        f"Set for {words.target(p['at'])} over {words.population(p['population'])}; reached "
+        f"{words.scientific(p['achieved'])} there: {p['k']:,} of {p['n']:,}. Exact value {threshold!r}."
+        for p in origins(results, threshold)
+    ]
+    return lines or [f"Given by the user, not set on data. Exact value {threshold!r}."]
+
+
+def weak_origins(results: Results, threshold: float) -> list[str]:
+    """Warnings about a threshold that few errors support."""
+    return [
+        f"Only {words.plural(p['k'], 'false positive')} stand behind this threshold for {words.target(p['at'])}; below "
+        "30 (rule of 30) another sample of people could move it far."
+        for p in origins(results, threshold)
+        if not p["rule_of_30"]
+    ]
+
+
+def legend(series: Iterable[Series]) -> list[tuple[Markup, str]]:
+    """Swatch and name of each series."""
+    return [(s.style.swatch, s.name) for s in series]
+
+
+def few_trials_note(names: Sequence[str], what: str) -> list[str]:
+    """A note on groups that are in tables only."""
+    if not names:
+        return []
+    return [f"Not drawn, with fewer than {MIN_CHART_TRIALS} {what}: {words.listed(list(names))}. The tables have them."]

@@ -1,0 +1,141 @@
+"""Words: numbers and estimates as a reader sees them. Nothing here is computed from counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+RULE_OF_30 = 30
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class RateCell:
+    """An estimate in a table.
+
+    value : the rate, or what there is instead of one. is_number : whether `value` is a rate.
+    interval : the interval, or why there is none. share : "k / n". more : "1 in 225", or "".
+    warning : what makes the rate weak, or "".
+    """
+
+    value: str
+    is_number: bool
+    interval: str
+    share: str
+    more: str = ""
+    warning: str = ""
+
+
+def count(n: int) -> str:
+    """With thousands separators: 52,478,334."""
+    return f"{n:,}"
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """`n` and its noun: 1 search, 2 searches."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def scientific(value: float) -> str:
+    """Three digits and an exponent: 4.45e-3; from 0.1 on as a percentage."""
+    if value == 0 or value >= 0.1:
+        return percent(value)
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent(value: float) -> str:
+    """Three digits: 4.80%; below 0.01% with an exponent, and 100% only for all."""
+    if 0 < value < 1e-4:
+        return scientific(value)
+    if value in (0, 1):
+        return f"{value:.0%}"
+    for decimals in (1 if value >= 0.1 else 2 if value >= 0.01 else 3, 2, 3, 4, 5):
+        text = f"{value:.{decimals}%}"
+        if not text.startswith("100"):
+            break
+    return text
+
+
+def digits(value: float, n: int = 2) -> str:
+    """`n` digits without an exponent: 3.8, 0.41, 120."""
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{n - 1}e}")
+    decimals = max(0, n - len(str(int(rounded)))) if rounded >= 1 else n
+    return f"{rounded:,.{decimals}f}"
+
+
+def one_in(value: float) -> str:
+    """The rate as one of so many: 1 in 225."""
+    return f"1 in {digits(1 / value, 3 if value < 0.01 else 2)}"
+
+
+def score(value: float) -> str:
+    """A threshold, short."""
+    return f"{value:.4f}".replace("-", MINUS)
+
+
+def nanoseconds(value: float) -> str:
+    """A time in the unit that suits it: 344 µs."""
+    for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+        if value >= scale:
+            return f"{digits(value / scale, 3)} {unit}"
+    return f"{value:.0f} ns"
+
+
+def target(at: str) -> str:
+    """A target as words: `fmr=1e-3` is FMR 1e-3."""
+    metric, _, rate = at.partition("=")
+    return f"{metric.upper()} {rate}"
+
+
+def population(name: str) -> str:
+    """Where a threshold was set."""
+    return "all non-mated pairs" if name == "all" else name
+
+
+def interval(estimate: Mapping[str, Any], *, exponent: bool) -> str:
+    """The interval of an estimate, or the reason why it has none."""
+    low, high = estimate["low"], estimate["high"]
+    if low is None or high is None:
+        return str(estimate["reason"]) or "not estimable"
+    write = scientific if exponent else percent
+    if estimate["k"] == 0:
+        return f"at most {write(high)}"
+    if estimate["k"] == estimate["n"]:
+        return f"at least {write(low)}"
+    return f"{write(low)} to {write(high)}"
+
+
+def rate_cell(estimate: Mapping[str, Any], *, exponent: bool = False) -> RateCell:
+    """An estimate of `results.json` for a table; `exponent` writes 4.45e-3 in place of 0.445%."""
+    k, n, value = estimate["k"], estimate["n"], estimate["value"]
+    share = f"{k:,} / {n:,}"
+    if value is None:
+        return RateCell("not estimable", False, str(estimate["reason"]), share)
+    if k == 0:
+        return RateCell("none seen", False, interval(estimate, exponent=exponent), share)
+    write = scientific if exponent else percent
+    more = one_in(value) if exponent and value < 0.1 else ""
+    warning = "fewer than 30 errors" if k < RULE_OF_30 else ""
+    return RateCell(write(value), True, interval(estimate, exponent=exponent), share, more, warning)
+
+
+def rate_phrase(estimate: Mapping[str, Any], *, exponent: bool = False) -> Markup:
+    """A rate in a sentence, with its interval and its counts."""
+    cell = rate_cell(estimate, exponent=exponent)
+    if not cell.is_number:
+        return Markup("{} ({}; {} of {})").format(cell.value, cell.interval, *cell.share.split(" / "))
+    k, n = cell.share.split(" / ")
+    level = f"{estimate['level']:.0%} interval "
+    note = cell.interval if estimate["low"] is None else level + cell.interval
+    return Markup("<b>{}</b> ({}; {} of {})").format(cell.value, note, k, n)
+
+
+def listed(items: list[str]) -> str:
+    """Words joined as in a sentence: a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
