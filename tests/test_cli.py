@@ -307,7 +307,7 @@ def test_ctrl_c_stops_within_a_second_and_keeps_what_was_counted(tmp_path: Path)
     # One second is the promise; the interpreter's own exit comes on top.
     assert time.monotonic() - asked < 3
     assert process.returncode == 130
-    assert err.strip() == "frbench: stopped; the same command goes on from here"
+    assert err.strip() == "frbench: stopped; the same command goes on from what was kept"
     assert any(out.glob(".*.partial"))
     assert not (out / "results.json").exists()
 

@@ -39,7 +39,7 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _say("stopped; the same command goes on from here")
+        _say("stopped; the same command goes on from what was kept")
         sys.exit(INTERRUPTED)
     except FrbenchError as error:
         _say(f"error: {error}")

@@ -8,16 +8,17 @@ so that a slow moment of the machine falls on everybody. A block is a process: e
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.errors import InputError
+from frbench.errors import EngineUnavailable, InputError
 from frbench.gallery import Gallery
 from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Plan, digest_of
@@ -131,13 +132,40 @@ def measure_runs(task: LatencyTask, runs: int, advance: Callable[[int], None] = 
     # A number of its own for each run, so that adding the same run twice is refused.
     first = time.time_ns() >> 10
     total = Tally.zero(task.plan())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:
-        for run in range(first, first + runs):
-            tally = pool.submit(measure, task, run).result()
-            advance(int(tally.total.sum()))
-            total = total + tally
+    for run in range(first, first + runs):
+        tally = _in_fresh_process(task, run)
+        advance(int(tally.total.sum()))
+        total = total + tally
     return total
+
+
+def _in_fresh_process(task: LatencyTask, run: int) -> Tally:
+    """`measure` in a process that shares nothing with this one and ends with it."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_measure_and_send, args=(send, task, run), daemon=True)
+    process.start()
+    send.close()
+    try:
+        answer = receive.recv()
+    except EOFError as error:
+        raise EngineUnavailable("the process that measured was killed; free memory and try again") from error
+    finally:
+        process.terminate()
+        process.join()
+    if isinstance(answer, Exception):
+        raise answer
+    tally: Tally = answer
+    return tally
+
+
+def _measure_and_send(send: Connection, task: LatencyTask, run: int) -> None:
+    # Ctrl-C reaches the whole group of processes; the parent says what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        send.send(measure(task, run))
+    except Exception as error:
+        send.send(error)
 
 
 def check_answer(gallery: Gallery, task: LatencyTask) -> None:

@@ -23,11 +23,16 @@ def show(results: Mapping[str, Any], console: Console | None = None) -> None:
 
 
 def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    nonmated, mated = results["overall"]
+    yield Text(
+        f"1:1, {nonmated['trials'] + mated['trials']:,} comparisons, {mated['trials']:,} of them mated. "
+        "FMR: share of comparisons of two people that are accepted; FNMR: share of comparisons of one person that are "
+        "rejected. A score at or above the threshold is accepted. k / n: errors / comparisons.\n"
+    )
     yield from _unreached(results)
     for threshold in results["thresholds"]:
-        table = _table(
-            _heading(results, threshold), "group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n"
-        )
+        yield Text(_heading(results, threshold), style="bold")
+        table = _table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n")
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for e in results["estimates"]:
             if e["threshold"] == threshold:
@@ -57,6 +62,12 @@ def _ratio_lines(ratios: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
 
 
 def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    everybody = results["groups"][0]
+    yield Text(
+        f"1:N, {everybody['mated_searches']:,} searches of enrolled people and {everybody['nonmated_searches']:,} of "
+        f"people who are not, in a gallery of {results['gallery']:,}. FPIR: share of the latter that return a "
+        "candidate; FNIR: share of the former that miss the person.\n"
+    )
     yield from _unreached(results)
     rank = results["ranks"][0]
     by_key = {(e["metric"], e["threshold"], e["rank"], e["grouping"], e["group"]): e for e in results["estimates"]}
@@ -64,14 +75,15 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     for threshold in results["thresholds"]:
         title = f"{_heading(results, threshold)}, gallery {results['gallery']:,}"
         miss = f"FNIR rank {rank}"
-        table = _table(title, "group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
+        yield Text(title, style="bold")
+        table = _table("group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
         for key in groups:
             fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
             table.add_row(key[1], *_rate(fpir, _percent), *_rate(fnir, _percent))
         yield table
         yield ""
+    yield Text(f"rank of the mate, without a threshold, gallery {results['gallery']:,}", style="bold")
     table = _table(
-        f"without a threshold, gallery {results['gallery']:,}",
         "group",
         *(f"rank {r}" for r in results["ranks"]),
         "mated searches",
@@ -89,7 +101,8 @@ def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         f"search latency, gallery {results['gallery']:,} x {results['dimension']}, k = {results['k']}, "
         f"{results['isa']}, fresh processes: {results['runs']}"
     )
-    table = _table(title, "group", "batch", "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
+    yield Text(title, style="bold")
+    table = _table("group", "batch", "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
     for group in results["groups"]:
         values = (_milliseconds(q) for q in group["quantiles"])
         speed = group["probes_per_second"]
@@ -104,8 +117,8 @@ def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(f"timer: {results['timer']}; {results['warm_up']:.0%} warm-up excluded; - means too few requests")
 
 
-def _table(title: str, first: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+def _table(first: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
