@@ -1,9 +1,10 @@
 """Files of a run: tallies and candidates with a version in the header, JSON, all written beside and renamed.
 
-Arrays are safetensors, which any language reads; the header says the format and its version.
+Arrays are safetensors, which any language reads. The entry `frbench` of the header is JSON with the format, its
+version and more; it is one entry, because the order of several is not fixed and equal runs make equal files.
 
 frbench.tally 1: `tiles` int64 (n, 2), `total` uint64 (c, t + 2), `touching` uint64 (b, c, t + 2); header `plan`.
-frbench.candidates 1: the arrays of `Candidates`; header `plan` and `shards`.
+frbench.candidates 1: the arrays of `Candidates`; header `search` and `shards`.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def save_tally(tally: Tally, path: Path) -> None:
         "total": tally.total,
         "touching": tally.touching,
     }
-    write(path, save(arrays, _header(TALLY, plan=tally.plan.to_json())))
+    write(path, save(arrays, _header(TALLY, plan=json.loads(tally.plan.to_json()))))
 
 
 def load_tally(path: Path) -> Tally:
@@ -104,7 +105,7 @@ def load_tally(path: Path) -> Tally:
     FormatError : missing, damaged, or of another version.
     """
     header, arrays = _read(path, TALLY)
-    plan = Plan.from_json(header["plan"])
+    plan = Plan.from_json(json.dumps(header["plan"]))
     empty = Tally.zero(plan)
     if arrays["total"].shape != empty.total.shape or arrays["touching"].shape != empty.touching.shape:
         raise FormatError(f"{path} does not fit its own plan; count it again")
@@ -114,7 +115,7 @@ def load_tally(path: Path) -> Tally:
 
 def save_candidates(candidates: Candidates, path: Path) -> None:
     """Writes `candidates` to `path`."""
-    header = _header(CANDIDATES, search=candidates.search, shards=json.dumps(sorted(candidates.shards)))
+    header = _header(CANDIDATES, search=candidates.search, shards=sorted(candidates.shards))
     write(path, save(candidates.arrays(), header))
 
 
@@ -126,27 +127,28 @@ def load_candidates(path: Path) -> Candidates:
     FormatError : missing, damaged, or of another version.
     """
     header, arrays = _read(path, CANDIDATES)
-    shards = frozenset((int(a), int(b)) for a, b in json.loads(header["shards"]))
+    shards = frozenset((int(a), int(b)) for a, b in header["shards"])
     return Candidates(search=header["search"], shards=shards, **arrays)
 
 
-def _header(kind: tuple[str, str], **entries: str) -> dict[str, str]:
-    return {"format": kind[0], "version": kind[1], **entries}
+def _header(kind: tuple[str, str], **entries: Any) -> dict[str, str]:
+    return {"frbench": json.dumps({"format": kind[0], "version": kind[1], **entries}, separators=(",", ":"))}
 
 
-def _read(path: Path, kind: tuple[str, str]) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
+def _read(path: Path, kind: tuple[str, str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
         with safe_open(path, framework="np") as file:
-            header = file.metadata() or {}
-            if header.get("format") != kind[0]:
-                raise FormatError(f"{path} is not a {kind[0]} file; its header says {header.get('format')}")
-            if header.get("version") != kind[1]:
-                got = header.get("version")
-                raise FormatError(f"{path} has format version {got}, expected {kind[1]}; use the release that wrote it")
+            header = json.loads((file.metadata() or {}).get("frbench", "{}"))
             names = file.keys()
-            return header, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (OSError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} is missing or damaged: {error}") from error
+    got = header.get("format"), header.get("version")
+    if got[0] != kind[0]:
+        raise FormatError(f"{path} is not a {kind[0]} file; its header says {got[0]}")
+    if got[1] != kind[1]:
+        raise FormatError(f"{path} has format version {got[1]}, expected {kind[1]}; use the release that wrote it")
+    return header, arrays
 
 
 def _reason(error: OSError) -> str:
