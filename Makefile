@@ -28,6 +28,7 @@ lint: setup ## Format and lint checks, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/stubtest frbench._rust
 
 bench: setup ## Time search and sweep against peers, answers checked first
 	$(BIN)/pytest benches --benchmark-enable --benchmark-group-by=group --benchmark-columns=median,iqr,rounds

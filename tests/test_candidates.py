@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def same(a: Candidates, b: Candidates) -> bool:
 @given(worlds.searches(), st.data())
 @worlds.FEW
 def test_any_shards_in_any_order_merge_to_one_search(task: Identification, data: st.DataObject):
-    """However the gallery is cut and in whatever order the parts return, candidates and ranks are those of one search."""
+    """However the gallery is cut, in whatever order the parts return, they merge to the candidates of one search."""
     n = len(task.gallery)
     cuts = sorted(data.draw(st.sets(st.integers(1, max(1, n - 1)), max_size=5)) - {n})
     shards = list(zip([0, *cuts], [*cuts, n], strict=True))
@@ -67,10 +68,7 @@ def test_merging_is_associative(task: Identification):
     n = len(task.gallery)
     everybody = np.arange(len(task.probes))
     cuts = [0, n // 3, 2 * n // 3, n]
-    a, b, c = (
-        Searcher(task, ReferenceEngine(), shard=shard).search(everybody)
-        for shard in zip(cuts[:-1], cuts[1:], strict=True)
-    )
+    a, b, c = (Searcher(task, ReferenceEngine(), shard=shard).search(everybody) for shard in pairwise(cuts))
 
     assert same(a.merge(b).merge(c), a.merge(b.merge(c)))
     assert same(a.merge(b).merge(c), c.merge(a).merge(b))

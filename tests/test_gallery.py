@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
-import frbench
 import numpy as np
 import pytest
+from hypothesis import given
+
+import frbench
 import worlds
 from frbench import _rust
 from frbench.engines import reference
 from frbench.errors import EngineUnavailable, InputError
 from frbench.gallery import Gallery
-from hypothesis import given
 
 ROWS = np.array([worlds.X, worlds.HALF, worlds.Y, worlds.HALF_MINUS])
 
@@ -121,7 +122,6 @@ def test_the_gallery_agrees_with_the_oracle(found):
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_every_float_and_byte_order_is_read(dtype: type, order: str):
     """A matrix from a machine of the other byte order holds the same templates."""
-    # FAILS for ">": `_unit` refuses the dtype (np.dtype(">f4") != np.float32) before it can swap the bytes.
     rows = ROWS.astype(np.dtype(dtype).newbyteorder(order))
 
     assert Gallery(rows).search(rows, k=1)[1].tolist() == [[0], [1], [2], [3]]

@@ -112,9 +112,12 @@ def test_missing_searches_are_not_counted_silently():
 def test_nonmated_tail_is_the_best_score_of_each_search():
     """u2 .3, u1 .65, and u3 without a score: the tail of 3 searches has 2 scores."""
     task, candidates = hand_vector()
-    scores, n = identify.nonmated_tail(task, candidates)
+    scores, n = identify.nonmated_tail(task, candidates, np.ones(7, dtype=bool))
 
     assert (scores.tolist(), n) == ([float(np.float32(0.3)), float(np.float32(0.65))], 3)
+    only_u1 = np.arange(7) == 4
+    scores, n = identify.nonmated_tail(task, candidates, only_u1)
+    assert (scores.tolist(), n) == ([float(np.float32(0.65))], 1)
 
 
 def counted_one_by_one(task: Identification, edges: tuple[float, ...]) -> dict:
@@ -176,12 +179,13 @@ def test_comparisons_of_searches_equal_enumeration(task: Identification):
     edges = np.array(worlds.EDGES)
     scores = reference.scores(task.probes.unit, task.gallery.unit)
     is_scored = ~task.probes.failed[:, None] & ~task.gallery.failed[None, :]
-    wanted = is_scored & (task.probes.subject_ids[:, None] != task.gallery.subject_ids[None, :])
-    for groups in (None, [0]):
-        rows = wanted if groups is None else wanted & (task.layout.group == 0)[:, None]
-        expected = [int((scores[rows] >= edge).sum()) for edge in edges]
+    is_nonmated = task.probes.subject_ids[:, None] != task.gallery.subject_ids[None, :]
+    for wanted in (np.ones(len(task.probes), dtype=bool), task.layout.group == 0):
+        pairs = is_nonmated & wanted[:, None]
+        expected = [int((scores[pairs & is_scored] >= edge).sum()) for edge in edges]
+        assert identify.n_comparisons(task, wanted) == pairs.sum()
         for engine in (CpuEngine(threads=2), ReferenceEngine()):
-            assert identify.comparisons_at_or_above(task, engine, edges, groups).tolist() == expected
+            assert identify.comparisons_at_or_above(task, engine, edges, wanted).tolist() == expected
 
 
 def test_the_first_row_of_each_subject_is_enrolled():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+
 import worlds
 from frbench.errors import InputError
 from frbench.layout import Layout, subjects_of
 from frbench.templates import Templates
-from hypothesis import given
 
 
 def declared(world: worlds.World) -> dict[worlds.Key, int]:

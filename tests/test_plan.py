@@ -6,12 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 import worlds
 from frbench.errors import FormatError, InputError
 from frbench.layout import Layout
 from frbench.plan import Cell, Plan, blocks_of, checked_thresholds, digest_of, name_of, score_axis
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(worlds.random_worlds())
@@ -124,6 +125,16 @@ def test_subjects_of_a_group_are_summed_over_its_finest_groups():
     assert plan.n_subjects(("sex",), "f", mated=False) == 1 + 2
     assert plan.n_subjects(("sex",), "m", mated=False) == 3 + 4
     assert plan.n_subjects(("sex",), None, mated=False) == 4 + 5
+
+
+def test_blocks_of_a_group_are_those_with_its_subjects():
+    """A group in one of three blocks fills one; groups together fill what either fills."""
+    subjects = ((1, 0, 0), (0, 4, 0), (1, 4, 0))
+    plan = worlds.small_plan(columns=("sex",), groups=(("f",), ("m",)), subjects=subjects, n_blocks=3)
+
+    assert plan.n_occupied(("sex",), "f", mated=False) == 1
+    assert plan.n_occupied(("sex",), None, mated=False) == 2
+    assert plan.n_occupied((), "all", mated=False) == 2
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=5), st.integers(1, 64))

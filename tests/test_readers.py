@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
-from frbench.errors import InputError
-from frbench.readers import open_table, read_matrix, read_table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from frbench.errors import InputError
+from frbench.readers import open_table, read_matrix, read_table
 
 VALUES = np.array([[1.0, 2.0, -3.0], [0.5, 0.25, 8.0]], dtype=np.float16)
 

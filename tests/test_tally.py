@@ -6,12 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 import worlds
 from frbench.errors import Conservation, EdgeNotInPlan, PlanMismatch, TileCountedTwice
 from frbench.plan import Cell
 from frbench.tally import Ledger, Tally, refuse_overlap
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @st.composite

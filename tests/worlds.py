@@ -149,7 +149,7 @@ def random_templates(draw: st.DrawFn, *, min_n: int = 1, max_n: int = 40, max_d:
     unit, is_ok = unit_rows(matrix)
     subject = random.integers(n_subjects, size=n)
     sex = random.choice(["f", "m", ""], size=n_subjects)[subject]
-    mask = random.choice(["yes", "no"], size=n)
+    mask = random.choice(["yes", "no", "half", ""], size=n)
     return templates(
         unit,
         [f"s{s}" for s in subject],

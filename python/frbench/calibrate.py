@@ -8,18 +8,17 @@ its ends are neighbouring float32. Two passes are enough where scores are not ne
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
+from frbench.operating_point import RULE_OF_30, OperatingPoint
 
 Tail = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 EDGES_A_PASS = 1 << 14
-RULE_OF_30 = 30
 
 
 @dataclass(frozen=True)
@@ -38,32 +37,6 @@ class Target:
     def name(self) -> str:
         """The target as it is written on the command line."""
         return f"{self.metric}={self.text}"
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A threshold and where it came from.
-
-    threshold : None if the data cannot support the target, with the reason.
-    k, n : false positives at the threshold and trials of the population it was set on.
-    """
-
-    at: str
-    population: str
-    threshold: float | None
-    k: int
-    n: int
-    reason: str = ""
-
-    @property
-    def is_supported(self) -> bool:
-        """Whether at least 30 false positives stand behind the threshold (rule of 30)."""
-        return self.k >= RULE_OF_30
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields, the achieved rate and the rule of 30 as JSON values."""
-        achieved = self.k / self.n if self.n and self.threshold is not None else None
-        return asdict(self) | {"achieved": achieved, "rule_of_30": self.is_supported}
 
 
 def parse_targets(text: str, metrics: Sequence[str]) -> list[Target]:

@@ -67,13 +67,13 @@ def fmr_ratio(
 
 
 def _log_ratio_without(sides: Sequence[Histogram], edge: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Logarithm of the ratio without each block in which both groups have trials."""
-    rates, occupied = [], np.ones(len(sides[0].touching), dtype=bool)
+    """Logarithm of the ratio without each block in which either group has trials."""
+    rates, occupied = [], np.zeros(len(sides[0].touching), dtype=bool)
     for side in sides:
         k = side.at_or_above(edge) - side.touching[:, edge + 1 : -1].sum(axis=1).astype(np.float64)
         n = side.trials - side.touching.sum(axis=1).astype(np.float64)
-        occupied &= n < side.trials
+        occupied |= n < side.trials
         rates.append(np.divide(k, n, out=np.zeros(len(n)), where=n > 0))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         logs: np.ndarray[Any, np.dtype[np.float64]] = np.log(rates[0][occupied]) - np.log(rates[1][occupied])
     return logs

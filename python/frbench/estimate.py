@@ -85,8 +85,9 @@ def rate(
     if k in (0, n):
         return _at_the_end(k, n, n_subjects, n_independent, level)
     n_blocks = int(occupied.sum())
-    if min(n_blocks, n_occupied) < MIN_BLOCKS:
-        reason = f"interval not estimable: subjects in {n_occupied} blocks, at least {MIN_BLOCKS} are needed"
+    fewest = min(n_blocks, n_occupied)
+    if fewest < MIN_BLOCKS:
+        reason = f"interval not estimable: subjects in {fewest} blocks, at least {MIN_BLOCKS} are needed"
         return Estimate(value, None, None, k, n, n_subjects=n_subjects, level=level, reason=reason)
     variance = jackknife_variance(_ratio_without(k, n, k_touching, n_touching)[occupied])
     n_effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)

@@ -1,7 +1,8 @@
 """Files of a run: tallies and candidates with a version in the header, JSON, all written beside and renamed.
 
 Arrays are safetensors, which any language reads. The entry `frbench` of the header is JSON with the format, its
-version and more; it is one entry, because the order of several is not fixed and equal runs make equal files.
+version, a digest of the arrays and more; it is one entry, because the order of several is not fixed and equal runs
+make equal files.
 
 frbench.tally 1: `tiles` int64 (n, 2), `total` uint64 (c, t + 2), `touching` uint64 (b, c, t + 2); header `plan`.
 frbench.candidates 1: the arrays of `Candidates`; header `search` and `shards`.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from safetensors.numpy import save
 
 from frbench.candidates import Candidates
 from frbench.errors import FormatError, OutputError
-from frbench.plan import Plan
+from frbench.plan import Plan, digest_of
 from frbench.tally import Tally
 
 TALLY = ("frbench.tally", "1")
@@ -94,7 +95,7 @@ def save_tally(tally: Tally, path: Path) -> None:
         "total": tally.total,
         "touching": tally.touching,
     }
-    write(path, save(arrays, _header(TALLY, plan=json.loads(tally.plan.to_json()))))
+    _save(path, TALLY, arrays, plan=json.loads(tally.plan.to_json()))
 
 
 def load_tally(path: Path) -> Tally:
@@ -104,7 +105,7 @@ def load_tally(path: Path) -> Tally:
     ------
     FormatError : missing, damaged, or of another version.
     """
-    header, arrays = _read(path, TALLY)
+    header, arrays = _load(path, TALLY, entries=("plan",), names=("tiles", "total", "touching"))
     plan = Plan.from_json(json.dumps(header["plan"]))
     empty = Tally.zero(plan)
     if arrays["total"].shape != empty.total.shape or arrays["touching"].shape != empty.touching.shape:
@@ -115,8 +116,7 @@ def load_tally(path: Path) -> Tally:
 
 def save_candidates(candidates: Candidates, path: Path) -> None:
     """Writes `candidates` to `path`."""
-    header = _header(CANDIDATES, search=candidates.search, shards=sorted(candidates.shards))
-    write(path, save(candidates.arrays(), header))
+    _save(path, CANDIDATES, candidates.arrays(), search=candidates.search, shards=sorted(candidates.shards))
 
 
 def load_candidates(path: Path) -> Candidates:
@@ -126,29 +126,42 @@ def load_candidates(path: Path) -> Candidates:
     ------
     FormatError : missing, damaged, or of another version.
     """
-    header, arrays = _read(path, CANDIDATES)
+    names = ("probe", "scores", "rows", "mate_score", "above_mate")
+    header, arrays = _load(path, CANDIDATES, entries=("search", "shards"), names=names)
     shards = frozenset((int(a), int(b)) for a, b in header["shards"])
-    return Candidates(search=header["search"], shards=shards, **arrays)
+    return Candidates(search=header["search"], shards=shards, **{name: arrays[name] for name in names})
 
 
-def _header(kind: tuple[str, str], **entries: Any) -> dict[str, str]:
-    return {"frbench": json.dumps({"format": kind[0], "version": kind[1], **entries}, separators=(",", ":"))}
+def _save(path: Path, kind: tuple[str, str], arrays: Mapping[str, NDArray[Any]], **entries: Any) -> None:
+    header = {"format": kind[0], "version": kind[1], "digest": _digest(arrays), **entries}
+    write(path, save(dict(arrays), {"frbench": json.dumps(header, separators=(",", ":"))}))
 
 
-def _read(path: Path, kind: tuple[str, str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _load(
+    path: Path, kind: tuple[str, str], *, entries: Sequence[str], names: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("frbench", "{}"))
-            names = file.keys()
-            arrays = {name: file.get_tensor(name) for name in names}
-    except (OSError, ValueError, SafetensorError) as error:
+            header = dict(json.loads((file.metadata() or {}).get("frbench", "{}")))
+            found = file.keys()
+            arrays = {name: file.get_tensor(name) for name in found}
+    except (OSError, TypeError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} is missing or damaged: {error}") from error
     got = header.get("format"), header.get("version")
     if got[0] != kind[0]:
         raise FormatError(f"{path} is not a {kind[0]} file; its header says {got[0]}")
     if got[1] != kind[1]:
         raise FormatError(f"{path} has format version {got[1]}, expected {kind[1]}; use the release that wrote it")
+    missing = sorted((set(entries) - set(header)) | (set(names) - set(arrays)))
+    if missing:
+        raise FormatError(f"{path} is damaged: it lacks {', '.join(missing)}")
+    if header.get("digest") != _digest(arrays):
+        raise FormatError(f"{path} is damaged: its arrays are not those that were written; count it again")
     return header, arrays
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    return digest_of(*(part for name in sorted(arrays) for part in (name, arrays[name])))
 
 
 def _reason(error: OSError) -> str:

@@ -127,7 +127,7 @@ class Gallery:
 
 def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     array = np.asarray(matrix)
-    if array.ndim != 2 or array.dtype not in (np.float16, np.float32, np.float64) or not array.shape[1]:
+    if array.ndim != 2 or array.dtype.kind != "f" or array.dtype.itemsize > 8 or not array.shape[1]:
         raise InputError(
             f"{what} is {array.dtype} of shape {array.shape}, expected a matrix (n, d) of float16, float32 or float64"
         )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import files, identify, report, results
-from frbench.calibrate import OperatingPoint, Target, operating_points
+from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
@@ -26,6 +26,7 @@ from frbench.latency import LatencyTask, measure_runs
 from frbench.layout import Ints, Layout
 from frbench.manifest import machine, manifest
 from frbench.metrics import Failed
+from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
 from frbench.run import Checkpoint, sweep
 from frbench.tally import Histogram, Tally

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.engines.cpu import CpuEngine
 from frbench.errors import EngineUnavailable, InputError
 from frbench.gallery import Gallery
 from frbench.layout import Ints, Layout
@@ -73,7 +74,7 @@ class LatencyTask:
             "k": self.k,
             "batches": list(self.batches),
             "threads": self.threads,
-            "isa": Gallery(self.gallery.unit[:1], isa=self.isa).isa,
+            "isa": CpuEngine(isa=self.isa).isa,
             "timer": TIMER,
             "warm_up": WARM_UP,
         }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
-from frbench.plan import DEFAULT_BLOCKS, Cell, Plan, Tile, blocks_of, digest_of
+from frbench.plan import DEFAULT_BLOCKS, UNLABELLED, Cell, Plan, Tile, blocks_of, digest_of
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]
@@ -193,9 +193,21 @@ def finest_groups(templates: Templates, columns: Sequence[str]) -> tuple[tuple[t
     """The groups of all `columns` together, sorted, and the group of each row."""
     if not columns:
         return ((),), np.zeros(len(templates), dtype=np.int64)
+    templates.require_labels(columns, per_template=columns)
     stacked = np.stack([templates.labels[c].astype(str) for c in columns])
+    for column, values in zip(columns, stacked, strict=True):
+        _refuse_ambiguous(column, set(values.tolist()), is_joined=len(columns) > 1)
     groups, group = np.unique(stacked, axis=1, return_inverse=True)
     return tuple(tuple(map(str, g)) for g in groups.T), group.ravel().astype(np.int64)
+
+
+def _refuse_ambiguous(column: str, labels: set[str], *, is_joined: bool) -> None:
+    """Labels must give every group a name of its own."""
+    if {"", UNLABELLED} <= labels:
+        raise InputError(f"column {column} has the label {UNLABELLED!r} beside rows without one; rename it")
+    with_comma = sorted(label for label in labels if "," in label)
+    if is_joined and with_comma:
+        raise InputError(f"column {column}: label {with_comma[0]!r} has a comma, which joins labels of several columns")
 
 
 def _upper(pairs: Ints) -> Ints:

@@ -15,7 +15,7 @@ from typing import Any
 from frbench import _rust
 from frbench.templates import Source
 
-LIBRARIES = ("numpy", "scipy", "pyarrow", "safetensors", "altair")
+LIBRARIES = ("numpy", "scipy", "pyarrow", "safetensors", "vl-convert-python")
 
 
 def manifest(

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from frbench import differentials, metrics
-from frbench.calibrate import OperatingPoint
 from frbench.errors import InputError
 from frbench.metrics import Failed
+from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL
 from frbench.tally import Tally
 

@@ -88,7 +88,13 @@ def shares(
     """Histograms of scores as steps. rows : s, start of the bin; share; k, n. The last row closes the last bin."""
     encoding = {
         "x": {"field": "s", "type": "quantitative", "title": "score", "scale": {"domain": list(domain), "nice": False}},
-        "y": {"field": "share", "type": "quantitative", "title": title, "stack": None, "axis": {"format": "~%"}},
+        "y": {
+            "field": "share",
+            "type": "quantitative",
+            "title": title,
+            "stack": None,
+            "axis": {"format": "~%", "minExtent": 42},
+        },
         "color": _by_group(series, "colour"),
         "tooltip": [
             {"field": "g", "title": "group"},
@@ -98,15 +104,24 @@ def shares(
         ],
     }
     bare = {name: encoding[name] for name in ("x", "y", "color")}
+    text = {"type": "text", "angle": 270, "align": "right", "baseline": "bottom", "dx": -2, "dy": -3, "fontSize": 11}
     rule = {
-        "data": {"values": [{"t": t} for t in thresholds]},
-        "mark": {"type": "rule", "strokeDash": [3, 3], "color": "#30343b", "strokeWidth": 1},
+        "data": {"values": [{"t": t, "label": f"{t:.4f}"} for t in thresholds]},
         "encoding": {"x": {"field": "t", "type": "quantitative"}},
+        "layer": [
+            {"mark": {"type": "rule", "strokeDash": [3, 3], "color": "#30343b", "strokeWidth": 1}},
+            {"mark": text | {"color": "#30343b", "y": 0}, "encoding": {"text": {"field": "label"}}},
+        ],
     }
     layers: list[Spec] = [
         {
-            "mark": {"type": "area", "interpolate": "step-after", "fillOpacity": 0.1, "line": False},
-            "encoding": bare | {"fill": _by_group(series, "colour")},
+            "mark": {
+                "type": "area",
+                "interpolate": "step-after",
+                "fillOpacity": round(0.3 / len(series), 3),
+                "line": False,
+            },
+            "encoding": {"x": bare["x"], "y": bare["y"], "fill": bare["color"]},
         },
         {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
@@ -186,7 +201,7 @@ def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
             "encoding": encoding | {"x": time | {"field": "value"}, "shape": shape},
         },
     ]
-    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height={"step": 34})
+    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=36 * len(series) + 10)
 
 
 def _whisker(rows: Sequence[Row], place: Spec, transform: Sequence[Spec], ends: tuple[str, str], axis: str) -> Spec:
@@ -219,16 +234,18 @@ def _decades(values: Sequence[float]) -> tuple[int, int]:
 
 def _log(axis: Axis, decades: tuple[int, int]) -> Spec:
     first, last = decades
-    ticks = [float(f"1e{i}") for i in range(first, last + 1)]
+    steps = (1, 2, 5) if last - first <= 2 else (1,)
+    ticks = [float(f"{m}e{i}") for i in range(first, last) for m in steps] + [float(f"1e{last}")]
+    label = "datum.value == 1 ? '1' : format(datum.value, '~e')" if axis.exponent else "format(datum.value, '~%')"
     return {
         "type": "quantitative",
         "title": axis.title,
         "scale": {"type": "log", "domain": [ticks[0], ticks[-1]], "nice": False},
-        "axis": {"values": ticks, "format": "~e" if axis.exponent else "~%", "labelOverlap": True},
+        "axis": {"values": ticks, "labelExpr": label, "labelOverlap": True},
     }
 
 
-def _frame(spec: Spec, alt: str, *, height: Any) -> Spec:
+def _frame(spec: Spec, alt: str, *, height: int) -> Spec:
     text = {"labelFontSize": 12, "titleFontSize": 12.5, "titleFontWeight": 600, "labelColor": "#3c4048"}
     lines = {"gridColor": "#e8e9ec", "domainColor": "#9aa0a8", "tickColor": "#9aa0a8", "titleColor": "#1f2328"}
     config = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,13 @@ from frbench.report.parts import MIN_CHART_TRIALS
 from frbench.report.style import Style
 from frbench.tally import Histogram, Tally
 
-STEPS_A_DECADE = 40
+STEPS_A_DECADE = 80
 BINS = 80
 Pair = tuple[str, str]
 
 
 def thinned(det: Det) -> list[int]:
-    """Edges at which both counts are positive and the point moves by 1/40 of a decade or more."""
+    """Edges at which both counts are positive and the point moves by 1/80 of a decade or more."""
     kept: list[int] = []
     last = None
     for i in np.flatnonzero((det.false_matches > 0) & (det.false_nonmatches > 0)):
@@ -80,7 +81,7 @@ def bin_ends(histograms: Sequence[Histogram], axis: np.ndarray[Any, Any]) -> lis
     first, last = max(0, int(occurring[0]) - 1), min(len(axis) - 1, int(occurring[-1]))
     width = _round_width(float(axis[last] - axis[first]) / BINS)
     grid = np.arange(math.floor(axis[first] / width), math.ceil(axis[last] / width) + 1) * width
-    # Half a float32 step of slack: 0.9 as a multiple of 0.02 is not the decimal 0.9.
+    # A little slack: 45 times 0.02 is not the decimal 0.9.
     edges = np.clip(np.searchsorted(axis, grid - 1e-9), 0, len(axis) - 1)
     return [int(e) for e in np.unique(edges)]
 
@@ -89,7 +90,7 @@ def share_rows(histogram: Histogram, axis: np.ndarray[Any, Any], ends: Sequence[
     """Share of the scored trials in each bin between `ends`, the outermost bins open."""
     n = histogram.trials - histogram.unscored
     above = [n, *(histogram.at_or_above(e) for e in ends[1:-1]), 0]
-    counts = [a - b for a, b in zip(above, above[1:], strict=False)]
+    counts = [a - b for a, b in pairwise(above)]
     starts = [float(axis[e]) for e in ends]
     rows = [
         {"s": round(s, 6), "bin": f"{s:.3f} to {e:.3f}", "share": float(f"{k / n:.4g}"), "k": k}

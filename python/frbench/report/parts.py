@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -12,12 +12,13 @@ from frbench.plan import ALL
 from frbench.report import words
 from frbench.report.charts import Series, Spec
 from frbench.report.style import Shade
-from frbench.report.words import RateCell
+from frbench.report.words import CountCell, RateCell
 from frbench.tally import Tally
 
 Results = dict[str, Any]
 # A curve of fewer trials is a handful of steps; the tables have its counts.
 MIN_CHART_TRIALS = 100
+NO_SWATCH = Markup("")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its words. legend : (swatch, name). notes : what is left out, and why. height : class of its box."""
+    """A chart with its words. legend : (swatch, name). notes : what is left out, and why."""
 
     id: str
     title: str
@@ -47,19 +48,20 @@ class Row:
     """A line of a table: a group, or what its label says instead, and its cells."""
 
     label: str
-    cells: Sequence[RateCell | str]
-    swatch: Markup = Markup("")
+    cells: Sequence[RateCell | CountCell | str]
+    swatch: Markup = NO_SWATCH
     is_total: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. columns : heading and a line below it. rows : groups of rows, each with a heading or ""."""
+    """A table. columns : heading and a line below it. bodies : rows under a heading, or ""."""
 
     caption: str
     columns: Sequence[tuple[str, str]]
     bodies: Sequence[tuple[str, Sequence[Row]]]
     notes: Sequence[str] = ()
+    is_compact: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,19 +124,19 @@ class Point:
 
 @dataclass(frozen=True)
 class View:
-    """One run as the page shows it."""
+    """One run as the page shows it. pairs_figures : whether its charts stand side by side where there is room."""
 
     anchor: str
     title: str
     measured: str
-    summary: Sequence[Markup]
+    summary: Sequence[tuple[str, Sequence[Markup]]]
     explained: Sequence[tuple[str, str]]
     refused: Sequence[tuple[str, str]] = ()
     points: Sequence[Point] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     after: Sequence[Table] = ()
-    notes: Sequence[str] = field(default=())
+    pairs_figures: bool = False
 
 
 def groupings(results: Results) -> list[str]:
@@ -155,7 +157,7 @@ def origins(results: Results, threshold: float) -> list[dict[str, Any]]:
 def refused(results: Results) -> list[tuple[str, str]]:
     """Targets for which no threshold could be set, and why."""
     return [
-        (f"{words.target(p['at'])} over {words.population(p['population'])}", p["reason"])
+        (f"{words.target(p['at'])} over {words.population(p['population'])}", words.reason(p["reason"]))
         for p in results["operating_points"]
         if p["threshold"] is None
     ]
@@ -168,9 +170,9 @@ def point_title(results: Results, threshold: float) -> str:
 
 
 def at_threshold(results: Results, threshold: float) -> str:
-    """The beginning of a sentence about one threshold."""
+    """What sentences about one threshold stand under."""
     found = [f"{words.target(p['at'])} over {words.population(p['population'])}" for p in origins(results, threshold)]
-    return f"At the threshold {words.score(threshold)}" + (f", set for {words.listed(found)}," if found else ",")
+    return f"At the threshold {words.score(threshold)}" + (f", set for {words.listed(found)}" if found else "")
 
 
 def origin_lines(results: Results, threshold: float) -> list[str]:

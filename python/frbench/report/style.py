@@ -74,6 +74,11 @@ def _is_unlabelled(name: str) -> bool:
 RAMP = ((255, 246, 232), (252, 214, 164), (243, 161, 107), (214, 98, 84), (158, 49, 80), (91, 20, 66))
 
 
+DARK = "#141416"
+# Above this luminance L dark text has the better contrast: (L + 0.05)^2 > 1.05 x 0.057 (WCAG 2, contrast ratio).
+CROSSOVER = 0.195
+
+
 @dataclass(frozen=True)
 class Shade:
     """Background and text colour of a cell."""
@@ -93,11 +98,18 @@ class LogScale:
         """The colour of `value`."""
         span = math.log(self.high / self.low)
         x = math.log(value / self.low) / span if span > 0 else 0.5
-        red, green, blue = _mix(min(1.0, max(0.0, x)))
-        return Shade(f"rgb({red},{green},{blue})", "#1c1c1e" if x < 0.52 else "#ffffff")
+        colour = _mix(min(1.0, max(0.0, x)))
+        return Shade("rgb({},{},{})".format(*colour), DARK if _luminance(colour) > CROSSOVER else "#ffffff")
 
 
 GRADIENT = "linear-gradient(90deg," + ",".join(f"rgb({r},{g},{b})" for r, g, b in RAMP) + ")"
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2)."""
+    parts = (c / 255 for c in colour)
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _mix(x: float) -> tuple[int, int, int]:

@@ -13,11 +13,12 @@ from frbench.report.charts import Series
 from frbench.report.curves import bin_ends, share_rows, tradeoff_series
 from frbench.report.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, RatioRow, RatioTable, Row, Table
 from frbench.report.style import EVERYTHING, LogScale, Palette
-from frbench.report.words import RateCell, rate_cell
+from frbench.report.words import CountCell, RateCell, rate_cell
 from frbench.tally import Histogram, Tally
 
 Estimate = dict[str, Any]
 ALL_PAIRS = "all pairs"
+HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT = "higher", "lower", "no difference was detected", "no statement"
 POLICIES = {
     "reject": "a comparison with a failed template counts as rejected: a false non-match if mated, never a false match",
     "exclude": "comparisons with a failed template are left out of every denominator",
@@ -25,12 +26,10 @@ POLICIES = {
 }
 COLUMNS = (
     ("Group", ""),
-    ("People", ""),
     ("FMR", "false match rate"),
     ("False matches", "of non-mated comparisons"),
     ("FNMR", "false non-match rate"),
     ("False non-matches", "of mated comparisons"),
-    ("People", "with mated comparisons"),
 )
 
 
@@ -40,7 +39,7 @@ class Verify:
     def __init__(self, results: parts.Results, tally: Tally, palette: Palette, prefix: str) -> None:
         self.results, self.tally, self.palette, self.prefix = results, tally, palette, prefix
         self.failed: Failed = results["failed_policy"]
-        self._estimates = {
+        self._estimates: dict[tuple[str, str, frozenset[str], float], Estimate] = {
             (e["metric"], e["grouping"], frozenset((e["group_a"], e["group_b"])), e["threshold"]): e
             for e in results["estimates"]
         }
@@ -56,6 +55,14 @@ class Verify:
     def within(self, metric: str, grouping: str, name: str, threshold: float) -> Estimate:
         """The estimate within one group."""
         return self._estimates[metric, grouping, frozenset((name,)), threshold]
+
+    def pooled(self, metric: str, grouping: str, threshold: float) -> Estimate:
+        """All same-group pairs together: sums of counts, without an interval of their own."""
+        found = [self.within(metric, grouping, name, threshold) for name in self.names(grouping)]
+        k, n = (sum(e[x] for e in found) for x in ("k", "n"))
+        note = "sum of rows, no interval" if n else f"0 {'non-' * (metric == 'fmr')}mated comparisons"
+        value = k / n if n else None
+        return {"k": k, "n": n, "value": value, "low": None, "high": None, "reason": note, "n_subjects": None}
 
     def points(self) -> list[Point]:
         """What was measured at each threshold."""
@@ -93,7 +100,9 @@ class Verify:
         total = sum(c["unscored"] for c in self.results["overall"])
         note = "Every comparison has a score: no template failed." if total == 0 else ""
         policy = f"Policy “{self.failed}”: {POLICIES[self.failed]}."
-        return Table("Failed templates (failures to enrol)", columns, [("", rows)], [n for n in (note, policy) if n])
+        return Table(
+            "Failed templates (failures to enrol)", columns, [("", rows)], [n for n in (note, policy) if n], True
+        )
 
     def _table(self, threshold: float) -> Table:
         total = self._row(ALL_PAIRS, ALL, ALL, threshold, is_total=True)
@@ -101,28 +110,20 @@ class Verify:
         notes: list[str] = []
         for grouping in parts.groupings(self.results):
             rows = [self._row(name, grouping, name, threshold) for name in self.names(grouping)]
-            bodies.append((f"Both of the same {grouping}", [self._pooled(grouping, threshold), *rows]))
+            bodies.append((f"Both of the same {words.grouping(grouping)}", [self._pooled(grouping, threshold), *rows]))
             notes += self._mixed_mates(grouping, threshold)
         return Table("Error rates at this threshold, with 95% intervals", COLUMNS, bodies, notes)
 
     def _row(self, label: str, grouping: str, name: str, threshold: float, *, is_total: bool = False) -> Row:
         fmr = self.within("fmr", grouping, name, threshold)
         fnmr = self.within("fnmr", grouping, name, threshold)
-        cells: list[RateCell | str] = [f"{fmr['n_subjects']:,}", *_two(rate_cell(fmr, exponent=True))]
-        cells += [*_two(rate_cell(fnmr)), f"{fnmr['n_subjects']:,}"]
+        cells: list[RateCell | CountCell | str] = [*_two(fmr, exponent=True), *_two(fnmr)]
         return Row(label, cells, self.palette[grouping, name].swatch, is_total)
 
     def _pooled(self, grouping: str, threshold: float) -> Row:
         """All same-group pairs together: sums of counts, without an interval of their own."""
-        cells: list[RateCell | str] = []
-        for metric, exponent in (("fmr", True), ("fnmr", False)):
-            found = [self.within(metric, grouping, name, threshold) for name in self.names(grouping)]
-            k, n, people = (sum(e[x] for e in found) for x in ("k", "n", "n_subjects"))
-            note = "sum of the rows below, no interval" if n else f"0 {'non-' * exponent}mated comparisons"
-            pooled = {"k": k, "n": n, "value": k / n if n else None, "low": None, "high": None, "reason": note}
-            pair = _two(rate_cell(pooled, exponent=exponent))
-            cells += [f"{people:,}", *pair] if exponent else [*pair, f"{people:,}"]
-        return Row("same-group pairs", cells, is_total=True)
+        fmr, fnmr = (self.pooled(metric, grouping, threshold) for metric in ("fmr", "fnmr"))
+        return Row("same-group pairs", [*_two(fmr, exponent=True), *_two(fnmr)], is_total=True)
 
     def _mixed_mates(self, grouping: str, threshold: float) -> list[str]:
         """Mated comparisons between two labels: of people whose templates carry both."""
@@ -144,8 +145,12 @@ class Verify:
         names = self.names(grouping)
         cells = [[self._heat_cell(grouping, a, b, threshold, scale) for b in names] for a in names]
         ends = (words.scientific(scale.low), words.scientific(scale.high)) if scale else ("", "")
-        caption = f"False match rate between groups of {grouping} at {words.score(threshold)}"
-        return HeatMap(caption, names, cells, *ends)
+        caption = f"False match rate between groups of {words.grouping(grouping)} at {words.score(threshold)}"
+        note = (
+            "A cell holds the non-mated comparisons of a person of its row's group with a person of its column's. The "
+            "diagonal is within a group."
+        )
+        return HeatMap(caption, names, cells, *ends, notes=[note])
 
     def _heat_cell(self, grouping: str, a: str, b: str, threshold: float, scale: LogScale | None) -> HeatCell:
         estimate = self.estimate("fmr", grouping, a, b, threshold)
@@ -166,7 +171,9 @@ class Verify:
 
         stride = max(1, (high - low) // 5)
         ticks = [(place(2.0**i), _power(i)) for i in range(low, high + 1) if i % stride == 0]
-        caption = f"False match rate within a group of {grouping}, as a multiple of the reference group's"
+        caption = (
+            f"False match rate within a group of {words.grouping(grouping)}, as a multiple of the reference group's"
+        )
         rows = [self._ratio_row(r, grouping, place) for r in found]
         return RatioTable(caption, rows, place(1.0), ticks)
 
@@ -174,7 +181,11 @@ class Verify:
         name, reference = ratio["group"][0], ratio["reference"][0]
         known = ratio["value"] is not None
         has_interval = ratio["low"] is not None
-        ends = f"{words.digits(ratio['low'])} to {words.digits(ratio['high'])}" if has_interval else ratio["reason"]
+        ends = (
+            f"{words.digits(ratio['low'])} to {words.digits(ratio['high'])}"
+            if has_interval
+            else words.reason(ratio["reason"])
+        )
         counts = tuple(f"{k:,} / {n:,}" for k, n in zip(ratio["k"], ratio["n"], strict=True))
         return RatioRow(
             name,
@@ -206,14 +217,15 @@ class Verify:
         )
         x = charts.Axis("false match rate (FMR), log scale", "FMR", exponent=True)
         y = charts.Axis("false non-match rate (FNMR), log scale", "FNMR")
-        by = f" by {grouping}" if columns else ""
+        by = f" by {words.grouping(grouping)}" if columns else ""
         yield Figure(
             f"{self.prefix}-det-{'-'.join(columns) or ALL}",
             f"Trade-off at every threshold{by} (DET)",
             alt,
             "Nearer to the lower left corner is better. Each line is a group: its false matches are of comparisons "
             "between two people of that group. Points are the thresholds reported above, bars their 95% intervals: at "
-            "one threshold, groups lie at different places. Steps join counted thresholds; nothing is interpolated, "
+            "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of "
+            "a decade apart left out; nothing is interpolated, "
             "and thresholds without errors of both kinds cannot be drawn on a logarithm.",
             charts.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
@@ -228,9 +240,7 @@ class Verify:
             for t in self.results["thresholds"]
         ]
         style = EVERYTHING if grouping == ALL else self.palette[grouping, name]
-        return tradeoff_series(
-            self.tally, label, style, columns=columns, group=group, marks=marks, failed=self.failed
-        )
+        return tradeoff_series(self.tally, label, style, columns=columns, group=group, marks=marks, failed=self.failed)
 
     def _histograms(self, grouping: str) -> Iterator[Figure]:
         columns = parts.columns_of(grouping)
@@ -254,7 +264,7 @@ class Verify:
             left_out = [label for label, _, h in found if h.trials - h.unscored < MIN_CHART_TRIALS]
             yield Figure(
                 f"{self.prefix}-{kind.lower()}-{'-'.join(columns) or ALL}",
-                f"Scores of {kind.lower()} comparisons" + (f" by {grouping}" if columns else ""),
+                f"Scores of {kind.lower()} comparisons" + (f" by {words.grouping(grouping)}" if columns else ""),
                 alt,
                 f"Comparisons {whose}: the share of each group's scored comparisons in each bin.{lines}",
                 charts.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
@@ -271,10 +281,10 @@ class Verify:
 def verdict(ratio: Estimate) -> str:
     """What the interval of a ratio says, and no more."""
     if ratio["value"] is None or ratio["low"] is None:
-        return "no statement"
+        return NO_STATEMENT
     if ratio["low"] > 1:
-        return "higher"
-    return "lower" if ratio["high"] < 1 else "no difference was detected"
+        return HIGHER
+    return LOWER if ratio["high"] < 1 else NO_DIFFERENCE
 
 
 def pair_name(a: str, b: str) -> str:
@@ -282,8 +292,10 @@ def pair_name(a: str, b: str) -> str:
     return f"within {a}" if a == b else f"{a} with {b}"
 
 
-def _two(cell: RateCell) -> tuple[RateCell, str]:
-    return cell, cell.share
+def _two(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
+    cell = rate_cell(estimate, exponent=exponent)
+    people = estimate["n_subjects"]
+    return cell, CountCell(cell.share, "" if people is None else words.people(people))
 
 
 def _power(i: int) -> str:

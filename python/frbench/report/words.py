@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 RULE_OF_30 = 30
 MINUS = "\N{MINUS SIGN}"
@@ -27,6 +29,14 @@ class RateCell:
     share: str
     more: str = ""
     warning: str = ""
+
+
+@dataclass(frozen=True)
+class CountCell:
+    """Counts in a table. below : people behind them, or ""."""
+
+    text: str
+    below: str = ""
 
 
 def count(n: int) -> str:
@@ -65,7 +75,7 @@ def digits(value: float, n: int = 2) -> str:
     if value == 0:
         return "0"
     rounded = float(f"{value:.{n - 1}e}")
-    decimals = max(0, n - len(str(int(rounded)))) if rounded >= 1 else n
+    decimals = max(0, n - 1 - math.floor(math.log10(abs(rounded))))
     return f"{rounded:,.{decimals}f}"
 
 
@@ -87,6 +97,26 @@ def nanoseconds(value: float) -> str:
     return f"{value:.0f} ns"
 
 
+def grouping(title: str) -> str:
+    """Label columns in a sentence: `sex,region` is sex and region."""
+    return listed(title.split(","))
+
+
+def unbroken(text: str) -> Markup:
+    """`text`, escaped, with rates such as 1e-3 kept on one line."""
+    return Markup(re.sub(r"(?<![\w.&#])(\d+(?:\.\d+)?e-\d+)", r'<span class="nb">\1</span>', str(escape(text))))
+
+
+def reason(text: str) -> str:
+    """A reason with thousands separators in its numbers."""
+    return re.sub(r"(?<![\w.])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", text)
+
+
+def people(n: int) -> str:
+    """1 person, 2 people."""
+    return plural(n, "person", "people")
+
+
 def target(at: str) -> str:
     """A target as words: `fmr=1e-3` is FMR 1e-3."""
     metric, _, rate = at.partition("=")
@@ -102,7 +132,7 @@ def interval(estimate: Mapping[str, Any], *, exponent: bool) -> str:
     """The interval of an estimate, or the reason why it has none."""
     low, high = estimate["low"], estimate["high"]
     if low is None or high is None:
-        return str(estimate["reason"]) or "not estimable"
+        return reason(estimate["reason"]) or "not estimable"
     write = scientific if exponent else percent
     if estimate["k"] == 0:
         return f"at most {write(high)}"
@@ -116,7 +146,7 @@ def rate_cell(estimate: Mapping[str, Any], *, exponent: bool = False) -> RateCel
     k, n, value = estimate["k"], estimate["n"], estimate["value"]
     share = f"{k:,} / {n:,}"
     if value is None:
-        return RateCell("not estimable", False, str(estimate["reason"]), share)
+        return RateCell("not estimable", False, reason(estimate["reason"]), share)
     if k == 0:
         return RateCell("none seen", False, interval(estimate, exponent=exponent), share)
     write = scientific if exponent else percent
@@ -126,14 +156,16 @@ def rate_cell(estimate: Mapping[str, Any], *, exponent: bool = False) -> RateCel
 
 
 def rate_phrase(estimate: Mapping[str, Any], *, exponent: bool = False) -> Markup:
-    """A rate in a sentence, with its interval and its counts."""
-    cell = rate_cell(estimate, exponent=exponent)
-    if not cell.is_number:
-        return Markup("{} ({}; {} of {})").format(cell.value, cell.interval, *cell.share.split(" / "))
-    k, n = cell.share.split(" / ")
-    level = f"{estimate['level']:.0%} interval "
-    note = cell.interval if estimate["low"] is None else level + cell.interval
-    return Markup("<b>{}</b> ({}; {} of {})").format(cell.value, note, k, n)
+    """A rate in a sentence, with its interval and its counts; with no error, its upper bound."""
+    ends = interval(estimate, exponent=exponent)
+    k, n = count(estimate["k"]), count(estimate["n"])
+    if estimate["value"] is None or (estimate["k"] == 0 and estimate["high"] is None):
+        return Markup("<b>not estimable</b> ({}; {} of {})").format(ends, k, n)
+    level = f"{estimate['level']:.0%}"
+    if estimate["k"] == 0:
+        return Markup("<b>{}</b> ({} bound; no error in {})").format(ends, level, n)
+    note = ends if estimate["low"] is None else f"{level} interval {ends}"
+    return Markup("<b>{}</b> ({}; {} of {})").format(rate_cell(estimate, exponent=exponent).value, note, k, n)
 
 
 def listed(items: list[str]) -> str:

@@ -1,0 +1,137 @@
+"""Report: one HTML file that opens anywhere, without a network, and says what was counted and what it suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from frbench.plan import ALL
+from frbench.report import parts, style, summary, words
+from frbench.report.identify import Identify
+from frbench.report.latency import Latency
+from frbench.report.parts import Section, View
+from frbench.report.provenance import READING, limits, provenance
+from frbench.report.style import Key, Palette
+from frbench.report.verify import Verify
+
+__all__ = ["Section", "render"]
+
+TITLES = {"verify": "1:1 verification", "identify": "1:N identification", "latency": "Search latency"}
+
+
+def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> str:
+    """The page of these runs, in this order.
+
+    Parameters
+    ----------
+    title : heading of the page. subtitle : a line below it.
+
+    The page carries its charting library and its counts, and a policy that forbids it any request. Tables need no
+    scripts; labels are escaped wherever they come from.
+    """
+    palette = Palette(key for section in sections for key in _keys(section))
+    views = [view_of(section, palette, number) for number, section in enumerate(sections, 1)]
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        title=title,
+        subtitle=subtitle,
+        views=views,
+        reading=READING,
+        limits=limits(sections),
+        provenance=provenance(sections, [view.title for view in views]),
+        gradient=style.GRADIENT,
+        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
+        library=_library(),
+        specs={figure.id: figure.spec for view in views for figure in view.figures},
+    )
+
+
+def view_of(section: Section, palette: Palette, number: int) -> View:
+    """One run as the page shows it; `number` makes its anchors its own."""
+    kind = section.results["kind"]
+    make = {"verify": _verify, "identify": _identify, "latency": _latency}[kind]
+    return make(section, palette, f"s{number}")
+
+
+def _verify(section: Section, palette: Palette, anchor: str) -> View:
+    found = Verify(section.results, section.tally, palette, anchor)
+    is_listed = section.tally.plan.kind == "pairs"
+    return View(
+        anchor=anchor,
+        title=TITLES["verify"] + (" of listed pairs" if is_listed else ""),
+        measured=summary.measured_verify(section.results, section.manifest, section.tally),
+        summary=summary.verify_sentences(found),
+        explained=(),
+        refused=parts.refused(section.results),
+        points=found.points(),
+        figures=found.figures(),
+        after=[found.failures()],
+    )
+
+
+def _identify(section: Section, palette: Palette, anchor: str) -> View:
+    found = Identify(section.results, section.tally, palette, anchor)
+    return View(
+        anchor=anchor,
+        title=TITLES["identify"],
+        measured=summary.measured_identify(section.results),
+        summary=summary.identify_sentences(found),
+        explained=(),
+        refused=parts.refused(section.results),
+        points=found.points(),
+        tables=[found.investigation()],
+        figures=found.figures(),
+        after=[found.failures()],
+    )
+
+
+def _latency(section: Section, palette: Palette, anchor: str) -> View:
+    results = section.results
+    found = Latency(results, palette, anchor)
+    return View(
+        anchor=anchor,
+        title=TITLES["latency"],
+        measured=summary.measured_latency(results),
+        summary=summary.latency_sentences(found),
+        explained=(
+            ("Timer", results["timer"]),
+            ("Warm-up", f"{results['warm_up']:.0%} of the requests, before the others, not counted"),
+            ("Order", "groups and batch sizes shuffled together; each run in a fresh process"),
+            ("Instruction set", results["isa"]),
+            ("Resolution", results["resolution"]),
+        ),
+        tables=found.tables(),
+        figures=found.figures(),
+        pairs_figures=True,
+    )
+
+
+def _keys(section: Section) -> Iterator[Key]:
+    """Groups of a run, in the order of their names."""
+    for grouping in section.results["groupings"]:
+        if grouping != ALL:
+            names = section.tally.plan.group_names(parts.columns_of(grouping))
+            yield from ((grouping, name) for name in sorted(set(names)))
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and vega-embed as one script that may stand inside a page."""
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("frbench", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = words.unbroken
+    return environment

@@ -1,0 +1,212 @@
+"""1:N searches as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from frbench.plan import ALL
+from frbench.report import charts, parts, words
+from frbench.report.charts import Series
+from frbench.report.curves import tradeoff_series
+from frbench.report.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table
+from frbench.report.style import Palette
+from frbench.report.words import CountCell, RateCell, rate_cell
+from frbench.tally import Tally
+
+Estimate = dict[str, Any]
+OVERALL = "overall"
+EVERYONE = "all searches"
+
+
+class Identify:
+    """Views of one identification run."""
+
+    def __init__(self, results: parts.Results, tally: Tally, palette: Palette, prefix: str) -> None:
+        self.results, self.tally, self.palette, self.prefix = results, tally, palette, prefix
+        self.ranks: list[int] = results["ranks"]
+        self._estimates: dict[tuple[str, str, str, float | None, int | None], Estimate] = {
+            (e["metric"], e["grouping"], e["group"], e["threshold"], e["rank"]): e for e in results["estimates"]
+        }
+
+    @property
+    def gallery(self) -> str:
+        """The size of the gallery, as it stands in labels."""
+        return f"N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{self.results['gallery']:,}"
+
+    @property
+    def first_and_last(self) -> list[int]:
+        """The smallest and the largest rank."""
+        return sorted({min(self.ranks), max(self.ranks)})
+
+    def names(self, grouping: str) -> list[str]:
+        """Groups of a grouping."""
+        return [g["group"] for g in self.results["groups"] if g["grouping"] == grouping and g["grouping"] != ALL]
+
+    def estimate(
+        self, metric: str, grouping: str, name: str, threshold: float | None, rank: int | None = None
+    ) -> Estimate:
+        """One estimate of the results."""
+        return self._estimates[metric, grouping, name, threshold, rank]
+
+    def points(self) -> list[Point]:
+        """What was measured at each threshold."""
+        return [
+            Point(
+                f"{parts.point_title(self.results, t)} ({self.gallery})",
+                parts.origin_lines(self.results, t),
+                parts.weak_origins(self.results, t),
+                self._table(t),
+            )
+            for t in self.results["thresholds"]
+        ]
+
+    def investigation(self) -> Table:
+        """Misses without a threshold: what a reviewer of candidate lists meets."""
+        columns = [("Group", "")]
+        for rank in self.first_and_last:
+            columns += [(f"FNIR, rank {rank}", "no threshold"), ("Missed", "of mated searches")]
+        note = (
+            "Investigation mode: without a threshold every non-mated search returns a full candidate list, so FPIR is "
+            "100% by construction, and a person must reject every candidate."
+        )
+        return Table(f"Without a threshold ({self.gallery})", columns, self._bodies(self._misses), [note])
+
+    def failures(self) -> Table:
+        """Searches and gallery entries whose template failed."""
+        rows = [
+            Row(
+                EVERYONE if g["grouping"] == ALL else g["group"],
+                [f"{g[x]:,}" for x in ("mated_searches", "mated_unscored", "nonmated_searches", "nonmated_unscored")],
+                self._swatch(g["grouping"], g["group"]),
+                g["grouping"] == ALL,
+            )
+            for g in self.results["groups"]
+        ]
+        columns = (
+            ("Group", ""),
+            ("Mated searches", ""),
+            ("Failed", "mated"),
+            ("Non-mated searches", ""),
+            ("Failed", "non-mated"),
+        )
+        failed = self.results["gallery_failed"]
+        notes = [
+            "A failed probe is a miss if mated and returns no candidate; a failed gallery entry is never found, and "
+            f"counts in N. Failed gallery templates: {failed:,} of {self.results['gallery']:,}."
+        ]
+        return Table("Searches, and failed templates (failures to enrol)", columns, [("", rows)], notes, True)
+
+    def figures(self) -> list[Figure]:
+        """Trade-offs and rank hits by grouping."""
+        chosen = parts.groupings(self.results) or [ALL]
+        return [figure for g in chosen for figure in (*self._tradeoff(g), *self._rank_hits(g))]
+
+    def _table(self, threshold: float) -> Table:
+        columns = [
+            ("Group", ""),
+            ("FPIR", self.gallery),
+            ("False alarms", "of non-mated searches"),
+        ]
+        for rank in self.first_and_last:
+            columns += [(f"FNIR, rank {rank}", self.gallery), ("Missed", "of mated searches")]
+
+        def cells(grouping: str, name: str) -> list[RateCell | CountCell]:
+            alarms = self.estimate("fpir", grouping, name, threshold)
+            return [*_two(alarms), *self._misses(grouping, name, threshold)]
+
+        return Table(
+            "Error rates at this threshold, with 95% intervals",
+            columns,
+            self._bodies(cells),
+            ["Intervals are over the people searched for, conditional on this gallery: another gallery would differ."],
+        )
+
+    def _misses(self, grouping: str, name: str, threshold: float | None = None) -> list[RateCell | CountCell]:
+        found = [self.estimate("fnir", grouping, name, threshold, rank) for rank in self.first_and_last]
+        return [part for e in found for part in _two(e)]
+
+    def _bodies(self, cells: Any) -> list[tuple[str, list[Row]]]:
+        bodies = [("", [Row(EVERYONE, cells(ALL, OVERALL), self._swatch(ALL, OVERALL), True)])]
+        for g in parts.groupings(self.results):
+            rows = [Row(name, cells(g, name), self._swatch(g, name)) for name in self.names(g)]
+            bodies.append((f"By {words.grouping(g)} of the person searched for", rows))
+        return bodies
+
+    def _swatch(self, grouping: str, name: str) -> Any:
+        return self.palette[grouping, name].swatch
+
+    def _groups(self, grouping: str) -> list[tuple[str, str, str]]:
+        own = [(name, grouping, name) for name in self.names(grouping)]
+        return [(EVERYONE, ALL, OVERALL), *own]
+
+    def _tradeoff(self, grouping: str) -> Iterator[Figure]:
+        rank = max(self.ranks)
+        drawn, left_out = [], []
+        for label, own, name in self._groups(grouping):
+            curve = tradeoff_series(
+                self.tally,
+                label,
+                self.palette[own, name],
+                columns=parts.columns_of(own),
+                group=None if own == ALL else (name, name),
+                marks=[
+                    (t, self.estimate("fpir", own, name, t), self.estimate("fnir", own, name, t, rank))
+                    for t in self.results["thresholds"]
+                ],
+                parts=range(len(self.ranks)),
+            )
+            if curve:
+                drawn.append(curve)
+            else:
+                left_out.append(label)
+        if not drawn:
+            return
+        by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
+        alt = f"FNIR at rank {rank} against FPIR at every threshold, for {', '.join(s.name for s in drawn)}."
+        x = charts.Axis("false positive identification rate (FPIR), log scale", "FPIR")
+        y = charts.Axis(f"FNIR, rank {rank} ({self.gallery})", "FNIR")
+        yield Figure(
+            f"{self.prefix}-tradeoff-{grouping.replace(',', '-')}",
+            f"Misses against false alarms at every threshold{by}",
+            alt,
+            f"FNIR(N, {rank}, T) against FPIR(N, T), {self.gallery}. Nearer to the lower left corner is better. Points "
+            "are the thresholds reported above, bars their 95% intervals. Steps join counted thresholds, those "
+            "less than 1/80 of a decade apart left out; nothing is interpolated.",
+            charts.tradeoff(drawn, x, y, alt=alt),
+            parts.legend(drawn),
+            parts.few_trials_note(left_out, "mated or non-mated searches, or without errors"),
+        )
+
+    def _rank_hits(self, grouping: str) -> Iterator[Figure]:
+        drawn, left_out = [], []
+        counts = {(g["grouping"], g["group"]): g for g in self.results["groups"]}
+        for label, own, name in self._groups(grouping):
+            group = counts[own, name]
+            n = group["mated_searches"]
+            rows = [{"rank": int(r), "k": k, "n": n} for r, k in group["rank_hits"].items()]
+            if n >= MIN_CHART_TRIALS:
+                drawn.append(Series(label, self.palette[own, name], rows))
+            else:
+                left_out.append(label)
+        if not drawn:
+            return
+        lowest = min(row["k"] / row["n"] for s in drawn for row in s.rows)
+        by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
+        alt = f"Cumulative match characteristic ({self.gallery}) for {', '.join(s.name for s in drawn)}."
+        zoom = "" if lowest < 0.1 else "The vertical axis does not start at zero. "
+        yield Figure(
+            f"{self.prefix}-cmc-{grouping.replace(',', '-')}",
+            f"Mate among the first R candidates{by} (CMC, {self.gallery})",
+            alt,
+            f"{zoom}Share of mated searches whose mate is at rank R or better, without a threshold, {self.gallery}. "
+            "Points are the ranks that were counted; a tie counts against the mate.",
+            charts.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),
+            parts.legend(drawn),
+            parts.few_trials_note(left_out, "mated searches"),
+        )
+
+
+def _two(estimate: Estimate) -> tuple[RateCell, CountCell]:
+    cell = rate_cell(estimate)
+    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))

@@ -1,0 +1,150 @@
+"""Provenance: what produced the numbers, how to read them, and what they do not show."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frbench.report.parts import Section
+
+READING = (
+    (
+        "Accepted",
+        "A comparison is accepted when its score is at or above the threshold. Mated: both templates are of the same "
+        "person. Non-mated: they are of two different people.",
+    ),
+    ("FMR, FNMR", "False match rate: accepted among non-mated. False non-match rate: rejected among mated (1:1)."),
+    (
+        "FPIR, FNIR",
+        "False positive identification rate: searches for a person who is not in the gallery that return at least one "
+        "candidate at or above the threshold. False negative identification rate: searches for a person who is in the "
+        "gallery whose mate is below the threshold or beyond the rank (1:N).",
+    ),
+    (
+        "k / n",
+        "Every rate is a fraction of counts, and both are printed. With fewer than 30 errors a rate is marked as weak "
+        "(rule of 30).",
+    ),
+    (
+        "95% interval",
+        "Comparisons share people, so they are not independent. The interval comes from leaving out blocks of people "
+        "(delete-a-block jackknife), then Wilson's formula at the number of independent trials that would vary as "
+        "much. It says how far the rate could move with other people like these; not with other cameras or labels.",
+    ),
+    (
+        "None seen",
+        "No error among n trials is not a rate of zero. “At most” is the exact 95% bound on the trials that have no "
+        "person in common.",
+    ),
+    ("Not estimable", "There is too little data for a number; the reason stands beside it."),
+    (
+        "Ratio",
+        "How many times the rate of one group is that of another at the same threshold, with an interval of its own. "
+        "If that interval holds 1, no difference was detected: that is not proof that there is none.",
+    ),
+    (
+        "Same group, all pairs",
+        "People are often mistaken more for others with the same label than for anybody. A false match rate over all "
+        "pairs hides that, so the rate within each group stands beside it.",
+    ),
+)
+
+LIMITS = (
+    "A group is the label in the data, not a property that was found. Who gave the labels, and how, is not known here.",
+    "Differences between groups are not explained: capture, age of photos, number of photos and labels may differ.",
+    "Face detection, image quality, attack detection and human review are outside: templates are the input.",
+    "The rates hold for these templates, these people and this mix of groups. Other sets give other rates.",
+    "Intervals cover the choice of people. They do not cover wrong labels, duplicates under two names, or twins.",
+    "Each interval is at its own level; among many groups some will miss by chance. No correction is made.",
+)
+SAME_DATA = (
+    "Where a threshold was set on the data that it is judged on, the overall rate meets its target by construction."
+)
+GALLERY = "1:N rates grow with the size of the gallery and are not extrapolated to another size."
+TIMES = "Times are of this machine, in one process, without network, face detection or template extraction."
+
+
+@dataclass(frozen=True)
+class Field:
+    """A line of the table of runs: one value for all, or one for each run."""
+
+    name: str
+    values: Sequence[str]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all runs have the same value."""
+        return len(set(self.values)) == 1
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All of it, for the templates. raw : title and JSON of each manifest."""
+
+    fields: Sequence[Field]
+    inputs: Sequence[Mapping[str, Any]]
+    conventions: Mapping[str, str]
+    raw: Sequence[tuple[str, str]]
+
+
+def limits(sections: Sequence[Section]) -> list[str]:
+    """What this report does not show."""
+    kinds = {section.results["kind"] for section in sections}
+    has_points = any(section.results["operating_points"] for section in sections)
+    more = [(SAME_DATA, has_points), (GALLERY, "identify" in kinds), (TIMES, "latency" in kinds)]
+    return [*LIMITS, *(text for text, applies in more if applies)]
+
+
+def provenance(sections: Sequence[Section], titles: Sequence[str]) -> Provenance:
+    """The manifests of all runs, what they share said once."""
+    manifests = [section.manifest for section in sections]
+    flat = [_flat(m, section.tally.plan.kind) for m, section in zip(manifests, sections, strict=True)]
+    names = dict.fromkeys(name for values in flat for name in values)
+    fields = [Field(name, [values.get(name, "not stated") for values in flat]) for name in names]
+    inputs = {json.dumps(source, sort_keys=True): source for m in manifests for source in m.get("inputs", [])}
+    conventions: dict[str, str] = {}
+    for m in manifests:
+        conventions |= m.get("conventions", {})
+    raw = [(title, json.dumps(m, indent=2)) for title, m in zip(titles, manifests, strict=True)]
+    return Provenance(fields, list(inputs.values()), conventions, raw)
+
+
+def _flat(manifest: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """Name and text of everything but inputs and conventions, the command first."""
+    found = {
+        "Command": shlex.join(manifest.get("command", [])) or "not stated",
+        "Kind of trial": kind,
+        "Made": str(manifest.get("created", "not stated")),
+        "frbench": str(manifest.get("frbench", "not stated")),
+        "Plan digest": str(manifest.get("plan", "not stated")),
+    }
+    for part in ("engine", "kernels", "machine", "options", "libraries", "durations_s"):
+        value = manifest.get(part)
+        if isinstance(value, Mapping):
+            found |= {_title(part, name): _text(v) for name, v in value.items()}
+        elif value is not None:
+            found[TITLES.get(part, part)] = _text(value)
+    return found
+
+
+TITLES = {
+    "engine": "Engine",
+    "kernels": "Instruction sets available",
+    "machine": "Machine",
+    "options": "Option",
+    "libraries": "Version",
+    "durations_s": "Seconds",
+}
+
+
+def _title(part: str, name: str) -> str:
+    return f"{TITLES[part]}: {name.replace('_gib', ', GiB').replace('_', ' ')}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

@@ -1,0 +1,11 @@
+"""Hypothesis: no deadlines, machines differ; the same examples each time in CI, which must not cry wolf."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")

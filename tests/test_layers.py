@@ -1,0 +1,175 @@
+"""Who may import whom: a table, read against the imports; and where unsafe code and pyo3 may stand."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "python" / "frbench"
+RUST = ROOT / "rust"
+
+# A module imports only modules of a lower number.
+LAYER = {
+    "_rust": 0,
+    "errors": 0,
+    "readers": 1,
+    "templates": 2,
+    "plan": 3,
+    "operating_point": 4,
+    "layout": 4,
+    "tally": 5,
+    "candidates": 6,
+    "files": 7,
+    "engines": 8,
+    "engines.reference": 9,
+    "engines.cpu": 9,
+    "gallery": 10,
+    "run": 10,
+    "calibrate": 10,
+    "verify": 11,
+    "identify": 11,
+    "latency": 11,
+    "manifest": 11,
+    "estimate": 10,
+    "metrics": 11,
+    "differentials": 12,
+    "results": 13,
+    "summary": 14,
+    "progress": 14,
+    "report": 14,
+    "jobs": 15,
+    "demo": 16,
+    "cli": 17,
+    "__main__": 18,
+    "": 19,
+}
+COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gallery", "layout", "candidates"}
+READING = {"estimate", "metrics", "differentials", "results", "report", "charts", "summary"}
+
+
+def name_of(path: Path) -> str:
+    """The module of a file, without the package; "" for the package itself."""
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(module: str) -> set[str]:
+    """Modules of this package that a module imports, anywhere in its code."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "frbench":
+                found.add(known(rest))
+    return found - {module}
+
+
+def known(name: str) -> str:
+    """The module in which a dotted name stands."""
+    while name and name not in MODULES and name != "_rust":
+        name = name.rpartition(".")[0]
+    return name
+
+
+def layer(module: str) -> int:
+    """Number of a module; those of a folder without an entry have the folder's."""
+    return LAYER[module] if module in LAYER else LAYER[module.partition(".")[0]]
+
+
+def part(module: str) -> str:
+    """First name of a module."""
+    return module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_downward(module: str):
+    """Every import goes to a lower layer, or stays inside one folder."""
+    for other in imports(module):
+        is_same_folder = part(module) == part(other) == "report"
+        assert is_same_folder or layer(other) < layer(module), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if part(m) in COUNTING])
+def test_counting_never_imports_reading(module: str):
+    """Counting ends in a tally and knows nothing of what is made of it."""
+    assert not {other for other in imports(module) if part(other) in READING}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if part(m) in READING])
+def test_reading_never_imports_counting(module: str):
+    """Reading begins with a tally and knows nothing of how it came about."""
+    assert not {other for other in imports(module) if part(other) in COUNTING}
+
+
+def test_every_module_has_a_layer():
+    """A new module is given its place before it is used."""
+    assert [m for m in MODULES if m not in LAYER and part(m) not in {"report"}] == []
+
+
+def test_the_table_is_read_against_real_imports():
+    """The reader of imports finds the ones that are known to be there."""
+    assert {"plan", "errors"} <= imports("tally")
+    assert {"tally", "plan", "candidates", "errors"} <= imports("files")
+    assert "_rust" in imports("engines.cpu")
+    assert len(MODULES) > 20
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_few_modules_know_the_compiled_one(module: str):
+    """Kernels are behind engines, rows behind templates and the gallery, and the manifest lists what there is."""
+    if "_rust" in imports(module):
+        assert module in {"templates", "gallery", "engines.cpu", "manifest", "demo", "cli"}
+
+
+def code(path: Path) -> str:
+    """Rust without comments and without literal texts."""
+    text = re.sub(r"//[^\n]*", "", path.read_text())
+    return re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
+
+
+def test_only_python_rs_knows_pyo3():
+    """The core can be used without Python."""
+    assert [p.name for p in sorted(RUST.rglob("*.rs")) if re.search(r"\b(pyo3|numpy)\b", code(p))] == ["python.rs"]
+
+
+def test_unsafe_code_stands_in_dot_alone():
+    """Elsewhere the compiler forbids it: the crate denies `unsafe_code`, and only `dot` allows it."""
+    word = re.compile(r"\bunsafe\b")
+    files = sorted(RUST.rglob("*.rs"))
+
+    assert {p.parent.name for p in files if word.search(code(p))} == {"dot"}
+    assert [p.relative_to(RUST).as_posix() for p in files if "allow(unsafe_code)" in code(p)] == ["dot/mod.rs"]
+    assert re.search(r"(deny|forbid)\(unsafe_code\)|unsafe_code\s*=\s*\"(deny|forbid)\"", rust_settings())
+
+
+def rust_settings() -> str:
+    """Lints of the crate, in either place."""
+    return (RUST / "lib.rs").read_text() + (ROOT / "Cargo.toml").read_text()
+
+
+def test_unsafe_blocks_are_few_and_each_says_why():
+    """At most forty `unsafe`, and a SAFETY comment or a Safety section within ten lines above each block."""
+    n = 0
+    for path in sorted((RUST / "dot").glob("*.rs")):
+        lines = path.read_text().splitlines()
+        for i, line in enumerate(lines):
+            if re.search(r"\bunsafe\s*(\{|fn|impl)", line.partition("//")[0]):
+                n += 1
+                above = "\n".join(lines[max(0, i - 10) : i])
+                assert re.search("safety", above, re.IGNORECASE), f"{path.name}:{i + 1}"
+
+    assert 0 < n <= 40

@@ -1,0 +1,302 @@
+"""Rates: each counted by hand once, and what may not change them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import worlds
+from frbench import metrics
+from frbench.errors import EdgeNotInPlan, InputError
+from frbench.estimate import Estimate
+from frbench.latency import nanosecond_axis
+from frbench.metrics import det, fmr, fnir, fnmr, fpir, mean_ns, quantile, rank_hits
+from frbench.plan import Cell
+from frbench.tally import Histogram
+
+SEX = ("sex",)
+
+
+def fraction(estimate: Estimate) -> Fraction:
+    """Numerator over denominator."""
+    return Fraction(estimate.k, estimate.n)
+
+
+def test_fmr_by_hand():
+    """Of 18 non-mated comparisons, 9 are at or above .5 and 1 at or above .75; between f and m 5 of 12."""
+    tally = worlds.two_groups().tally
+
+    assert fraction(fmr(tally, 0.5)) == Fraction(9, 18)
+    assert fraction(fmr(tally, 0.75)) == fraction(fmr(tally, 1)) == Fraction(1, 18)
+    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("f", "f"))) == Fraction(2, 2)
+    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("f", "m"))) == Fraction(5, 12)
+    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("m", "f"))) == Fraction(5, 12)
+    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("m", "m"))) == Fraction(2, 4)
+
+
+def test_fnmr_by_hand():
+    """Mated: ann .5, carl 1, dan failed; a failed one is rejected."""
+    tally = worlds.two_groups().tally
+
+    assert fraction(fnmr(tally, 0.5)) == Fraction(1, 3)
+    assert fraction(fnmr(tally, 0.75)) == Fraction(2, 3)
+    assert fraction(fnmr(tally, 0.75, grouping=SEX, group=("f", "f"))) == Fraction(1, 1)
+    assert fraction(fnmr(tally, 0.75, grouping=SEX, group=("m", "m"))) == Fraction(1, 2)
+
+
+def test_fnmr_counts_a_tie_as_accepted():
+    """A score equal to the threshold is a match."""
+    assert fraction(fnmr(worlds.with_ties().tally, 0.5)) == Fraction(2, 5)
+    assert fraction(fnmr(worlds.with_ties().tally, 0.75)) == Fraction(4, 5)
+
+
+@pytest.mark.parametrize(
+    ("policy", "false_matches", "false_nonmatches"),
+    [
+        ("reject", Fraction(9, 18), Fraction(1, 3)),
+        ("exclude", Fraction(9, 13), Fraction(0, 2)),
+        ("accept", Fraction(9 + 5, 18), Fraction(0, 3)),
+    ],
+)
+def test_the_policy_decides_about_failed_templates(policy, false_matches: Fraction, false_nonmatches: Fraction):
+    """Five non-mated and one mated comparison failed: rejected, left out, or accepted."""
+    tally = worlds.two_groups().tally
+    wrong, missed = fmr(tally, 0.5, failed=policy), fnmr(tally, 0.5, failed=policy)
+    curve = det(tally, failed=policy)
+
+    assert (wrong.k, wrong.n) == (int(false_matches * wrong.n), wrong.n)
+    assert fraction(wrong) == false_matches
+    assert fraction(missed) == false_nonmatches
+    assert missed.n == (2 if policy == "exclude" else 3)
+    # Edge 3 of the axis is .5; the curve holds the same counts.
+    assert (curve.false_matches[3], curve.n_nonmated) == (wrong.k, wrong.n)
+    assert (curve.false_nonmatches[3], curve.n_mated) == (missed.k, missed.n)
+
+
+def test_an_unknown_policy_is_refused():
+    """The message lists the policies."""
+    with pytest.raises(InputError, match="reject, exclude, accept"):
+        fmr(worlds.two_groups().tally, 0.5, failed="ignore")
+
+
+def test_a_group_without_comparisons_has_no_rate():
+    """No mated comparison lies between two groups: undefined, with the reason."""
+    found = fnmr(worlds.two_groups().tally, 0.5, grouping=SEX, group=("f", "m"))
+
+    assert (found.value, found.reason) == (None, "0 mated comparisons")
+    assert fmr(worlds.two_groups().tally, 0.5, grouping=SEX, group=("x", "x")).reason == "0 non-mated comparisons"
+
+
+def test_a_threshold_between_edges_is_refused():
+    """The message names the nearest edges."""
+    for metric in (fmr, fnmr):
+        with pytest.raises(EdgeNotInPlan, match=r"nearest are 0\.25 and 0\.5"):
+            metric(worlds.two_groups().tally, 0.3)
+
+
+def test_subjects_are_those_that_took_part():
+    """ann and bea are the women, carl and dan the men; bea has no mate."""
+    tally = worlds.two_groups().tally
+
+    assert fmr(tally, 0.5).n_subjects == 4
+    assert fmr(tally, 0.5, grouping=SEX, group=("f", "f")).n_subjects == 2
+    assert fmr(tally, 0.5, grouping=SEX, group=("f", "m")).n_subjects == 2 + 2
+    assert fnmr(tally, 0.5).n_subjects == 3
+    assert fnmr(tally, 0.5, grouping=SEX, group=("f", "f")).n_subjects == 1
+
+
+def test_no_false_match_is_bounded_by_disjoint_pairs_of_subjects():
+    """Ten subjects make five pairs without a common one; three and seven make three between them."""
+    subjects = list("abcdefghij")
+    found = worlds.templates(np.eye(10), subjects, sex=["f"] * 3 + ["m"] * 7)
+    tally = worlds.World(found).tally
+
+    assert fmr(tally, 0.5).n_effective == 10 // 2
+    assert fmr(tally, 0.5, grouping=SEX, group=("m", "m")).n_effective == 7 // 2
+    assert fmr(tally, 0.5, grouping=SEX, group=("m", "f")).n_effective == 3
+    assert fmr(tally, 0.5).high == pytest.approx(1 - 0.05 ** (1 / 5), rel=1e-12)
+
+
+def test_a_group_in_too_few_blocks_has_no_interval():
+    """Two women and forty men: their comparisons touch many blocks, but the women fill two at most."""
+    unit = [worlds.X if i % 3 else worlds.HALF for i in range(42)]
+    found = worlds.templates(unit, [f"s{i}" for i in range(42)], sex=["f"] * 2 + ["m"] * 40)
+    tally = worlds.World(found, n_blocks=32).tally
+    mixed = fmr(tally, 0.75, grouping=SEX, group=("f", "m"))
+
+    assert 0 < mixed.value < 1
+    assert mixed.low is None
+    assert fmr(tally, 0.75, grouping=SEX, group=("m", "m")).low is not None
+
+
+def test_no_false_nonmatch_is_bounded_by_subjects():
+    """Four mated comparisons of two subjects are two independent ones."""
+    rows, subjects = [worlds.X] * 6, ["a"] * 3 + ["b"] * 3
+    tally = worlds.World(worlds.templates(rows, subjects, sex=["f"] * 6)).tally
+
+    assert (fnmr(tally, 0.5).k, fnmr(tally, 0.5).n, fnmr(tally, 0.5).n_effective) == (0, 3 + 3, 2)
+
+
+@given(worlds.random_worlds(max_n=25), st.integers(0, 2**32 - 1))
+@worlds.FEW
+def test_the_order_of_rows_changes_nothing(world: worlds.World, seed: int):
+    """Shuffled templates have the same rates and intervals."""
+    order = np.random.default_rng(seed).permutation(len(world.templates))
+    shuffled = dataclasses.replace(world, templates=world.templates.take(order))
+    for edge in world.edges:
+        assert fmr(world.tally, edge) == fmr(shuffled.tally, edge)
+        assert fnmr(world.tally, edge) == fnmr(shuffled.tally, edge)
+
+
+@given(worlds.random_worlds(max_n=25))
+@worlds.FEW
+def test_the_names_of_groups_change_nothing(world: worlds.World):
+    """Calling f z, and m a, moves the rates to the new names and nothing else."""
+    world = dataclasses.replace(world, columns=SEX)
+    new = {"f": "z", "m": "a", "": ""}
+    labels = worlds.text_array([new[label] for label in world.templates.labels["sex"]])
+    renamed = dataclasses.replace(world, templates=dataclasses.replace(world.templates, labels={"sex": labels}))
+    for a, b in [("f", "f"), ("f", "m"), ("m", "m")]:
+        for edge in world.edges:
+            for metric in (fmr, fnmr):
+                before = metric(world.tally, edge, grouping=SEX, group=(a, b))
+                assert before == metric(renamed.tally, edge, grouping=SEX, group=(new[a], new[b]))
+
+
+@given(worlds.random_worlds(max_n=25), st.sampled_from(metrics.FAILED_POLICIES))
+@worlds.FEW
+def test_rates_are_monotone_in_the_threshold(world: worlds.World, policy):
+    """A higher threshold never accepts more: FMR falls, FNMR rises, and the curve holds the same counts."""
+    wrong = [fmr(world.tally, edge, failed=policy) for edge in world.edges]
+    missed = [fnmr(world.tally, edge, failed=policy) for edge in world.edges]
+    curve = det(world.tally, failed=policy)
+
+    # A rate of no trials has no numerator of its own; the curve counts the same zero.
+    assert [e.k for e in wrong] == sorted((e.k for e in wrong), reverse=True) == curve.false_matches.tolist()
+    assert [e.k for e in missed] == sorted(e.k for e in missed) == curve.false_nonmatches.tolist()
+    assert {e.n for e in wrong} == {curve.n_nonmated}
+    assert {e.n for e in missed} == {curve.n_mated}
+
+
+@given(worlds.random_worlds(max_n=25))
+@worlds.FEW
+def test_rates_of_all_pairs_are_those_of_the_groups_together(world: worlds.World):
+    """Numerators and denominators of the pairs of groups add up to the overall ones."""
+    world = dataclasses.replace(world, columns=SEX)
+    names = sorted(set(world.plan.group_names(SEX)))
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
+    for metric in (fmr, fnmr):
+        for edge in world.edges:
+            parts = [metric(world.tally, edge, grouping=SEX, group=pair) for pair in pairs]
+            whole = metric(world.tally, edge)
+            assert (sum(p.k for p in parts), sum(p.n for p in parts)) == (whole.k, whole.n)
+
+
+def searches():
+    """Ten non-mated and eight mated searches of one group; ranks 1 and 5 were counted.
+
+    non-mated: 6 below .5, 3 at or above, 1 without a score
+    mated: rank 1: 1 below, 3 above; rank 2 to 5: 1 below, 1 above; beyond: 1 above, 1 without a score
+    """
+    plan = worlds.small_plan(
+        kind="identify",
+        cells=(Cell(False, 0, 0), *(Cell(True, 0, 0, part) for part in range(3))),
+        trials=(10, 8, 0, 0),
+        details={"ranks": [1, 5]},
+    )
+    return worlds.tally_of(plan, [[6, 3, 1], [1, 3, 0], [1, 1, 0], [0, 1, 1]]).check()
+
+
+def test_fpir_by_hand():
+    """Three of ten non-mated searches return somebody; the failed one counts among the ten."""
+    assert fraction(fpir(searches(), 0.5)) == Fraction(3, 10)
+
+
+def test_fnir_by_hand():
+    """A hit needs rank and score: 3 of 8 at rank 1, 4 at rank 5; without a threshold 4 and 6."""
+    tally = searches()
+
+    assert fraction(fnir(tally, 0.5, rank=1)) == Fraction(8 - 3, 8)
+    assert fraction(fnir(tally, 0.5, rank=5)) == Fraction(8 - 4, 8)
+    assert fraction(fnir(tally, None, rank=1)) == Fraction(8 - 4, 8)
+    assert fraction(fnir(tally, None, rank=5)) == Fraction(8 - 6, 8)
+    assert (rank_hits(tally, 1), rank_hits(tally, 5)) == ((4, 8), (6, 8))
+
+
+def test_a_rank_that_was_not_counted_is_refused():
+    """Between ranks the tally cannot answer."""
+    with pytest.raises(InputError, match="rank 3 was not counted, only 1, 5"):
+        fnir(searches(), 0.5, rank=3)
+
+
+def test_the_curve_of_searches_takes_the_parts_asked_for():
+    """FNIR at rank 1: only the first rank class hits."""
+    curve = det(searches(), parts=[0])
+
+    assert (curve.false_matches.tolist(), curve.false_nonmatches.tolist()) == ([3], [8 - 3])
+
+
+AXIS = np.array([10.0, 20, 30, 40])
+
+
+def latencies(*bins: int) -> Histogram:
+    """Requests by bin of the axis 10, 20, 30, 40 ns."""
+    counts = np.array([*bins, 0], dtype=np.uint64)
+    return Histogram(counts, np.zeros((0, len(counts)), np.uint64))
+
+
+@pytest.mark.parametrize(("q", "floor"), [(0.9, 44), (0.99, 459), (0.999, 4603)])
+def test_a_quantile_needs_requests_beyond_it(q: float, floor: int):
+    """MLPerf's floors: one request fewer is refused, with the number needed."""
+    assert 0.01 < q ** (floor - 1)
+    assert q**floor <= 0.01
+    few, enough = (quantile(latencies(0, n, 0, 0, 0), AXIS, q) for n in (floor - 1, floor))
+
+    assert (few.value_ns, few.n) == (None, floor - 1)
+    assert few.reason == f"{floor - 1} requests, at least {floor} are needed"
+    assert enough.value_ns == 20
+
+
+def test_a_quantile_is_the_upper_end_of_its_bin():
+    """Of 100 requests 50 lie in [10, 20) and 50 in [20, 30): the 50th is the median, the 51st lies above."""
+    assert quantile(latencies(0, 50, 50, 0, 0), AXIS, 0.5).value_ns == 20
+    assert quantile(latencies(0, 49, 51, 0, 0), AXIS, 0.5).value_ns == 30
+    assert quantile(latencies(100, 0, 0, 0, 0), AXIS, 0.5).value_ns == 10
+    assert quantile(latencies(0, 0, 0, 0, 100), AXIS, 0.5).value_ns == 40
+
+
+@given(st.integers(44, 3000), st.sampled_from([0.5, 0.9]))
+@worlds.FEW
+def test_the_interval_of_a_quantile_is_of_order_statistics(n: int, q: float):
+    """One request in each bin shows the ranks: binomial quantiles at 2.5% and, one more, at 97.5%."""
+    axis = np.arange(1.0, n + 2)
+    # Bin i lies below edge i, which is i + 1; so the request of rank r, in bin r - 1, has the upper end r.
+    found = quantile(latencies(*[1] * n, 0, 0), axis, q)
+
+    assert found.value_ns == math.ceil(q * n)
+    assert found.low_ns == max(1, stats.binom.ppf(0.025, n, q))
+    assert found.high_ns == min(n, stats.binom.ppf(0.975, n, q) + 1)
+
+
+def test_the_mean_is_taken_at_the_middles_of_bins():
+    """Three requests in [10, 20) and one in [30, 40): (3 * 15 + 35) / 4; ends stand for the outer bins."""
+    assert mean_ns(latencies(0, 3, 0, 1, 0), AXIS) == (3 * 15 + 35) / 4
+    assert mean_ns(latencies(1, 0, 0, 0, 1), AXIS) == (10 + 40) / 2
+    assert mean_ns(latencies(0, 0, 0, 0, 0), AXIS) is None
+
+
+def test_the_axis_of_latencies_runs_from_a_microsecond_to_a_hundred_seconds():
+    """Neighbouring edges differ by 1%, up to the rounding to whole nanoseconds at the lower end."""
+    axis = np.array(nanosecond_axis())
+
+    assert axis[0] == 1000
+    assert 1e11 <= axis[-1] < 1.01 * 1e11 + 1
+    # Two edges rounded by half a nanosecond each, against 1000.
+    assert np.abs(axis[1:] / axis[:-1] - 1.01).max() < 2.02 * 0.5 / 1000
