@@ -212,10 +212,10 @@ mod tests {
     fn by_definition(gallery: &Rows, probes: &Rows, k: usize, floors: &[f32]) -> Found {
         let scalar = Kernel::choose(Some("scalar")).unwrap();
         let mut found = Found { scores: vec![], rows: vec![], at_or_above: vec![] };
-        for i in 0..probes.len() {
+        for (i, &floor) in floors.iter().enumerate() {
             let mut hits: Vec<(f32, usize)> =
                 (0..gallery.len()).map(|j| (scalar.score(probes.row(i), gallery.row(j)), j)).collect();
-            found.at_or_above.push(hits.iter().filter(|h| h.0 >= floors[i]).count() as u64);
+            found.at_or_above.push(hits.iter().filter(|h| h.0 >= floor).count() as u64);
             hits.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
             found.scores.extend(hits[..k].iter().map(|h| h.0));
             found.rows.extend(hits[..k].iter().map(|h| h.1 as i64));
