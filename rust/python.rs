@@ -238,6 +238,12 @@ fn kernels() -> Vec<&'static str> {
     Kernel::available().iter().map(Kernel::name).collect()
 }
 
+/// `wanted` threads, or one for each processor that this process may run on when it is 0.
+#[pyfunction]
+fn threads(wanted: usize) -> usize {
+    work::threads_or_all(wanted)
+}
+
 /// Most that a screened score of dimension `d` can differ from the score.
 #[pyfunction]
 fn slack(d: usize) -> f32 {
@@ -265,6 +271,7 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyAxis>()?;
     m.add_function(wrap_pyfunction!(unit_rows, m)?)?;
     m.add_function(wrap_pyfunction!(kernels, m)?)?;
+    m.add_function(wrap_pyfunction!(threads, m)?)?;
     m.add_function(wrap_pyfunction!(slack, m)?)?;
     Ok(())
 }

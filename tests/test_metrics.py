@@ -300,3 +300,10 @@ def test_the_axis_of_latencies_runs_from_a_microsecond_to_a_hundred_seconds():
     assert 1e11 <= axis[-1] < 1.01 * 1e11 + 1
     # Two edges rounded by half a nanosecond each, against 1000.
     assert np.abs(axis[1:] / axis[:-1] - 1.01).max() < 2.02 * 0.5 / 1000
+
+
+def test_mated_comparisons_between_groups_have_no_more_subjects_than_the_smaller_group():
+    """Only a subject with rows in both groups has mated comparisons between them."""
+    estimate = fnmr(worlds.several_mates().tally, 0.5, grouping=("mask",), group=("yes", "no"))
+
+    assert estimate.n_subjects == 1

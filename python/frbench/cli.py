@@ -150,7 +150,7 @@ def _columns(command: Callable[..., None]) -> Callable[..., None]:
 PATH = click.Path(path_type=Path)
 
 
-@app.command()
+@app.command(short_help="Compare all pairs, 1:1: FMR and FNMR by group.")
 @click.argument("templates", type=PATH)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
 @click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated][, fold].")
@@ -177,7 +177,7 @@ def verify(templates: Path, labels: Path | None, pairs: Path | None, failed: Any
     _show(jobs.run_verify(read, options, pairs=listed, failed=failed, progress=_progress(given)), options, given)
 
 
-@app.command(name="identify")
+@app.command(name="identify", short_help="Search probes in a gallery, 1:N: FPIR, FNIR and CMC by group.")
 @click.argument("templates", type=PATH, required=False)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
 @click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
@@ -214,7 +214,7 @@ def identify_command(k: int | None, ranks: tuple[int, ...], **given: Any) -> Non
     _show(section, options, given)
 
 
-@app.command(name="latency")
+@app.command(name="latency", short_help="Time searches by probe group on this machine.")
 @click.argument("templates", type=PATH, required=False)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
 @click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
@@ -243,7 +243,7 @@ def latency_command(k: int | None, batches: tuple[int, ...], requests: int, runs
     _show(jobs.run_latency(task, options, runs=runs, progress=_progress(given)), options, given)
 
 
-@app.command()
+@app.command(short_help="Benchmark the example templates by sex, in one report.")
 @click.option("--data", type=PATH, default=DEMO_DATA, show_default=True, help="Example templates and labels.")
 @click.option("--thresholds", callback=partial(_numbers, float), metavar="T,T,...", help="Report at these, too.")
 @click.option("--at", multiple=True, metavar="RATE=F[,F...]", help="Set thresholds at these.  [default: fmr=1e-3,1e-4]")
@@ -286,7 +286,7 @@ def demo(data: Path, **given: Any) -> None:
     _say_where(out, given)
 
 
-@app.command(name="report")
+@app.command(name="report", short_help="Write one page from finished runs.")
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, default=Path("report.html"), show_default=True, help="The page to write.")
 @click.option("--title", default="Face matching by demographic group", show_default=True)

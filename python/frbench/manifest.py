@@ -63,7 +63,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory and system; no host name."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": _rust.threads(0),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "byte_order": sys.byteorder,

@@ -243,6 +243,9 @@ def _occupied(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mate
 
 def _subjects(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
     names: set[str | None] = set(group or (None,))
+    if mated and len(names) > 1:
+        # Only subjects with rows in both groups have such comparisons.
+        return min(tally.plan.n_subjects(grouping, name, mated=True) for name in names)
     return sum(tally.plan.n_subjects(grouping, name, mated=mated) for name in names)
 
 

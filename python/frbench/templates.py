@@ -21,6 +21,7 @@ __all__ = ["Source", "Templates", "load", "read_table"]
 T = TypeVar("T", bound=np.generic)
 
 CHUNK_BYTES = 1 << 26
+DIGEST_ROWS = 1 << 16
 ID_COLUMN = "template_id"
 
 
@@ -71,7 +72,9 @@ class Templates:
         """BLAKE2b-256, in hex, of shape, unit rows, failures, template ids and subjects, whatever the file format."""
         digest = hashlib.blake2b(digest_size=32)
         digest.update(np.array(self.unit.shape, dtype="<u8").tobytes())
-        digest.update(np.ascontiguousarray(self.unit, dtype="<f4").data)
+        # In parts, so that Ctrl-C is heard in between.
+        for start in range(0, len(self), DIGEST_ROWS):
+            digest.update(np.ascontiguousarray(self.unit[start : start + DIGEST_ROWS], dtype="<f4").data)
         digest.update(np.ascontiguousarray(self.failed).data)
         digest.update(_encoded(self.template_ids))
         digest.update(b"" if self.subject_ids is None else _encoded(self.subject_ids))

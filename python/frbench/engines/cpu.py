@@ -87,7 +87,7 @@ class CpuEngine:
 
     def describe(self) -> Mapping[str, Any]:
         """Name, instruction set and threads."""
-        return {"engine": self.name, "isa": self.isa, "threads": self.threads or len(os.sched_getaffinity(0))}
+        return {"engine": self.name, "isa": self.isa, "threads": _rust.threads(self.threads)}
 
 
 def _checked_isa(isa: str | None) -> str:
