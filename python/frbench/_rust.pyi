@@ -1,13 +1,17 @@
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Axis", "Rows", "kernels", "slack", "threads", "unit_rows"]
+
+@final
 class Axis:
     def __new__(cls, edges: NDArray[np.float64]) -> Axis: ...
     @property
     def bins(self) -> int: ...
 
+@final
 class Rows:
     def __new__(cls, unit: NDArray[np.float32], isa: str | None = None) -> Rows: ...
     def __len__(self) -> int: ...

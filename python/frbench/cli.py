@@ -391,6 +391,8 @@ def _show(section: report.Section, options: Options, given: dict[str, Any]) -> N
     if given["as_json"]:
         click.echo(json.dumps(section.results))
     elif not given["quiet"]:
+        for whose, joined in section.manifest["options"].get("labels_joined_by", {}).items():
+            click.echo(f"labels of {whose} joined by {joined}")
         summary.show(section.results)
         _say_where(options.out, given)
 

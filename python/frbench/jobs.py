@@ -145,7 +145,11 @@ def run_verify(
     )
     sources = list(templates.sources) + ([pairs.source] if pairs else [])
     section = report.Section(
-        found, _manifest(options, sources, engine.describe(), plan, clock, {"joined_by": templates.joined_by}), tally
+        found,
+        _manifest(
+            options, sources, engine.describe(), plan, clock, {"labels_joined_by": {"templates": templates.joined_by}}
+        ),
+        tally,
     )
     _write(options, section, "1:1 verification", checkpoint)
     return section
@@ -170,7 +174,7 @@ def run_identify(
         tally, thresholds=options.all_thresholds(points), groupings=options.groupings, points=points
     )
     sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-    joined = {"gallery_joined_by": gallery.joined_by, "probes_joined_by": probes.joined_by}
+    joined = {"labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by}}
     section = report.Section(found, _manifest(options, sources, engine.describe(), plan, clock, joined), tally)
     files.save_candidates(candidates, options.out / "candidates.safetensors")
     _write(options, section, "1:N identification", checkpoint)
