@@ -4,7 +4,7 @@
 //! the counts are those of the definition, whatever the instruction set, threads or order.
 
 use crate::axis::Axis;
-use crate::dot::{Kernel, LANES, Tile, slack};
+use crate::dot::{Kernel, LANES, Tile, lowered, slack};
 use crate::error::Error;
 use crate::rows::Rows;
 use crate::work;
@@ -135,21 +135,19 @@ impl Unit<'_> {
     fn bin(&self, i: usize, start: usize, scores: &[f32], cell: usize, counts: &mut [u64]) {
         let bins = self.axis.bins();
         let counts = &mut counts[cell * bins..(cell + 1) * bins];
-        // The subtraction rounds by less than a step of f32.
-        let floor = (self.axis.floor() - self.slack).next_down();
-        for (n, group) in scores.chunks(LANES).enumerate() {
-            if group.iter().fold(true, |below, &s| below & (s < floor)) {
-                counts[0] += group.len() as u64;
-                continue;
-            }
-            for (lane, &screened) in group.iter().enumerate() {
-                let bin = self.axis.certain_bin(screened, self.slack).unwrap_or_else(|| {
-                    let j = start + n * LANES + lane;
-                    self.axis.bin(self.kernel.score(self.at.probes.row(i), self.at.gallery.row(j)))
-                });
-                counts[bin] += 1;
-            }
+        let limit = lowered(self.axis.floor(), self.slack);
+        let mut done = 0;
+        let mut at = self.kernel.next_at_least(scores, limit, 0);
+        while at < scores.len() {
+            counts[0] += (at - done) as u64;
+            let bin = self.axis.certain_bin(scores[at], self.slack).unwrap_or_else(|| {
+                self.axis.bin(self.kernel.score(self.at.probes.row(i), self.at.gallery.row(start + at)))
+            });
+            counts[bin] += 1;
+            done = at + 1;
+            at = self.kernel.next_at_least(scores, limit, done);
         }
+        counts[0] += (scores.len() - done) as u64;
     }
 }
 

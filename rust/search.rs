@@ -4,7 +4,7 @@
 //! far; then its score is settled by the definition. Equal scores are ordered by the lower row.
 
 use crate::count::{CHUNK_PANELS, STRIP, chunks, part};
-use crate::dot::{Kernel, LANES, Tile, slack};
+use crate::dot::{Kernel, LANES, Tile, lowered, slack};
 use crate::error::Error;
 use crate::rows::Rows;
 use crate::work;
@@ -14,8 +14,10 @@ use std::ops::Range;
 
 /// Probes of one unit of work.
 const UNIT_PROBES: usize = 32;
-/// Gallery rows of one unit of work, at most and at least.
-const UNIT_GALLERY: Range<usize> = 4096..65536;
+/// Gallery rows of one unit of work, at most.
+const UNIT_GALLERY: usize = 65536;
+/// Products of one unit of work, at least: some 100 microseconds, for which it is worth waking a thread.
+const UNIT_PRODUCTS: usize = 1 << 22;
 
 /// What a search returns, for `m` probes.
 #[derive(Debug, PartialEq)]
@@ -63,10 +65,13 @@ impl Best {
         Best { k, hits: BinaryHeap::with_capacity(k + 1), at_or_above: 0 }
     }
 
-    /// A screened score this low cannot enter.
-    fn excludes(&self, screened: f32, slack: f32) -> bool {
-        self.k == 0
-            || (self.hits.len() == self.k && self.hits.peek().is_some_and(|worst| worst.0.score - screened > slack))
+    /// Screened scores below this cannot enter.
+    fn limit(&self, slack: f32) -> f32 {
+        match self.hits.peek() {
+            _ if self.k == 0 => f32::INFINITY,
+            Some(worst) if self.hits.len() == self.k => lowered(worst.0.score, slack),
+            _ => f32::NEG_INFINITY,
+        }
     }
 
     fn offer(&mut self, hit: Hit) {
@@ -95,7 +100,8 @@ pub fn search(
     check(gallery, probes, k, floors)?;
     let m = probes.len();
     let probe_units = m.div_ceil(UNIT_PROBES);
-    let span = span(gallery.len(), probe_units, work::threads_or_all(threads));
+    let least = UNIT_PRODUCTS / (m.clamp(1, UNIT_PROBES) * probes.dimension());
+    let span = span(gallery.len(), least, probe_units, work::threads_or_all(threads));
     let gallery_units = gallery.len().div_ceil(span);
     let scan = Scan { gallery, probes, k, floors, kernel, slack: slack(probes.dimension()) };
     let parts = work::share(probe_units * gallery_units, threads, stop, Vec::new, |mine, unit| {
@@ -128,10 +134,9 @@ fn check(gallery: &Rows, probes: &Rows, k: usize, floors: Option<&[f32]>) -> Res
 }
 
 /// Gallery rows of a unit: enough units for every thread, none too small to be worth one.
-fn span(n: usize, probe_units: usize, threads: usize) -> usize {
+fn span(n: usize, least: usize, probe_units: usize, threads: usize) -> usize {
     let wanted = n.div_ceil((4 * threads).div_ceil(probe_units.max(1)));
-    let span = wanted.clamp(UNIT_GALLERY.start, UNIT_GALLERY.end);
-    span.next_multiple_of(CHUNK_PANELS * LANES)
+    wanted.max(least).min(UNIT_GALLERY).next_multiple_of(CHUNK_PANELS * LANES)
 }
 
 struct Scan<'a> {
@@ -170,20 +175,22 @@ impl Scan<'_> {
     /// Takes from the screened scores of probe `i` what may be among its best or at its floor.
     fn sift(&self, i: usize, rows: &Range<usize>, scores: &[f32], best: &mut Best) {
         let score = |row: usize| self.kernel.score(self.probes.row(i), self.gallery.row(row));
-        for (row, &screened) in rows.clone().zip(scores) {
-            if !best.excludes(screened, self.slack) {
-                best.offer(Hit { score: score(row), row });
-            }
+        let mut limit = best.limit(self.slack);
+        let mut at = self.kernel.next_at_least(scores, limit, 0);
+        while at < scores.len() {
+            let row = rows.start + at;
+            best.offer(Hit { score: score(row), row });
+            limit = best.limit(self.slack);
+            at = self.kernel.next_at_least(scores, limit, at + 1);
         }
         if let Some(floors) = self.floors {
-            let floor = floors[i];
-            best.at_or_above += rows
-                .clone()
-                .zip(scores)
-                .filter(|&(row, &screened)| {
-                    screened - floor > self.slack || (floor - screened <= self.slack && score(row) >= floor)
-                })
-                .count() as u64;
+            let (floor, limit) = (floors[i], lowered(floors[i], self.slack));
+            let mut at = self.kernel.next_at_least(scores, limit, 0);
+            while at < scores.len() {
+                let is_clear = scores[at] - floor > self.slack;
+                best.at_or_above += u64::from(is_clear || score(rows.start + at) >= floor);
+                at = self.kernel.next_at_least(scores, limit, at + 1);
+            }
         }
     }
 }

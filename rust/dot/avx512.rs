@@ -13,6 +13,13 @@ impl Avx512 {
     }
 }
 
+impl Avx512 {
+    pub fn next_at_least(self, scores: &[f32], limit: f32, from: usize) -> usize {
+        // SAFETY: `self` proves AVX-512F; the slice carries its length.
+        unsafe { next_at_least(scores, limit, from) }
+    }
+}
+
 impl Isa for Avx512 {
     fn tile<const R: usize, const P: usize>(self, at: Tile<'_>, out: &mut [f32]) {
         assert!(at.holds::<R, P>(out));
@@ -63,6 +70,24 @@ unsafe fn tile<const R: usize, const P: usize>(at: Tile<'_>, out: &mut [f32]) {
             unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(r * at.width + p * LANES), sum) };
         }
     }
+}
+
+/// # Safety
+/// - AVX-512F is present.
+#[target_feature(enable = "avx512f")]
+unsafe fn next_at_least(scores: &[f32], limit: f32, from: usize) -> usize {
+    let limit = _mm512_set1_ps(limit);
+    for at in (from..scores.len()).step_by(LANES) {
+        let left = (scores.len() - at).min(LANES);
+        let inside = 0xffff_u16 >> (LANES - left);
+        // SAFETY: the mask reads `left` floats from `at`, which lie inside `scores`.
+        let group = unsafe { _mm512_maskz_loadu_ps(inside, scores.as_ptr().add(at)) };
+        let reached = _mm512_mask_cmp_ps_mask::<_CMP_GE_OQ>(inside, group, limit);
+        if reached != 0 {
+            return at + reached.trailing_zeros() as usize;
+        }
+    }
+    scores.len()
 }
 
 /// # Safety

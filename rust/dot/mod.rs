@@ -172,6 +172,20 @@ impl Kernel {
         }
     }
 
+    /// The first place from `from` on whose score is at least `limit`, or the length if there is none.
+    #[inline]
+    pub fn next_at_least(&self, scores: &[f32], limit: f32, from: usize) -> usize {
+        // Where hits are dense, the next one is the next place, and no kernel need be asked.
+        if scores.get(from).is_none_or(|&s| s >= limit) {
+            return from;
+        }
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512(isa) => isa.next_at_least(scores, limit, from),
+            _ => scalar::Scalar.next_at_least(scores, limit, from),
+        }
+    }
+
     /// The score of two padded rows, by the definition.
     #[inline]
     pub fn score(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -195,6 +209,12 @@ impl Kernel {
 pub fn slack(d: usize) -> f32 {
     let roundings = (d as f64 + 1.0) * 2.0f64.powi(-24);
     crate::axis::ceil_f32(roundings / (1.0 - roundings) * (1.0 + 1e-6) + 1e-12)
+}
+
+/// A limit that every screened score of a pair at or above `score` reaches.
+pub fn lowered(score: f32, slack: f32) -> f32 {
+    // The subtraction rounds by less than a step of f32.
+    (score - slack).next_down()
 }
 
 /// Adds the lanes in the order of the definition.

@@ -5,6 +5,20 @@ use super::{Isa, LANES, Tile, reduce, strips};
 #[derive(Clone, Copy)]
 pub struct Scalar;
 
+impl Scalar {
+    pub fn next_at_least(self, scores: &[f32], limit: f32, from: usize) -> usize {
+        let mut at = from;
+        // Whole groups without a branch, which the compiler turns into vectors.
+        for group in scores[from..].chunks_exact(LANES) {
+            if group.iter().fold(false, |any, &s| any | (s >= limit)) {
+                break;
+            }
+            at += LANES;
+        }
+        at + scores[at..].iter().position(|&s| s >= limit).unwrap_or(scores.len() - at)
+    }
+}
+
 impl Isa for Scalar {
     fn tile<const R: usize, const P: usize>(self, at: Tile<'_>, out: &mut [f32]) {
         for r in 0..R {
