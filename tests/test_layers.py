@@ -16,7 +16,8 @@ RUST = ROOT / "rust"
 LAYER = {
     "_rust": 0,
     "errors": 0,
-    "readers": 1,
+    "tables": 1,
+    "readers": 1.5,
     "templates": 2,
     "plan": 3,
     "operating_point": 4,

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frbench.errors import InputError
-from frbench.readers import open_table, read_matrix, read_table
+from frbench.readers import read_matrix, read_table
 
 VALUES = np.array([[1.0, 2.0, -3.0], [0.5, 0.25, 8.0]], dtype=np.float16)
 
@@ -370,73 +370,3 @@ def test_npz_members_that_are_no_arrays_are_refused(tmp_path: Path):
 
     with pytest.raises(InputError, match=r"'readme\.txt' is not an array"):
         read_matrix(file)
-
-
-@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_csv_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, start: bytes, end: bytes):
-    """What spreadsheets write is read as what editors write; blanks around values go."""
-    lines = [b"id , sex", b" a,female ", "b,m\u00e4nnlich".encode(), b'"c,1",', b"", b""]
-
-    table = read_table(saved_csv(tmp_path, start + end.join(lines)))
-
-    assert {name: list(values) for name, values in table.items()} == {
-        "id": ["a", "b", "c,1"],
-        "sex": ["female", "m\u00e4nnlich", ""],
-    }
-
-
-def test_csv_rows_know_their_lines(tmp_path: Path):
-    """A value over two lines moves the rows below it."""
-    table = open_table(saved_csv(tmp_path, 'id,note\na,"one\ntwo"\nb,\n'))
-
-    assert [table.where(row) for row in range(2)] == ["line 2", "line 4"]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "line 1 is empty"),
-        ("\n", "line 1 is empty"),
-        ("id,sex\n", "header but no rows"),
-        ("id,sex\n\n\n", "header but no rows"),
-        ("id,sex\na,f\nb\n", "line 3: 1 fields, expected 2"),
-        ("id,sex\na,f,x\n", "line 2: 3 fields, expected 2"),
-        ('id,sex\n"a\nb",f\nc\n', "line 4: 1 fields"),
-        ("id,sex\na,f\n\nb,m\n", "line 3: is blank"),
-        ("id,sex,id\na,f,b\n", "'id' occurs twice"),
-        ("id,,sex\na,f,b\n", "column 2 has no name"),
-        ('id,sex\na,"f\n', "line 2: unexpected end of data"),
-        ('id,sex\na,"f"x\n', "line 2"),
-        (b"id,sex\na,f\nb,\xff\n", "line 3: byte 0xff is not UTF-8"),
-    ],
-)
-def test_broken_csv_names_the_line(tmp_path: Path, content: str | bytes, said: str):
-    """Each mistake is found at its line."""
-    file = saved_csv(tmp_path, content)
-
-    with pytest.raises(InputError, match=said) as caught:
-        read_table(file)
-    assert str(file) in str(caught.value)
-
-
-def test_parquet_table_is_the_csv_table(tmp_path: Path):
-    """The format of a table does not change its text."""
-    file = saved_parquet(tmp_path, {"id": ["a", "b"], "n": [1, None], "is_mated": [True, False], "v": vectors(VALUES)})
-
-    from_parquet = {name: list(values) for name, values in read_table(file).items()}
-    from_csv = read_table(saved_csv(tmp_path, "id,n,is_mated\na,1,true\nb,,false\n"))
-
-    assert from_parquet == {name: list(values) for name, values in from_csv.items()}
-    assert open_table(file).where(1) == "row 1"
-
-
-@pytest.mark.parametrize(
-    ("columns", "said"), [({"v": vectors(VALUES)}, "no column of text"), ({"id": pa.array([], pa.string())}, "no rows")]
-)
-def test_parquet_without_text_is_no_table(tmp_path: Path, columns: dict[str, pa.Array], said: str):
-    """A table needs a column of text and a row."""
-    file = saved_parquet(tmp_path, columns)
-
-    with pytest.raises(InputError, match=said):
-        read_table(file)

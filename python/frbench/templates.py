@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from frbench._rust import unit_rows
 from frbench.errors import InputError
-from frbench.readers import Matrix, PathLike, Table, Texts, named, open_table, read_matrix, read_table, texts
+from frbench.readers import Matrix, read_matrix
+from frbench.tables import PathLike, Table, Texts, named, open_table, read_table, texts
 
 __all__ = ["Source", "Templates", "load", "read_table"]
 

@@ -13,7 +13,7 @@ from frbench.engines import Engine, Rows
 from frbench.errors import Conservation, InputError
 from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Plan, Tile, digest_of
-from frbench.readers import Table, open_table
+from frbench.tables import Table, open_table
 from frbench.templates import Source, Templates, table_source
 
 

@@ -1,0 +1,223 @@
+"""Tables as they lie on disk: columns of text from CSV, Parquet or Arrow, and where each row stands in its file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from frbench.errors import InputError
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Texts: TypeAlias = npt.NDArray[np.object_]
+Reader = TypeVar("Reader")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of text of equal length, and where each row stands in its file."""
+
+    path: str
+    columns: Mapping[str, Texts]
+    lines: npt.NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def where(self, row: int) -> str:
+        """Position of `row` as a person finds it: a line of a text file, else a row counted from 0."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+
+    def column(self, name: str) -> Texts:
+        """Column `name`.
+
+        Raises
+        ------
+        InputError : there is no such column; the message lists those that exist.
+        """
+        if name not in self.columns:
+            raise InputError(f"{self.path}: no column {name!r}, only {named(self.columns)}")
+        return self.columns[name]
+
+
+def open_table(path: PathLike) -> Table:
+    """Every text, number and boolean column of a .csv, .parquet or Arrow IPC file as text, at least one row.
+
+    Values are stripped of surrounding blanks; null becomes "". Columns of lists and of bytes are vectors and left out.
+
+    Raises
+    ------
+    InputError : the file is missing, damaged, of an unknown format, empty, ragged, or names a column twice.
+    """
+    file = existing(path)
+    reader = reader_of(file, TABLE_READERS)
+    with explained(file):
+        return reader(file)
+
+
+def read_table(path: PathLike) -> dict[str, Texts]:
+    """Columns of a CSV, Parquet or Arrow file as text, by name; read and refused as by `open_table`."""
+    return dict(open_table(path).columns)
+
+
+def named(names: Sequence[str] | Mapping[str, object]) -> str:
+    """Names quoted and joined for a message; "none" where there are none."""
+    return ", ".join(repr(name) for name in names) or "none"
+
+
+def texts(values: Sequence[Any] | npt.NDArray[Any]) -> Texts:
+    """Object array of str, stripped of surrounding blanks; None becomes ""."""
+    out = np.empty(len(values), dtype=object)
+    out[:] = ["" if value is None else str(value).strip() for value in values]
+    return out
+
+
+def existing(path: PathLike) -> str:
+    """`path` as text, if it is a file; InputError if it is missing or a directory."""
+    file = os.fspath(path)
+    if Path(file).is_dir():
+        raise InputError(f"{file}: is a directory, expected a file")
+    if not Path(file).exists():
+        raise InputError(f"{file}: no such file")
+    return file
+
+
+def reader_of(file: str, readers: Mapping[str, Reader]) -> Reader:
+    """The reader for the suffix of `file`; InputError lists the suffixes that have one."""
+    suffix = Path(file).suffix.lower()
+    if suffix not in readers:
+        raise InputError(f"{file}: unknown suffix {suffix!r}, expected one of {', '.join(readers)}")
+    return readers[suffix]
+
+
+@contextmanager
+def explained(file: str) -> Iterator[None]:
+    """Turns whatever a parser raises on damaged bytes into an InputError that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as problem:  # the parsers promise no exception type for damaged bytes
+        reason = (str(problem).splitlines() or [""])[0] or type(problem).__name__
+        what = f"{file}: cannot be read as {Path(file).suffix.lower()} ({reason})"
+        raise InputError(f"{what}; it may be damaged or of another format") from problem
+
+
+def open_columnar(file: str) -> tuple[pa.Schema, Callable[[list[str]], pa.Table]]:
+    """Schema of a Parquet or Arrow file, and a function that reads the named columns."""
+    if Path(file).suffix.lower() == ".parquet":
+        parquet = pq.ParquetFile(file, memory_map=True)
+        schema, columns = parquet.schema_arrow, parquet.read
+    else:
+        table = pa.ipc.open_file(pa.memory_map(file)).read_all()
+        schema, columns = table.schema, table.select
+    _refuse_twice_named(file, schema.names)
+    return schema, columns
+
+
+def _refuse_twice_named(file: str, names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{file}: column {name!r} occurs twice; rename or remove one of them")
+        seen.add(name)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether columns of this type are read as text: texts, numbers, booleans, dates; not lists and bytes."""
+    if pa.types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    tests = ("string", "large_string", "string_view", "integer", "floating", "boolean", "null", "date", "decimal")
+    return any(getattr(pa.types, f"is_{test}")(kind) for test in tests)
+
+
+def _read_columnar_table(file: str) -> Table:
+    schema, columns = open_columnar(file)
+    names = [field.name for field in schema if is_text(field.type)]
+    if not names:
+        raise InputError(f"{file}: no column of text among {named(schema.names)}, expected ids or labels")
+    table = columnar_table(file, columns(names))
+    if not len(table):
+        raise InputError(f"{file}: has no rows, expected at least one")
+    return table
+
+
+def columnar_table(file: str, table: pa.Table) -> Table:
+    """The columns of an Arrow table as text."""
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        column.validate(full=True)
+        columns[name] = texts(column.cast(pa.large_string()).to_pylist())
+    return Table(file, columns)
+
+
+def _read_csv(file: str) -> Table:
+    lines = csv.reader(io.StringIO(_utf8(file), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(lines, [])]
+        _check_header(file, header)
+        rows, numbers = _csv_rows(file, lines, header)
+    except csv.Error as problem:
+        raise InputError(f"{file}, line {lines.line_num}: {problem}") from problem
+    if not rows:
+        raise InputError(f"{file}: has a header but no rows, expected at least one")
+    columns = {name: texts(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
+    return Table(file, columns, np.array(numbers, dtype=np.int64))
+
+
+def _utf8(file: str) -> str:
+    content = Path(file).read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise InputError(
+            f"{file}, line {line}: byte 0x{content[problem.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from problem
+
+
+def _check_header(file: str, header: list[str]) -> None:
+    if not any(header):
+        raise InputError(f"{file}: line 1 is empty, expected the names of the columns")
+    if "" in header:
+        raise InputError(f"{file}, line 1: column {header.index('') + 1} has no name")
+    _refuse_twice_named(file, header)
+
+
+def _csv_rows(file: str, lines: Any, header: list[str]) -> tuple[list[list[str]], list[int]]:
+    """Rows and the line on which each begins; blank lines are accepted only at the end."""
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    begins, blank = lines.line_num + 1, 0
+    for row in lines:
+        if row and blank:
+            raise InputError(f"{file}, line {blank}: is blank, expected {len(header)} fields")
+        if row and len(row) != len(header):
+            raise InputError(f"{file}, line {begins}: {len(row)} fields, expected {len(header)} as in the header")
+        if row:
+            rows.append(row)
+            numbers.append(begins)
+        else:
+            blank = blank or begins
+        begins = lines.line_num + 1
+    return rows, numbers
+
+
+TABLE_READERS: Mapping[str, Callable[[str], Table]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_columnar_table,
+    ".arrow": _read_columnar_table,
+    ".feather": _read_columnar_table,
+    ".ipc": _read_columnar_table,
+}
