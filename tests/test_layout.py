@@ -130,3 +130,24 @@ def test_templates_that_all_failed_can_be_arranged():
 
     assert len(world.layout.order) == 0
     assert sum(world.plan.trials) == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "named"),
+    [
+        (["overall", "f", "m"], ["sex"], "'overall', the name of everybody"),
+        (["unlabelled", "f", ""], ["sex"], "'unlabelled' beside rows without one"),
+        (["a,b", "f", "m"], ["sex", "age"], "'a,b' has a comma"),
+    ],
+)
+def test_a_label_that_would_be_taken_for_another_group_is_refused(labels: list[str], columns: list[str], named: str):
+    """Groups are told apart by name, so no label may be the name of something else."""
+    found = worlds.templates(np.eye(3), list("abc"), sex=labels, age=["y", "y", "o"])
+
+    with pytest.raises(InputError, match=named):
+        Layout.of(found, columns)
+
+
+def test_a_comma_in_a_label_is_harmless_where_one_column_makes_groups():
+    """Only intersections join labels by commas."""
+    assert Layout.of(worlds.templates(np.eye(2), list("ab"), sex=["a,b", "c"]), ["sex"]).groups == (("a,b",), ("c",))

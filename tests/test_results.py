@@ -13,7 +13,7 @@ import worlds
 from frbench import metrics
 from frbench.calibrate import OperatingPoint
 from frbench.engines.reference import ReferenceEngine
-from frbench.errors import EdgeNotInPlan, InputError
+from frbench.errors import EdgeNotInPlan
 from frbench.identify import Identification, count, search_all
 from frbench.latency import measure
 from frbench.results import identify_results, latency_results, verify_results
@@ -143,16 +143,6 @@ def test_searches_add_up(task: Identification):
         assert group["misses"]["1"][0] >= group["mated_searches"] - group["rank_hits"]["1"]
     # Overall and each group: FPIR at six edges, FNIR at six and without a threshold, at three ranks.
     assert len(found["estimates"]) == len(found["groups"]) * (6 + 7 * 3)
-
-
-def test_a_label_called_overall_is_refused():
-    """It would be taken for all searches together."""
-    found = worlds.templates(np.eye(3), list("abc"), sex=["overall", "f", "m"])
-    task = Identification(found, found, ("sex",), k=1, ranks=(1,))
-    tally = count(task, task.plan((0.5,)), search_all(task, ReferenceEngine()))
-
-    with pytest.raises(InputError, match="called 'overall'"):
-        identify_results(tally, thresholds=[0.5], groupings=[("sex",)], points=[])
 
 
 def test_latency_results_hold_every_request():

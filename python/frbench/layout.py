@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
-from frbench.plan import DEFAULT_BLOCKS, UNLABELLED, Cell, Plan, Tile, blocks_of, digest_of
+from frbench.plan import DEFAULT_BLOCKS, OVERALL, UNLABELLED, Cell, Plan, Tile, blocks_of, digest_of
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]
@@ -205,6 +205,8 @@ def _refuse_ambiguous(column: str, labels: set[str], *, is_joined: bool) -> None
     """Labels must give every group a name of its own."""
     if {"", UNLABELLED} <= labels:
         raise InputError(f"column {column} has the label {UNLABELLED!r} beside rows without one; rename it")
+    if OVERALL in labels:
+        raise InputError(f"column {column} has the label {OVERALL!r}, the name of everybody together; rename it")
     with_comma = sorted(label for label in labels if "," in label)
     if is_joined and with_comma:
         raise InputError(f"column {column}: label {with_comma[0]!r} has a comma, which joins labels of several columns")

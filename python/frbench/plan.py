@@ -23,6 +23,7 @@ Tile = tuple[int, int]
 
 UNLABELLED = "unlabelled"
 ALL = "all"
+OVERALL = "overall"
 VERSION = 1
 DEFAULT_BLOCKS = 32
 MAX_TALLY_BYTES = 2 << 30

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from frbench import differentials, metrics
-from frbench.errors import InputError
 from frbench.metrics import Failed
 from frbench.operating_point import OperatingPoint
-from frbench.plan import ALL
+from frbench.plan import ALL, OVERALL
 from frbench.tally import Tally
 
 VERSION = 1
-OVERALL = "overall"
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 Grouping = tuple[str, ...]
 
@@ -59,16 +57,9 @@ def verify_results(
 def identify_results(
     tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], points: Sequence[OperatingPoint]
 ) -> dict[str, Any]:
-    """Counts of searches by group, and FPIR, FNIR and rank hits with intervals.
-
-    Raises
-    ------
-    InputError : a label is called `overall`.
-    """
+    """Counts of searches by group, and FPIR, FNIR and rank hits with intervals."""
     rows: list[tuple[Grouping, str | None]] = [((), None)]
     rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
-    if any(name == OVERALL for _, name in rows):
-        raise InputError(f"a label is called '{OVERALL}', which is the name of all searches together; rename it")
     details = tally.plan.details
     return {
         **_head("identify", tally, thresholds, groupings or [()], points),

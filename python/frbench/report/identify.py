@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from frbench.plan import ALL
+from frbench.plan import ALL, OVERALL
 from frbench.report import charts, parts, words
 from frbench.report.charts import Series
 from frbench.report.curves import tradeoff_series
@@ -15,7 +15,6 @@ from frbench.report.words import CountCell, RateCell, rate_cell
 from frbench.tally import Tally
 
 Estimate = dict[str, Any]
-OVERALL = "overall"
 EVERYONE = "all searches"
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from frbench.plan import ALL
+from frbench.plan import ALL, OVERALL
 from frbench.report import parts, words
-from frbench.report.identify import OVERALL, Identify
+from frbench.report.identify import Identify
 from frbench.report.latency import Latency, percentile
 from frbench.report.verify import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, Verify, verdict
 from frbench.report.words import rate_phrase
