@@ -88,7 +88,8 @@ impl Axis {
         }
     }
 
-    /// The bin that every score within `slack` of `screened` falls in, or `None` if an edge is that near.
+    /// The bin that every score within `slack` of `screened` falls in, or `None` if an edge is that near;
+    /// an infinite slack leaves every bin open, the outermost too.
     #[inline(always)]
     pub fn certain_bin(&self, screened: f32, slack: f32) -> Option<usize> {
         let bin = self.bin(screened);
@@ -140,6 +141,14 @@ mod tests {
         assert!(Axis::new(&[]).is_err());
         assert!(Axis::new(&[0.1, 0.1]).is_err());
         assert!(Axis::new(&[f64::NAN]).is_err());
+    }
+
+    #[test]
+    fn an_infinite_slack_leaves_every_bin_open() {
+        let axis = Axis::new(&[0.0, 0.5]).unwrap();
+        for score in [-1.0, 0.0, 0.25, 0.5, 1.0, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(axis.certain_bin(score, f32::INFINITY), None);
+        }
     }
 
     proptest! {

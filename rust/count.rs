@@ -16,6 +16,8 @@ const UNIT_PROBES: usize = 64;
 const UNIT_GALLERY: usize = 8192;
 /// Panels screened before their scores are binned: 512 scores of eight probes fit in 16 KiB.
 pub(crate) const CHUNK_PANELS: usize = 32;
+/// Most that the counts of all threads may take together: large tables get fewer threads, not more memory.
+const COUNTS_BYTES: usize = 2 << 30;
 /// Probes screened together.
 pub(crate) const STRIP: usize = 8;
 
@@ -46,12 +48,12 @@ pub fn count(
     at.check()?;
     let probe_units = at.probe_range.len().div_ceil(UNIT_PROBES);
     let gallery_units = at.gallery_range.len().div_ceil(UNIT_GALLERY);
-    let size = at.n_cells * axis.bins();
+    let size = size(at.n_cells, axis.bins())?;
     let states = work::share(
         probe_units * gallery_units,
-        threads,
+        affordable(threads, size),
         stop,
-        || vec![0u64; size],
+        || zeros(size),
         |counts, unit| {
             let probes = part(&at.probe_range, unit / gallery_units, UNIT_PROBES);
             let gallery = part(&at.gallery_range, unit % gallery_units, UNIT_GALLERY);
@@ -60,7 +62,32 @@ pub fn count(
             }
         },
     )?;
-    Ok(states.into_iter().reduce(add).unwrap_or_else(|| vec![0; size]))
+    states.into_iter().reduce(add).map_or_else(|| zeros(size), Ok)
+}
+
+/// Counts of `n_cells` cells, of which there may be more than any memory holds.
+fn size(n_cells: usize, bins: usize) -> Result<usize, Error> {
+    n_cells.checked_mul(bins).ok_or_else(|| too_large(format!("{n_cells} cells of {bins} bins")))
+}
+
+/// Threads whose counts, `size` each, fit in [`COUNTS_BYTES`] together; one at least.
+fn affordable(threads: usize, size: usize) -> usize {
+    let most = COUNTS_BYTES / size.saturating_mul(size_of::<u64>()).max(1);
+    work::threads_or_all(threads).min(most.max(1))
+}
+
+/// `size` counts, or an error where `vec!` would abort the process.
+fn zeros(size: usize) -> Result<Vec<u64>, Error> {
+    let mut counts = Vec::new();
+    counts.try_reserve_exact(size).map_err(|_| too_large(format!("{size} counts")))?;
+    counts.resize(size, 0);
+    Ok(counts)
+}
+
+fn too_large(what: String) -> Error {
+    Error::Memory(format!(
+        "the result has {what} of 8 bytes, more than there is memory for, expected fewer cells or edges"
+    ))
 }
 
 /// The `index`-th part of `range` when it is cut every `step`.
@@ -209,7 +236,7 @@ pub(crate) mod tests {
             let row = if i % 5 == 4 { vec![1.0; d] } else { row };
             crate::rows::normalise(&row, &mut unit[i * d..(i + 1) * d], &mut Vec::new());
         }
-        Rows::new(&unit, n, d)
+        Rows::new(&unit, n, d).unwrap()
     }
 
     fn by_definition(at: &Rectangle<'_>, axis: &Axis) -> Vec<u64> {
@@ -279,5 +306,51 @@ pub(crate) mod tests {
         let axis = Axis::new(&[0.0]).unwrap();
         let kernel = Kernel::choose(None).unwrap();
         assert!(matches!(count(&at, &axis, kernel, 1, &mut || false), Err(Error::Shape(_))));
+    }
+
+    /// Rows of two probes and three gallery rows in `n_cells` cells, all pairs in cell 0.
+    fn in_one_cell<'a>(probes: &'a Rows, gallery: &'a Rows, n_cells: usize) -> Rectangle<'a> {
+        Rectangle {
+            probes,
+            gallery,
+            probe_range: 0..2,
+            gallery_range: 0..3,
+            upper: false,
+            probe_groups: &[0, 0],
+            gallery_groups: &[0, 0, 0],
+            cells: &[0],
+            n_gallery_groups: 1,
+            n_cells,
+        }
+    }
+
+    #[test]
+    fn a_result_beyond_memory_is_an_error_and_no_abort() {
+        let (probes, gallery) = (ties(2, 3, 0), ties(3, 3, 0));
+        let axis = Axis::new(&[0.0]).unwrap();
+        let kernel = Kernel::choose(None).unwrap();
+        for n_cells in [usize::MAX, usize::MAX / 2, 1 << 55] {
+            let answer = count(&in_one_cell(&probes, &gallery, n_cells), &axis, kernel, 2, &mut || false);
+            assert!(matches!(answer, Err(Error::Memory(_))), "{n_cells}");
+        }
+    }
+
+    #[test]
+    fn large_results_get_fewer_threads() {
+        let all = work::threads_or_all(0);
+        assert_eq!([affordable(0, 0), affordable(0, 1000), affordable(1, 1000)], [all, all, 1]);
+        assert_eq!([affordable(0, COUNTS_BYTES / 8), affordable(0, usize::MAX)], [1, 1]);
+    }
+
+    #[test]
+    fn with_an_infinite_slack_every_pair_is_settled() {
+        let (probes, gallery) = (ties(2, 5, 0), ties(3, 5, 1));
+        let at = in_one_cell(&probes, &gallery, 1);
+        let axis = Axis::new(&[-0.5, 0.0, 0.125, 0.5]).unwrap();
+        for kernel in Kernel::available() {
+            let mut counts = vec![0; axis.bins()];
+            Unit { at: &at, axis: &axis, kernel, slack: f32::INFINITY }.count(0..2, 0..3, &mut counts);
+            assert_eq!(counts, by_definition(&at, &axis), "{}", kernel.name());
+        }
     }
 }

@@ -11,7 +11,7 @@ use half::f16;
 use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::Mutex;
 
@@ -19,10 +19,14 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
             Error::Isa(text) => PyRuntimeError::new_err(text),
+            Error::Memory(text) => PyMemoryError::new_err(text),
             other => PyValueError::new_err(other.to_string()),
         }
     }
 }
+
+/// Pairs of one unit of work: some milliseconds, so that a request to stop is heard soon.
+const UNIT_PAIRS: usize = 65536;
 
 /// Runs `work` without the interpreter; `work` gets a question to ask now and then: has Ctrl-C been pressed?
 fn released<T: Send>(
@@ -59,11 +63,8 @@ impl PyRows {
     fn new(py: Python<'_>, unit: PyReadonlyArray2<'_, f32>, isa: Option<&str>) -> PyResult<Self> {
         let kernel = chosen(isa)?;
         let (n, d) = (unit.shape()[0], unit.shape()[1]);
-        if d == 0 {
-            return Err(PyValueError::new_err("rows need at least one component"));
-        }
         let floats = contiguous(&unit)?;
-        let rows = py.detach(|| Rows::new(floats, n, d));
+        let rows = py.detach(|| Rows::new(floats, n, d))?;
         Ok(PyRows { rows, kernel })
     }
 
@@ -135,12 +136,14 @@ impl PyRows {
     }
 
     /// Scores of rows `mine[i]` of this and `theirs[i]` of `other`.
+    #[pyo3(signature = (other, mine, theirs, *, threads=0))]
     fn score_pairs<'py>(
         &self,
         py: Python<'py>,
         other: &PyRows,
         mine: PyReadonlyArray1<'py, i64>,
         theirs: PyReadonlyArray1<'py, i64>,
+        threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
         let (mine, theirs) = (contiguous1(&mine)?, contiguous1(&theirs)?);
         let inside = |rows: &[i64], n: usize| rows.iter().all(|&i| usize::try_from(i).is_ok_and(|i| i < n));
@@ -151,11 +154,14 @@ impl PyRows {
         {
             return Err(PyValueError::new_err("pairs must name rows that exist, of one dimension"));
         }
-        let scores: Vec<f32> = py.detach(|| {
-            let pairs = mine.iter().zip(theirs);
-            pairs.map(|(&i, &j)| self.kernel.score(self.rows.row(i as usize), other.rows.row(j as usize))).collect()
-        });
-        Ok(scores.into_pyarray(py))
+        let score = |(&i, &j): (&i64, &i64)| self.kernel.score(self.rows.row(i as usize), other.rows.row(j as usize));
+        let parts = released(py, |stop| {
+            work::in_order(mine.len().div_ceil(UNIT_PAIRS), threads, stop, |unit| -> Vec<f32> {
+                let pairs = count::part(&(0..mine.len()), unit, UNIT_PAIRS);
+                mine[pairs.clone()].iter().zip(&theirs[pairs]).map(score).collect()
+            })
+        })?;
+        Ok(parts.concat().into_pyarray(py))
     }
 }
 
@@ -209,7 +215,7 @@ fn normalised<'py, T: Component + Element>(
     }
     let templates = contiguous(matrix)?;
     let parts = released(py, |stop| {
-        work::share(n.div_ceil(ROWS), threads, stop, Vec::new, |mine, unit| {
+        work::in_order(n.div_ceil(ROWS), threads, stop, |unit| {
             let rows = count::part(&(0..n), unit, ROWS);
             let mut unit_rows = vec![0.0f32; rows.len() * d];
             let mut scratch = Vec::with_capacity(d);
@@ -218,16 +224,14 @@ fn normalised<'py, T: Component + Element>(
                 .zip(unit_rows.chunks_exact_mut(d))
                 .map(|(template, row)| rows::normalise(template, row, &mut scratch))
                 .collect();
-            mine.push((unit, unit_rows, ok));
+            (unit_rows, ok)
         })
     })?;
-    let mut parts: Vec<_> = parts.into_iter().flatten().collect();
-    parts.sort_by_key(|part| part.0);
     let mut unit = Vec::with_capacity(n * d);
     let mut ok = Vec::with_capacity(n);
     for part in parts {
-        unit.extend(part.1);
-        ok.extend(part.2);
+        unit.extend(part.0);
+        ok.extend(part.1);
     }
     Ok((unit.into_pyarray(py).reshape([n, d])?, ok.into_pyarray(py)))
 }

@@ -6,6 +6,7 @@
 //! A row with NaN, an infinity or only zeros has no direction: it is a failed template and stays zero.
 
 use crate::dot::{self, LANES};
+use crate::error::Error;
 use half::f16;
 
 /// A component type that templates come in; each converts to `f64` exactly.
@@ -76,16 +77,16 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// `unit` holds `n * d` floats, row after row.
-    pub fn new(unit: &[f32], n: usize, d: usize) -> Self {
-        debug_assert_eq!(unit.len(), n * d);
+    /// `unit` holds `n * d` floats, row after row; all are finite, so that no score is NaN.
+    pub fn new(unit: &[f32], n: usize, d: usize) -> Result<Self, Error> {
+        check(unit, n, d)?;
         let stride = d.next_multiple_of(LANES);
         let mut flat = vec![0.0; n * stride];
         for (padded, row) in flat.chunks_exact_mut(stride).zip(unit.chunks_exact(d)) {
             padded[..d].copy_from_slice(row);
         }
         let panels = crate::pack::Panels::new(&flat, n, d, stride);
-        Rows { n, d, flat, stride, panels }
+        Ok(Rows { n, d, flat, stride, panels })
     }
 
     pub fn len(&self) -> usize {
@@ -120,6 +121,21 @@ impl Rows {
     }
 }
 
+fn check(unit: &[f32], n: usize, d: usize) -> Result<(), Error> {
+    if d == 0 {
+        return Err(Error::Shape("rows have dimension 0, expected at least one component".into()));
+    }
+    if n.checked_mul(d) != Some(unit.len()) {
+        let got = unit.len();
+        return Err(Error::Shape(format!("unit holds {got} floats, expected {n} rows of dimension {d}")));
+    }
+    if let Some(i) = unit.iter().position(|x| !x.is_finite()) {
+        let (row, component, got) = (i / d, i % d, unit[i]);
+        return Err(Error::Value(format!("component {component} of row {row} is {got}, expected a finite number")));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +152,22 @@ mod tests {
             let mut out = [9.0f32; 2];
             assert!(!normalise(&bad, &mut out, &mut Vec::new()));
             assert_eq!(out, [0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn floats_that_do_not_make_up_the_rows_are_refused() {
+        for (n, d) in [(2, 2), (3, 0), (1, 4), (usize::MAX, 3)] {
+            assert!(matches!(Rows::new(&[0.0; 3], n, d), Err(Error::Shape(_))), "{n} {d}");
+        }
+        assert!(Rows::new(&[], 0, 3).unwrap().is_empty());
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_are_refused() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let message = Rows::new(&[0.0, 1.0, 1.0, bad], 2, 2).err().unwrap().to_string();
+            assert_eq!(message, format!("component 1 of row 1 is {bad}, expected a finite number"));
         }
     }
 

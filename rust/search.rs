@@ -11,6 +11,7 @@ use crate::work;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Probes of one unit of work.
 const UNIT_PROBES: usize = 32;
@@ -81,9 +82,34 @@ impl Best {
         }
     }
 
-    fn merge(&mut self, other: Best) {
+    fn merge(&mut self, mut other: Best) {
+        if self.hits.is_empty() {
+            std::mem::swap(&mut self.hits, &mut other.hits);
+        }
         other.hits.into_iter().for_each(|hit| self.offer(hit.0));
         self.at_or_above += other.at_or_above;
+    }
+}
+
+/// The best of every probe so far. Units merge into it as they finish, so that it holds `k` hits a probe however
+/// many units, threads and gallery rows there are; one lock for the probes that a unit takes together.
+struct Board(Vec<Mutex<Vec<Best>>>);
+
+impl Board {
+    fn new(m: usize, k: usize) -> Self {
+        let units = (0..m.div_ceil(UNIT_PROBES)).map(|unit| part(&(0..m), unit, UNIT_PROBES).len());
+        Board(units.map(|n| Mutex::new(vec![Best::new(k); n])).collect())
+    }
+
+    fn merge(&self, probe_unit: usize, found: Vec<Best>) {
+        // A panic elsewhere ends the search; it leaves nothing to protect here.
+        let mut best = self.0[probe_unit].lock().unwrap_or_else(PoisonError::into_inner);
+        best.iter_mut().zip(found).for_each(|(best, found)| best.merge(found));
+    }
+
+    /// The best of each probe, in order.
+    fn take(self) -> impl Iterator<Item = Best> {
+        self.0.into_iter().flat_map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -104,16 +130,19 @@ pub fn search(
     let span = span(gallery.len(), least, probe_units, work::threads_or_all(threads));
     let gallery_units = gallery.len().div_ceil(span);
     let scan = Scan { gallery, probes, k, floors, kernel, slack: slack(probes.dimension()) };
-    let parts = work::share(probe_units * gallery_units, threads, stop, Vec::new, |mine, unit| {
-        let rows = part(&(0..m), unit / gallery_units, UNIT_PROBES);
-        let span = part(&(0..gallery.len()), unit % gallery_units, span);
-        mine.push((rows.start, scan.unit(rows, span)));
-    })?;
-    let mut best = vec![Best::new(k); m];
-    for (start, found) in parts.into_iter().flatten() {
-        best[start..].iter_mut().zip(found).for_each(|(best, found)| best.merge(found));
-    }
-    Ok(collect(best, k, floors.is_some()))
+    let board = Board::new(m, k);
+    work::share(
+        probe_units * gallery_units,
+        threads,
+        stop,
+        || Ok(()),
+        |(), unit| {
+            let rows = part(&(0..m), unit / gallery_units, UNIT_PROBES);
+            let span = part(&(0..gallery.len()), unit % gallery_units, span);
+            board.merge(unit / gallery_units, scan.unit(rows, span));
+        },
+    )?;
+    Ok(collect(board, m * k, floors.is_some()))
 }
 
 fn check(gallery: &Rows, probes: &Rows, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
@@ -195,9 +224,9 @@ impl Scan<'_> {
     }
 }
 
-fn collect(best: Vec<Best>, k: usize, counted: bool) -> Found {
-    let mut found = Found { scores: Vec::with_capacity(best.len() * k), rows: Vec::new(), at_or_above: Vec::new() };
-    for best in best {
+fn collect(board: Board, n: usize, counted: bool) -> Found {
+    let mut found = Found { scores: Vec::with_capacity(n), rows: Vec::with_capacity(n), at_or_above: Vec::new() };
+    for best in board.take() {
         // Ascending in `Reverse` is best first.
         for Reverse(hit) in best.hits.into_sorted_vec() {
             found.scores.push(hit.score);
@@ -250,9 +279,39 @@ mod tests {
     }
 
     #[test]
+    fn however_many_units_merge_a_probe_holds_k_hits() {
+        let (m, k) = (UNIT_PROBES + 3, 5);
+        let board = Board::new(m, k);
+        for row in 0..1000 {
+            let mut found = vec![Best::new(k); 3];
+            found.iter_mut().for_each(|best| best.offer(Hit { score: (row % 7) as f32, row }));
+            found[0].at_or_above = 1;
+            board.merge(1, found);
+            assert!(board.0[1].lock().unwrap().iter().all(|best| best.hits.len() == k.min(row + 1)));
+        }
+        let best: Vec<Best> = board.take().collect();
+        assert_eq!((best.len(), best[0].hits.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));
+        let rows: Vec<usize> = best[m - 1].hits.clone().into_sorted_vec().iter().map(|hit| hit.0.row).collect();
+        assert_eq!(rows, [6, 13, 20, 27, 34]);
+    }
+
+    #[test]
+    fn with_an_infinite_slack_every_row_is_settled() {
+        let (gallery, probes, k) = (ties(700, 5, 3), ties(9, 5, 4), 7);
+        let floors = [0.25; 9];
+        for kernel in Kernel::available() {
+            let (gallery, probes) = (&gallery, &probes);
+            let scan = Scan { gallery, probes, k, floors: Some(&floors), kernel, slack: f32::INFINITY };
+            let board = Board::new(9, k);
+            board.merge(0, scan.unit(0..9, 0..700));
+            assert_eq!(collect(board, 9 * k, true), by_definition(gallery, probes, k, &floors), "{}", kernel.name());
+        }
+    }
+
+    #[test]
     fn equal_scores_come_in_order_of_rows() {
-        let gallery = Rows::new(&[1.0; 600], 600, 1);
-        let probes = Rows::new(&[1.0], 1, 1);
+        let gallery = Rows::new(&[1.0; 600], 600, 1).unwrap();
+        let probes = Rows::new(&[1.0], 1, 1).unwrap();
         let kernel = Kernel::choose(None).unwrap();
         let found = search(&gallery, &probes, 3, None, kernel, 4, &mut || false).unwrap();
         assert_eq!((found.rows, found.scores), (vec![0, 1, 2], vec![1.0; 3]));
@@ -260,7 +319,7 @@ mod tests {
 
     #[test]
     fn more_candidates_than_rows_are_refused() {
-        let rows = Rows::new(&[1.0], 1, 1);
+        let rows = Rows::new(&[1.0], 1, 1).unwrap();
         let kernel = Kernel::choose(None).unwrap();
         assert!(matches!(search(&rows, &rows, 2, None, kernel, 1, &mut || false), Err(Error::Shape(_))));
     }

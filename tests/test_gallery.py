@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -179,6 +181,116 @@ def test_thresholds_without_sense_are_refused(thresholds: list[float]):
     """At least one threshold, within [-1, 1]."""
     with pytest.raises(InputError, match="threshold"):
         Gallery(ROWS).count(ROWS, thresholds)
+
+
+@pytest.mark.parametrize("thresholds", [0.5, None, np.array(0.5)])
+def test_thresholds_are_a_sequence(thresholds):
+    """One number is not a list of numbers, and the message says so."""
+    with pytest.raises(InputError, match=r"thresholds is .*, expected a sequence of numbers"):
+        Gallery(ROWS).count(ROWS, thresholds)
+
+
+@pytest.mark.parametrize("thresholds", [["a"], [None], [[0.5, 0.6]], "high"])
+def test_thresholds_are_numbers(thresholds):
+    """Text and lists are not thresholds."""
+    with pytest.raises(InputError, match=r"thresholds is .*, expected numbers in"):
+        Gallery(ROWS).count(ROWS, thresholds)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32, 2**63 - 1])
+def test_group_numbers_that_do_not_fit_are_refused(number: int):
+    """A group number is never wrapped into another group."""
+    for name in ("probe_groups", "gallery_groups"):
+        with pytest.raises(InputError, match=f"{name} holds {number}, expected group numbers below 2147483648"):
+            Gallery(ROWS).count(ROWS, [0.5], **{name: np.full(4, number)})
+
+
+def test_a_table_that_memory_cannot_hold_is_refused():
+    """The message says how much it would take; the interpreter goes on."""
+    groups = np.array([0, 0, 0, 99_999])
+    with pytest.raises(
+        InputError, match=r"100000 probe groups by 100000 gallery groups by 1 thresholds need 149\.0 GiB"
+    ):
+        Gallery(ROWS).count(ROWS, [0.5], probe_groups=groups, gallery_groups=groups)
+
+
+def test_the_core_refuses_a_result_beyond_memory():
+    """Where an allocation fails there is an exception, not an abort."""
+    rows, zeros = _rust.Rows(np.eye(2, dtype=np.float32)), np.zeros(2, np.uint32)
+    with pytest.raises(MemoryError, match="more than there is memory for"):
+        rows.count(
+            rows,
+            _rust.Axis(np.array([0.5])),
+            probe_range=(0, 2),
+            gallery_range=(0, 2),
+            upper=False,
+            probe_groups=zeros,
+            gallery_groups=zeros,
+            cells=np.zeros((1, 1), np.uint32),
+            n_cells=2**55,
+            threads=2,
+        )
+
+
+@pytest.mark.parametrize("threads", [-1, 2**70, 1.5, "2", None])
+def test_threads_that_are_no_number_are_refused(threads):
+    """0 is every processor; less than that is a mistake."""
+    with pytest.raises(InputError, match=r"threads is .*, expected an integer from 0"):
+        Gallery(ROWS, threads=threads)
+
+
+def test_more_threads_than_the_machine_has_change_nothing():
+    """A large wish is clamped to what a machine starts."""
+    many = Gallery(ROWS, threads=np.int64(60_000))
+
+    assert many.count(ROWS, [0.5]) == Gallery(ROWS, threads=1).count(ROWS, [0.5])
+    assert _rust.threads(60_000) == 4 * _rust.threads(0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_the_core_refuses_rows_that_are_not_finite(bad: float):
+    """Scores are then never NaN, and best-first is always defined."""
+    unit = np.eye(3, dtype=np.float32)
+    unit[1, 2] = bad
+    with pytest.raises(ValueError, match=r"component 2 of row 1 is .*, expected a finite number"):
+        _rust.Rows(unit)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_scores_of_many_pairs_come_in_their_order(threads: int):
+    """Several units of 65536 pairs, on any number of threads, in the order of the pairs."""
+    random = np.random.default_rng(7)
+    unit, _ = _rust.unit_rows(random.normal(size=(50, 8)))
+    rows = _rust.Rows(unit)
+    a, b = random.integers(50, size=(2, 200_001))
+    table = reference.scores(unit, unit)
+
+    np.testing.assert_array_equal(rows.score_pairs(rows, a, b, threads=threads), table[a, b])
+    assert rows.score_pairs(rows, a[:0], b[:0], threads=threads).shape == (0,)
+
+
+def test_scoring_pairs_stops_on_a_signal():
+    """A signal is heard while pairs are scored, not when all are done."""
+    rows = _rust.Rows(np.full((2, 2048), 2**-6, np.float32), "scalar")
+    pairs = np.zeros(2_000_000, np.int64)
+
+    def stop(*_: object) -> None:
+        raise InterruptedError("enough")
+
+    begin = time.perf_counter()
+    rows.score_pairs(rows, pairs, pairs, threads=1)
+    whole = time.perf_counter() - begin
+    previous = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        begin = time.perf_counter()
+        with pytest.raises(InterruptedError):
+            rows.score_pairs(rows, pairs, pairs, threads=1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+    assert time.perf_counter() - begin < whole / 2
 
 
 @pytest.mark.parametrize("isa", _rust.kernels())

@@ -13,6 +13,11 @@ from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.plan import checked_thresholds
 
+# Largest result of `Gallery.count`: as much again is needed while it is put in order.
+MOST_BYTES = 2 << 30
+# The core clamps the number of threads to the machine; this only tells a number of threads from a mistake.
+MOST_THREADS = 1 << 16
+
 
 class Gallery:
     """Templates to search, packed once.
@@ -29,7 +34,7 @@ class Gallery:
 
     Raises
     ------
-    InputError : not a matrix of floats, or without a usable row.
+    InputError : not a matrix of floats, or without a usable row; threads that are no number from 0 on.
 
     Example
     -------
@@ -40,7 +45,7 @@ class Gallery:
     """
 
     def __init__(self, matrix: ArrayLike, *, threads: int = 0, isa: str | None = None) -> None:
-        self._engine = CpuEngine(threads=threads, isa=isa)
+        self._engine = CpuEngine(threads=_threads(threads), isa=isa)
         unit, ok = _unit(matrix, "gallery", threads)
         self._kept = np.flatnonzero(ok)
         if not len(self._kept):
@@ -93,13 +98,16 @@ class Gallery:
         probe_groups, gallery_groups : (m,) and (n,) group numbers from 0 on; None puts all in one group.
 
         Returns (t,) without groups, else (probe groups, gallery groups, t), uint64. Failed rows are not accepted.
+
+        Raises
+        ------
+        InputError : thresholds or groups that are not what is said above; a result beyond 2 GiB.
         """
-        wanted = np.asarray(checked_thresholds(list(thresholds)), dtype=np.float64)
-        if not len(wanted):
-            raise InputError("thresholds is empty, expected at least one")
+        wanted = _thresholds(thresholds)
         unit, ok = self._probes(probes)
         a, n_a = _groups(probe_groups, len(unit), "probe_groups")
         b, n_b = _groups(gallery_groups, self.n, "gallery_groups")
+        _affordable(n_a, n_b, len(wanted))
         edges, place = np.unique(wanted, return_inverse=True)
         rows = self._engine.rows(unit[ok])
         bins = rows.count(
@@ -134,10 +142,43 @@ def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[NDArray[np.float3
     return _rust.unit_rows(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), threads)
 
 
+def _threads(threads: int) -> int:
+    if not isinstance(threads, int | np.integer) or not 0 <= threads <= MOST_THREADS:
+        raise InputError(f"threads is {threads!r}, expected an integer from 0 (every processor) to {MOST_THREADS}")
+    return int(threads)
+
+
+def _thresholds(thresholds: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        given = list(thresholds)
+    except TypeError as error:
+        raise InputError(f"thresholds is {thresholds!r}, expected a sequence of numbers") from error
+    try:
+        wanted = checked_thresholds(given)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"thresholds is {thresholds!r}, expected numbers in [-1, 1]") from error
+    if not wanted:
+        raise InputError("thresholds is empty, expected at least one")
+    return np.asarray(wanted, dtype=np.float64)
+
+
+def _affordable(n_a: int, n_b: int, n_thresholds: int) -> None:
+    needed = n_a * n_b * (n_thresholds + 1) * 8
+    if needed > MOST_BYTES:
+        raise InputError(
+            f"{n_a} probe groups by {n_b} gallery groups by {n_thresholds} thresholds need {needed / 2**30:.1f} GiB, "
+            f"expected at most {MOST_BYTES / 2**30:.0f}: number the groups without gaps, or count fewer at a time"
+        )
+
+
 def _groups(groups: ArrayLike | None, n: int, what: str) -> tuple[NDArray[np.uint32], int]:
     if groups is None:
         return np.zeros(n, dtype=np.uint32), 1
     numbers = np.asarray(groups)
     if numbers.shape != (n,) or numbers.dtype.kind not in "iu" or (n and numbers.min() < 0):
         raise InputError(f"{what} is {numbers.dtype} of shape {numbers.shape}, expected ({n},) integers from 0 on")
+    if n and numbers.max() >= 2**31:
+        raise InputError(f"{what} holds {numbers.max()}, expected group numbers below {2**31}")
     return numbers.astype(np.uint32), int(numbers.max()) + 1 if n else 1

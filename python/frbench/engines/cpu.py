@@ -59,7 +59,7 @@ class CpuRows:
 
     def score_pairs(self, other: CpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `engines.Rows.score_pairs`."""
-        return self._rows.score_pairs(other._rows, mine, theirs)
+        return self._rows.score_pairs(other._rows, mine, theirs, threads=self._threads)
 
 
 class CpuEngine:
