@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from frbench import manifest, report, results
 from frbench.calibrate import OperatingPoint
-from frbench.plan import Cell, Plan
+from frbench.plan import Cell, Party, Plan
 from frbench.report import summary, words
 from frbench.report.parts import Section
 from frbench.report.provenance import LIMITS
@@ -28,7 +28,7 @@ Counts = Callable[[Cell, int], Sequence[int]]
 
 def plan(kind: Any, groups: tuple[tuple[str, ...], ...], cells: Sequence[Cell], **more: Any) -> Plan:
     """A plan of `groups` (columns sex, region, ...) with 20 people of each group in every block."""
-    people = tuple((20,) * BLOCKS for _ in range(len(groups) + 1))
+    people = tuple(Party(((g, g),), (20,) * BLOCKS) for g in range(len(groups)))
     columns = ("sex", "region", "age")[: len(groups[0])] if groups else ()
     return Plan(
         kind=kind,
@@ -73,22 +73,24 @@ def verify(
     thresholds: Sequence[float] = (0.5,),
     kind: str = "verify",
     failed: Any = "reject",
+    details: Mapping[str, Any] | None = None,
 ) -> Section:
     """One verify run."""
     n = range(len(groups))
     cells = [Cell(mated, a, b) for mated in (False, True) for a in n for b in n if a <= b and (a == b or not mated)]
-    tally = counted(plan(kind, groups, cells), counts)
+    known = {"independent": [100] * len(cells), "independent_nonmated": 100} if kind == "pairs" else {}
+    tally = counted(plan(kind, groups, cells, details=known | dict(details or {})), counts)
     chosen = [tally.plan.columns] if groupings is None else groupings
     found = results.verify_results(tally, thresholds=thresholds, groupings=chosen, points=points, failed=failed)
     return Section(found, of_manifest(tally), tally)
 
 
-def identify(groups: tuple[tuple[str, ...], ...] = SEXES) -> Section:
-    """One identification run at ranks 1 and 5 of a gallery of 1,234."""
+def identify(groups: tuple[tuple[str, ...], ...] = SEXES, *, failed: int = 0) -> Section:
+    """One identification run at ranks 1 and 5 of a gallery of 1,234; `failed` non-mated probes a group and block."""
 
     def counts(cell: Cell, block: int) -> Sequence[int]:
         if not cell.mated:
-            return (0, 90, 20, 3 + block % 2)
+            return (0, 90, 20, 3 + block % 2, 0, 0, failed)
         return [(0, 0, 4, 30), (0, 0, 3, 5), (0, 2)][cell.part]
 
     details = {"gallery": 1234, "gallery_subjects": 1200, "gallery_failed": 7, "k": 5, "ranks": [1, 5]}
@@ -100,11 +102,12 @@ def identify(groups: tuple[tuple[str, ...], ...] = SEXES) -> Section:
     return Section(found, of_manifest(tally), tally)
 
 
-def latency() -> Section:
+def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> Section:
     """One latency run: 60 requests a group, enough for p90 and not for p99."""
     edges = tuple(float(1000 * 2**i) for i in range(12))
     names = ("gallery", "dimension", "k", "batches", "isa", "timer", "warm_up")
-    details = dict(zip(names, (1234, 128, 5, [1], "avx2", "a clock", 0.05), strict=True))
+    details = dict(zip(names, (1234, 128, 5, [batch], "avx2", "a clock", 0.05), strict=True))
+    details["probes"] = list(probes)
     of = plan("latency", SEXES, [Cell(False, g, g) for g in (0, 1)], details=details, edges=edges)
     tally = Tally.of_tile(of, (0, 0), [[0, 0, 30, 20, 10, *[0] * (of.n_bins - 5)]] * 2)
     found = results.latency_results(tally, groupings=[("sex",)])
@@ -203,7 +206,7 @@ def test_every_count_of_searches_is_printed():
 
     for e in section.results["estimates"]:
         assert f"{e['k']:,} / {e['n']:,}" in text
-    assert "FPIR is 100% by construction" in text
+    assert "every non-mated search with a template returns a full candidate list, so FPIR is 100%, and" in text
     assert "conditional on this gallery" in text
     assert "CMC, N = 1,234" in text
     assert "Failed gallery templates: 7 of 1,234" in text
@@ -463,3 +466,129 @@ def test_marked_point_is_the_row_of_the_table():
     for group in ("f", "m"):
         assert (found[group]["kx"], found[group]["nx"]) == rows[group, "fmr"]
         assert (found[group]["ky"], found[group]["ny"]) == rows[group, "fnmr"]
+
+
+def rates(*found: tuple[str, int, float | None, float | None]) -> list[tuple[str, dict[str, Any]]]:
+    """Estimates over 1,000 trials by group: name, errors and ends of the interval."""
+    return [
+        (
+            name,
+            {"k": k, "n": 1000, "value": k / 1000, "low": low, "high": high, "level": 0.95, "reason": "too few blocks"},
+        )
+        for name, k, low, high in found
+    ]
+
+
+def side_by_side(*found: tuple[str, int, float | None, float | None]) -> str:
+    """The sentence on these groups, or nothing."""
+    return "".join(summary._side_by_side("FNMR by {}{} was {}. {}", "sex", rates(*found), "within"))
+
+
+def test_group_without_errors_stands_beside_the_others():
+    """No error in 1,000 is at most 0.3%, apart from 4% to 6%: the group is named, and nothing is said to overlap."""
+    said = side_by_side(("f", 50, 0.04, 0.06), ("m", 0, 0.0, 0.003))
+
+    assert "<b>at most 0.300%</b> (95% bound; no error in 1,000) within m" in said
+    assert "Not all intervals overlap" in said
+
+
+def test_lowest_of_many_groups_may_have_no_errors():
+    """Of five groups the one without errors is the lowest."""
+    some = [(name, 10 * i, 0.005 * i, 0.02 * i) for i, name in enumerate("bcde", 1)]
+    said = side_by_side(*some, ("z", 0, 0.0, 0.003))
+
+    assert "lowest and highest of 5 groups" in said
+    assert "no error in 1,000) within z; " in said
+    assert "Not all intervals overlap" in said
+    assert "All 5 intervals overlap" in side_by_side(*some, ("z", 0, 0.0, 0.03))
+
+
+def test_group_without_an_interval_is_named_as_left_out():
+    """A group that cannot be held against the others is not passed over in silence."""
+    said = side_by_side(("f", 50, 0.04, 0.06), ("m", 55, 0.045, 0.07), ("x", 9, None, None))
+
+    assert said.endswith("The intervals overlap; no ratio was estimated. Left out, without an interval: x.")
+
+
+def test_failed_probes_return_no_candidates_without_a_threshold():
+    """40 of 2,310 non-mated probes failed, so a list comes back for 2,270 and FPIR is not 100%."""
+    # 2 groups x 10 blocks x (113.5 scored + 2 failed).
+    text = text_of(page_of(identify(failed=2)))
+
+    said = "every non-mated search with a template returns a full candidate list, so FPIR is 98.3%"
+    assert text.count(f"{said} (2,270 of 2,310; 40 failed)") == 2
+    assert "FPIR is 100%" not in text
+
+
+def test_target_is_met_by_the_population_that_a_threshold_was_set_on():
+    """The limit speaks of that population, and only where some threshold was set."""
+    refused = OperatingPoint("fmr=1e-9", "all non-mated pairs", None, 0, 19990, "too few")
+    reached = OperatingPoint("fmr=1e-3", "non-mated pairs within sex=m", 0.5, 9, 9990)
+
+    assert "by construction" not in text_of(page_of(verify(points=[refused])))
+    said = "the rate of the population it was set on meets its target by construction"
+    assert said in text_of(page_of(verify(points=[refused, reached])))
+
+
+def test_people_of_a_list_are_those_of_its_plan():
+    """Subjects that occur only in mated pairs take part as well."""
+    pairs = verify(kind="pairs", details={"n_subjects": 7777})
+
+    assert "listed comparisons of 7,777 people: 800 mated (of the same person)" in text_of(page_of(pairs))
+
+
+def test_list_without_labels_says_nothing_of_people():
+    """Without labels nobody knows who was compared: comparisons are counted, and no interval is given."""
+    unknown = verify((("",),), groupings=[], kind="pairs", details={"n_subjects": 800, "subjects_known": False})
+    text = text_of(page_of(unknown))
+
+    assert all(e["n_subjects"] is None and e["low"] is None for e in unknown.results["estimates"])
+    assert "5,395 listed comparisons: 400 given as mated and 4,995 as non-mated." in text
+    assert "800" not in text
+    assert "interval not estimable: people are not known; give --labels" in text
+    assert "Comparisons listed as non-mated:" in text
+    assert not re.search(r"\d (people|person)\b", text)
+
+
+def test_search_of_unknown_subjects_renders():
+    """An estimate without a number of subjects is printed without one."""
+    section = identify()
+    for e in section.results["estimates"]:
+        e["n_subjects"] = None
+
+    assert not re.search(r"\d / [\d,]+ \d+ people", text_of(page_of(section)))
+
+
+def test_threshold_is_exact_wherever_it_stands_alone():
+    """Two float32 thresholds that agree in four digits differ in the headings of the summary and in captions."""
+    near = (0.9258040189743042, 0.9258041381835938)
+    tally = counted(plan("verify", SEXES, [Cell(m, g, g) for m in (False, True) for g in (0, 1)],
+                         edges=(-1.0, 0.5, *near, 1.0)), lambda *_: (0, 100, 50, 20, 30))  # fmt: skip
+    found = results.verify_results(tally, thresholds=near, groupings=[("sex",)], points=[], failed="reject")
+    page = page_of(Section(found, of_manifest(tally), tally))
+    text = text_of(page)
+
+    assert "At the threshold 0.925804019" in text
+    assert "At the threshold 0.925804138" in text
+    assert "Dashed lines: 0.925804019 and 0.925804138." in text
+    assert {0.925804019, 0.925804138} <= {row["t"] for row in specs_of(page)["s1-det-sex"]["data"]["values"]}
+
+
+def test_group_with_fewer_probes_than_a_batch_is_noted():
+    """Four probes in requests of 64 are the same four again and again."""
+    text = text_of(page_of(latency(batch=64, probes=(4, 700))))
+
+    assert "Fewer probes than the batch size of 64. f: each batch repeats the group's 4 probes." in text
+    assert "m: each batch" not in text
+    assert "Probes distinct" in text
+
+
+def test_latency_without_numbers_of_probes_renders():
+    """Results of an earlier release do not say how many probes there were."""
+    section = latency()
+    for group in section.results["groups"]:
+        group.pop("probes", None)
+
+    text = text_of(page_of(section))
+    assert "Probes distinct" not in text
+    assert "each batch repeats" not in text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from frbench.plan import ALL
 
 PIPE_WIDTH = 132
 UNDEFINED = "not estimable"
@@ -24,9 +26,12 @@ def show(results: Mapping[str, Any], console: Console | None = None) -> None:
 
 def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     nonmated, mated = results["overall"]
+    # Without labels a list of pairs says which are mated, and not who is on them.
+    has_people = any(e["n_subjects"] is not None for e in results["estimates"])
+    two, one = ("two people", "one person") if has_people else ("non-mated pairs", "mated pairs")
     yield Text(
         f"1:1, {nonmated['trials'] + mated['trials']:,} comparisons, {mated['trials']:,} of them mated. "
-        "FMR: share of comparisons of two people that are accepted; FNMR: share of comparisons of one person that are "
+        f"FMR: share of comparisons of {two} that are accepted; FNMR: share of comparisons of {one} that are "
         "rejected. A score at or above the threshold is accepted. k / n: errors / comparisons.\n"
     )
     yield from _unreached(results)
@@ -37,21 +42,21 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         for e in results["estimates"]:
             if e["threshold"] == threshold:
                 rows.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
-        for (_, a, b), found in rows.items():
-            name = a if a == b else f"{a} x {b}"
+        for (grouping, a, b), found in rows.items():
             table.add_row(
-                name,
+                Text(_name(results, grouping, a if a == b else f"{a} x {b}")),
                 *_rate(found["fmr"], _power),
                 *(_rate(found["fnmr"], _percent) if "fnmr" in found else ("", "", "")),
             )
         yield table
-        yield from _ratio_lines(r for r in results["ratios"] if r["threshold"] == threshold)
+        yield from _ratio_lines(results, threshold)
         yield ""
 
 
-def _ratio_lines(ratios: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
-    for r in ratios:
-        head = f"FMR within {r['group'][0]} / within {r['reference'][0]}: "
+def _ratio_lines(results: Mapping[str, Any], threshold: float) -> Iterator[Text]:
+    for r in (r for r in results["ratios"] if r["threshold"] == threshold):
+        name, reference = (_name(results, r["grouping"], r[side][0]) for side in ("group", "reference"))
+        head = f"FMR within {name} / within {reference}: "
         if r["value"] is None:
             yield Text(f"{head}{UNDEFINED}, {r['reason']}")
         elif r["low"] is None:
@@ -79,7 +84,7 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         table = _table("group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
         for key in groups:
             fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
-            table.add_row(key[1], *_rate(fpir, _percent), *_rate(fnir, _percent))
+            table.add_row(Text(_name(results, *key)), *_rate(fpir, _percent), *_rate(fnir, _percent))
         yield table
         yield ""
     yield Text(f"rank of the mate, without a threshold, gallery {results['gallery']:,}", style="bold")
@@ -91,7 +96,7 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     for group in results["groups"]:
         hits, n = group["rank_hits"], group["mated_searches"]
         shares = (f"{hits[str(r)] / n:.2%}" if n else UNDEFINED for r in results["ranks"])
-        table.add_row(group["group"], *shares, f"{n:,}")
+        table.add_row(Text(_name(results, group["grouping"], group["group"])), *shares, f"{n:,}")
     yield table
 
 
@@ -102,19 +107,35 @@ def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         f"{results['isa']}, fresh processes: {results['runs']}"
     )
     yield Text(title, style="bold")
-    table = _table("group", "batch", "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
+    has_probes = any("probes" in group for group in results["groups"])
+    probes = ["probes"] if has_probes else []
+    table = _table("group", "batch", *probes, "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
     for group in results["groups"]:
         values = (_milliseconds(q) for q in group["quantiles"])
         speed = group["probes_per_second"]
         table.add_row(
-            group["group"],
+            Text(_name(results, group["grouping"], group["group"])),
             str(group["batch"]),
+            *([f"{group['probes']:,}" if "probes" in group else "-"] if has_probes else []),
             f"{group['requests']:,}",
             *values,
             "" if speed is None else f"{speed:,.0f}",
         )
     yield table
     yield Text(f"timer: {results['timer']}; {results['warm_up']:.0%} warm-up excluded; - means too few requests")
+    is_grouped = any(name != ALL for name in results["groupings"])
+    for group in results["groups"]:
+        n, batch = group.get("probes", 0), group["batch"]
+        if 0 < n < batch and not (is_grouped and group["grouping"] == ALL):
+            name = _name(results, group["grouping"], group["group"])
+            text = f"{name}, batch {batch}: each batch repeats the group's {n} probe{'s' * (n > 1)}"
+            yield Text(text, style="yellow")
+
+
+def _name(results: Mapping[str, Any], grouping: str, group: str) -> str:
+    """A group; where there are several groupings, which of them it belongs to: sex=female."""
+    several = sum(name != ALL for name in results["groupings"]) > 1
+    return f"{grouping}={group}" if several and grouping != ALL else group
 
 
 def _table(first: str, *columns: str) -> Table:
@@ -128,7 +149,7 @@ def _table(first: str, *columns: str) -> Table:
 def _heading(results: Mapping[str, Any], threshold: float) -> str:
     points = [p for p in results["operating_points"] if p["threshold"] == threshold]
     origin = "; ".join(f"{p['at']} of {p['population']}, achieved {p['k']:,} / {p['n']:,}" for p in points)
-    return f"threshold {threshold:.6g}" + (f" ({origin})" if origin else "")
+    return f"threshold {threshold:.9g}" + (f" ({origin})" if origin else "")
 
 
 def _unreached(results: Mapping[str, Any]) -> Iterator[Text]:

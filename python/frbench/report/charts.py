@@ -52,7 +52,7 @@ def tradeoff(series: Sequence[Series], x: Axis, y: Axis, *, alt: str) -> Spec:
     ]
     tooltip = [
         {"field": "g", "title": "group"},
-        {"field": "t", "title": "threshold", "type": "quantitative", "format": ".4f"},
+        {"field": "t", "title": "threshold", "type": "quantitative", "format": ".9~g"},
         {"field": "x", "title": x.short, "type": "quantitative", "format": ".3~g"},
         {"field": "kn_x", "title": f"{x.short} counts"},
         {"field": "y", "title": y.short, "type": "quantitative", "format": ".3~g"},

@@ -65,7 +65,7 @@ def tradeoff_series(
 
 def _det_row(det: Det, i: int) -> dict[str, Any]:
     return {
-        "t": round(float(det.thresholds[i]), 6),
+        "t": float(f"{det.thresholds[i]:.9g}"),
         "kx": int(det.false_matches[i]),
         "nx": det.n_nonmated,
         "ky": int(det.false_nonmatches[i]),

@@ -65,11 +65,18 @@ class Identify:
         columns = [("Group", "")]
         for rank in self.first_and_last:
             columns += [(f"FNIR, rank {rank}", "no threshold"), ("Missed", "of mated searches")]
-        note = (
-            "Investigation mode: without a threshold every non-mated search returns a full candidate list, so FPIR is "
-            "100% by construction, and a person must reject every candidate."
-        )
+        note = f"Investigation mode: without a threshold {self.full_lists()}, and a person must reject every candidate."
         return Table(f"Without a threshold ({self.gallery})", columns, self._bodies(self._misses), [note])
+
+    def full_lists(self) -> str:
+        """How many non-mated searches return candidates if there is no threshold: all but those that failed."""
+        total = next(g for g in self.results["groups"] if g["grouping"] == ALL)
+        n, failed = total["nonmated_searches"], total["nonmated_unscored"]
+        text = "every non-mated search with a template returns a full candidate list"
+        if not n:
+            return text
+        share = f" ({n - failed:,} of {n:,}; {failed:,} failed)" if failed else ""
+        return f"{text}, so FPIR is {words.percent((n - failed) / n)}{share}"
 
     def failures(self) -> Table:
         """Searches and gallery entries whose template failed."""

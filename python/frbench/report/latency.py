@@ -44,6 +44,7 @@ class Latency:
         columns = [
             ("Group of the probe", ""),
             ("Requests", ""),
+            *([("Probes", "distinct")] if self._has_probes else []),
             *((name, "") for name in names),
             ("Probes a second", "one request at a time"),
         ]
@@ -52,13 +53,34 @@ class Latency:
             bodies.append(
                 (f"By {words.grouping(grouping)} of the probe", [self._row(g) for g in self.rows(grouping, batch)])
             )
-        return Table(f"Time of a request of {words.plural(batch, 'probe')}", columns, bodies)
+        return Table(
+            f"Time of a request of {words.plural(batch, 'probe')}", columns, bodies, self._repeats(first, batch)
+        )
+
+    @property
+    def _has_probes(self) -> bool:
+        return any("probes" in g for g in self.results["groups"])
+
+    def _repeats(self, groups: list[dict[str, Any]], batch: int) -> list[str]:
+        """A note on groups with fewer probes than a batch has."""
+        # Requests take the probes of one group; all of them together say nothing about that.
+        own = [g for g in groups if g["grouping"] != ALL] or groups
+        few = [g for g in own if 0 < g.get("probes", 0) < batch]
+        named = [f"{self._label(g)}: each batch repeats the group's {words.plural(g['probes'], 'probe')}" for g in few]
+        return [f"Fewer probes than the batch size of {batch:,}. {'; '.join(named)}."] if named else []
+
+    def _label(self, group: dict[str, Any]) -> str:
+        if group["grouping"] == ALL:
+            return EVERYTHING
+        name: str = group["group"]
+        return f"{group['grouping']}={name}" if len(parts.groupings(self.results)) > 1 else name
 
     def _row(self, group: dict[str, Any]) -> Row:
         speed = group["probes_per_second"]
         total = group["grouping"] == ALL
         cells: list[RateCell | CountCell | str] = [
             f"{group['requests']:,}",
+            *([f"{group['probes']:,}" if "probes" in group else "not stated"] if self._has_probes else []),
             *(quantile_cell(q) for q in group["quantiles"]),
         ]
         cells.append("no requests" if speed is None else f"{speed:,.0f}")

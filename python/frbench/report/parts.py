@@ -172,7 +172,7 @@ def point_title(results: Results, threshold: float) -> str:
 def at_threshold(results: Results, threshold: float) -> str:
     """What sentences about one threshold stand under."""
     found = [f"{words.target(p['at'])} over {words.population(p['population'])}" for p in origins(results, threshold)]
-    return f"At the threshold {words.score(threshold)}" + (f", set for {words.listed(found)}" if found else "")
+    return f"At the threshold {words.exact(threshold)}" + (f", set for {words.listed(found)}" if found else "")
 
 
 def origin_lines(results: Results, threshold: float) -> list[str]:
@@ -189,7 +189,7 @@ def weak_origins(results: Results, threshold: float) -> list[str]:
     """Warnings about a threshold that few errors support."""
     return [
         f"Only {words.plural(p['k'], 'false positive')} stand behind this threshold for {words.target(p['at'])}; below "
-        "30 (rule of 30) another sample of people could move it far."
+        "30 (rule of 30) another sample could move it far."
         for p in origins(results, threshold)
         if not p["rule_of_30"]
     ]

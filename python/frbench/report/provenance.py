@@ -61,7 +61,8 @@ LIMITS = (
     "Each interval is at its own level; among many groups some will miss by chance. No correction is made.",
 )
 SAME_DATA = (
-    "Where a threshold was set on the data that it is judged on, the overall rate meets its target by construction."
+    "Where a threshold was set on the data that it is judged on, the rate of the population it was set on meets its "
+    "target by construction."
 )
 GALLERY = "1:N rates grow with the size of the gallery and are not extrapolated to another size."
 TIMES = "Times are of this machine, in one process, without network, face detection or template extraction."
@@ -93,7 +94,7 @@ class Provenance:
 def limits(sections: Sequence[Section]) -> list[str]:
     """What this report does not show."""
     kinds = {section.results["kind"] for section in sections}
-    has_points = any(section.results["operating_points"] for section in sections)
+    has_points = any(p["threshold"] is not None for section in sections for p in section.results["operating_points"])
     more = [(SAME_DATA, has_points), (GALLERY, "identify" in kinds), (TIMES, "latency" in kinds)]
     return [*LIMITS, *(text for text, applies in more if applies)]
 

@@ -8,28 +8,33 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.metrics import knows_people
 from frbench.plan import ALL, OVERALL
 from frbench.report import parts, words
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency, percentile
 from frbench.report.verify import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, Verify, verdict
 from frbench.report.words import rate_phrase
+from frbench.tally import Tally
 
 # More groups than this are counted rather than named.
 MAX_NAMED = 4
 Finding = tuple[str, list[Markup]]
 
 
-def measured_verify(results: parts.Results, manifest: Mapping[str, Any], tally: Any) -> str:
+def measured_verify(results: parts.Results, manifest: Mapping[str, Any], tally: Tally) -> str:
     """What was counted, for a newcomer."""
     trials = {c["mated"]: c["trials"] for c in results["overall"]}
-    people = tally.plan.n_subjects((), None, mated=False) or tally.plan.n_subjects((), None, mated=True)
-    rows = sum(source["rows"] for source in manifest.get("inputs", []) if source.get("dimension"))
-    templates = f"{words.plural(rows, 'template')} of " if rows and tally.plan.kind == "verify" else ""
     listed = "listed " if tally.plan.kind == "pairs" else ""
+    comparisons = words.plural(sum(trials.values()), f"{listed}comparison")
+    if not knows_people(tally):
+        return f"{comparisons}: {trials[True]:,} given as mated and {trials[False]:,} as non-mated."
+    rows = sum(source["rows"] for source in manifest.get("inputs", []) if source.get("dimension"))
+    n = tally.plan.details.get("n_subjects")
+    of = [words.plural(rows, "template")] if rows and tally.plan.kind == "verify" else []
+    of += [] if n is None else [words.people(n)]
     return (
-        f"{words.plural(sum(trials.values()), f'{listed}comparison')} of {templates}"
-        f"{words.plural(people, 'person', 'people')}: {trials[True]:,} mated (of the same person) and "
+        f"{' of '.join([comparisons, *of])}: {trials[True]:,} mated (of the same person) and "
         f"{trials[False]:,} non-mated (of two different people)."
     )
 
@@ -122,7 +127,7 @@ def _many_ratios(ratios: list[dict[str, Any]], grouping: str) -> Markup:
 
 
 def _misses(view: Verify, grouping: str, threshold: float) -> list[Markup]:
-    """False non-match rates of the groups that have an interval."""
+    """False non-match rates of the groups side by side."""
     found = [(name, view.within("fnmr", grouping, name, threshold)) for name in view.names(grouping)]
     text = "The false non-match rate by {}{} was {}. {}"
     return _side_by_side(text, grouping, found, "within")
@@ -132,8 +137,8 @@ def identify_sentences(view: Identify) -> list[Finding]:
     """What an identification run shows, by threshold."""
     first = min(view.ranks)
     miss = view.estimate("fnir", ALL, OVERALL, None, first)
-    text = "The mate was not at rank {} or better for {} of mated searches; FPIR is 100% by construction."
-    investigation: Finding = ("Without a threshold", [Markup(text).format(first, rate_phrase(miss))])
+    text = "The mate was not at rank {} or better for {} of mated searches; {}."
+    investigation: Finding = ("Without a threshold", [Markup(text).format(first, rate_phrase(miss), view.full_lists())])
     at = [(parts.at_threshold(view.results, t), _identify_at(view, t)) for t in view.results["thresholds"]]
     return [*at, investigation]
 
@@ -160,23 +165,28 @@ def _identify_at(view: Identify, threshold: float) -> list[Markup]:
 
 
 def _side_by_side(text: str, grouping: str, found: list[tuple[str, dict[str, Any]]], word: str) -> list[Markup]:
-    """Rates of groups in one sentence, if two or more have an interval; of many, the lowest and the highest."""
-    known = [(name, e) for name, e in found if e["value"] and e["low"] is not None]
+    """Rates of groups in one sentence, if two or more have an interval; of many, the lowest and the highest.
+
+    A group without an error has an interval from 0 and counts as any other.
+    """
+    known = [(name, e) for name, e in found if e["value"] is not None and e["low"] is not None]
     if len(known) < 2:
         return []
-    of_many = ""
+    left_out = [name for name, e in found if e["value"] is None or e["low"] is None]
+    of_many, which = "", "The"
+    # On a line, intervals that overlap two by two have a point in common.
     overlap = max(e["low"] for _, e in known) <= min(e["high"] for _, e in known)
     if len(known) > MAX_NAMED:
-        known.sort(key=lambda pair: float(pair[1]["value"]))
-        of_many = f", lowest and highest of {len(known)} groups,"
+        known.sort(key=lambda pair: (float(pair[1]["value"]), float(pair[1]["high"])))
+        of_many, which = f", lowest and highest of {len(known)} groups,", f"All {len(known)}"
         known = [known[0], known[-1]]
     rates = [Markup("{} {} {}").format(rate_phrase(e), word, name) for name, e in known]
-    ending = "The intervals overlap; " if overlap else "Not all intervals overlap; "
-    return [
-        Markup(text).format(
-            words.grouping(grouping), of_many, Markup("; ").join(rates), ending + "no ratio was estimated."
-        )
-    ]
+    ending = f"{which} intervals overlap; no ratio was estimated."
+    if not overlap:
+        ending = "Not all intervals overlap; no ratio was estimated."
+    if left_out:
+        ending += f" Left out, without an interval: {words.listed(left_out)}."
+    return [Markup(text).format(words.grouping(grouping), of_many, Markup("; ").join(rates), ending)]
 
 
 def latency_sentences(view: Latency) -> list[Finding]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from frbench.metrics import Failed
+from frbench.metrics import Failed, knows_people
 from frbench.plan import ALL
 from frbench.report import charts, parts, words
 from frbench.report.charts import Series
@@ -249,7 +249,7 @@ class Verify:
         ends = bin_ends([h for found in picked.values() for _, _, h in found], axis)
         domain = (float(axis[ends[0]]), float(axis[ends[-1]]))
         thresholds = [float(t) for t in self.results["thresholds"]]
-        lines = f" Dashed lines: {words.listed([words.score(t) for t in thresholds])}." if thresholds else ""
+        lines = f" Dashed lines: {words.listed([words.exact(t) for t in thresholds])}." if thresholds else ""
         for mated, found in picked.items():
             drawn = [
                 Series(label, EVERYTHING if group == ALL else self.palette[grouping, group], share_rows(h, axis, ends))
@@ -260,6 +260,8 @@ class Verify:
                 continue
             kind = "Mated" if mated else "Non-mated"
             whose = "of the same person" if mated else "of two different people, within each group"
+            if not knows_people(self.tally):
+                whose = f"listed as {kind.lower()}"
             alt = f"Histogram of the scores of {kind.lower()} comparisons for {words.listed([s.name for s in drawn])}."
             left_out = [label for label, _, h in found if h.trials - h.unscored < MIN_CHART_TRIALS]
             yield Figure(
@@ -294,8 +296,7 @@ def pair_name(a: str, b: str) -> str:
 
 def _two(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
     cell = rate_cell(estimate, exponent=exponent)
-    people = estimate["n_subjects"]
-    return cell, CountCell(cell.share, "" if people is None else words.people(people))
+    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))
 
 
 def _power(i: int) -> str:

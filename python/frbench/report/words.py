@@ -89,6 +89,11 @@ def score(value: float) -> str:
     return f"{value:.4f}".replace("-", MINUS)
 
 
+def exact(value: float) -> str:
+    """A threshold with nine digits, which tell any float32 from its neighbours."""
+    return f"{value:.9g}"
+
+
 def nanoseconds(value: float) -> str:
     """A time in the unit that suits it: 344 µs."""
     for scale, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
@@ -112,9 +117,9 @@ def reason(text: str) -> str:
     return re.sub(r"(?<![\w.])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", text)
 
 
-def people(n: int) -> str:
-    """1 person, 2 people."""
-    return plural(n, "person", "people")
+def people(n: int | None) -> str:
+    """1 person, 2 people; nothing where they are not known."""
+    return "" if n is None else plural(n, "person", "people")
 
 
 def target(at: str) -> str:
