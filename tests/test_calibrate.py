@@ -159,12 +159,18 @@ def test_scores_of_duplicates_leave_a_threshold_above_one():
         assert point.k == 0
 
 
-def test_a_rate_of_one_accepts_every_score():
-    """The smallest threshold of all lies below every cosine, and accepts all trials."""
-    [point] = points([-1 - 2**-23, 0.2], "1")
+def test_a_rate_of_one_is_met_by_the_lowest_threshold():
+    """No threshold lies below -1, and at -1 every cosine is accepted but for its last rounding."""
+    [point] = points([-1 - 2**-23, -1.0, 0.2], "1")
 
-    assert point.threshold < -1 - 2**-23
+    assert point.threshold == -1
     assert point.k == 2
+
+
+def test_a_rate_with_a_huge_exponent_is_refused_at_once():
+    """Nobody waits for a number with a hundred million digits."""
+    with pytest.raises(InputError, match="not above 0"):
+        parse_targets("fmr=1e-99999999", ["fmr"])
 
 
 def test_a_calibrated_threshold_gives_the_same_count_in_the_tally():

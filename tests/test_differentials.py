@@ -29,7 +29,7 @@ def two_rates(errors_f: np.ndarray, n_f: np.ndarray, errors_m: np.ndarray, n_m: 
         columns=("sex",),
         groups=(("f",), ("m",)),
         cells=(Cell(False, 0, 0), Cell(False, 1, 1)),
-        subjects=(*rows, tuple(map(sum, zip(*rows, strict=True)))),
+        subjects=worlds.parties(*rows),
         n_blocks=b,
     )
     return worlds.tally_of(plan, blocks.sum(axis=0), blocks)

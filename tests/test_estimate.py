@@ -220,7 +220,7 @@ def world_of_known_truth(random: np.random.Generator, mean: float, spread: float
     total = np.zeros((2, 3))
     total[0] = [non_mated.sum() - accepted.sum(), accepted.sum(), 0]
     total[1] = [rejected.sum(), (n_mated - rejected).sum(), 0]
-    subjects = ((N_SUBJECTS // N_BLOCKS,) * N_BLOCKS,) * 2
+    subjects = worlds.parties((N_SUBJECTS // N_BLOCKS,) * N_BLOCKS)
     plan = worlds.small_plan(subjects=subjects, mated_subjects=subjects, edges=(THRESHOLD,), n_blocks=N_BLOCKS)
     return worlds.tally_of(plan, total, blocks)
 

@@ -255,6 +255,7 @@ def test_the_plan_says_how_large_the_gallery_is():
         "gallery": 4,
         "gallery_subjects": 4,
         "gallery_failed": 0,
+        "n_subjects": len(set(task.probes.subject_ids)),
         "k": 4,
         "ranks": [1, 4],
     }

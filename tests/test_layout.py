@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,12 +53,25 @@ def test_all_mated_pairs_lie_in_one_block(world: worlds.World):
     layout = world.layout
     found = []
     for block in range(world.n_blocks):
-        a, b = layout.mated_pairs(block)
-        found += [tuple(sorted(pair)) for pair in zip(layout.order[a], layout.order[b], strict=True)]
+        for a, b in layout.mated_pairs(block):
+            found += [tuple(sorted(pair)) for pair in zip(layout.order[a], layout.order[b], strict=True)]
 
     assert sorted(found) == [
         (i, j) for i, j, mated, score in worlds.pairs(world.templates) if mated and score is not None
     ]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 10])
+def test_mated_pairs_come_in_bounded_parts(monkeypatch: pytest.MonkeyPatch, at_once: int):
+    """A person with many templates does not fill the memory: parts hold few pairs more than asked, and each once."""
+    monkeypatch.setattr("frbench.layout.PAIRS_AT_ONCE", at_once)
+    n = 9
+    layout = Layout.of(worlds.templates(np.ones((n, 1)), ["ann"] * n), (), 1)
+
+    parts = [list(zip(a, b, strict=True)) for a, b in layout.mated_pairs(0)]
+
+    assert sorted(tuple(sorted(pair)) for part in parts for pair in part) == list(combinations(range(n), 2))
+    assert max(map(len, parts)) <= at_once + n
 
 
 @given(worlds.random_worlds())
@@ -98,13 +113,14 @@ def test_a_subject_with_two_labels_has_mated_pairs_across_groups():
     }
 
 
-def test_a_subject_of_two_groups_counts_in_both_and_once_overall():
-    """Subjects by group: ann has both labels, bea one; the last row counts each once."""
-    layout = worlds.several_mates().layout
-    table = np.array(layout.subjects_by_block(np.arange(5)))
+def test_a_subject_of_two_groups_is_one_party():
+    """Ann has rows of both labels and mated pairs of all kinds, bea one row of one label and no mate."""
+    plan = worlds.several_mates().plan
+    no, yes = range(2)
 
-    assert layout.groups == (("no",), ("yes",))
-    assert table.sum(axis=1).tolist() == [2, 1, 2]
+    assert plan.groups == (("no",), ("yes",))
+    assert {party.pairs: sum(party.blocks) for party in plan.subjects} == {((no, no),): 1, ((no, no), (yes, yes)): 1}
+    assert {party.pairs: sum(party.blocks) for party in plan.mated_subjects} == {((no, no), (no, yes), (yes, yes)): 1}
 
 
 def test_rows_without_subjects_cannot_be_arranged():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -14,12 +15,18 @@ from scipy import stats
 
 import worlds
 from frbench import metrics
+from frbench.differentials import fmr_ratio
+from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.estimate import Estimate
 from frbench.latency import nanosecond_axis
+from frbench.layout import Layout
 from frbench.metrics import det, fmr, fnir, fnmr, fpir, mean_ns, quantile, rank_hits
 from frbench.plan import Cell
-from frbench.tally import Histogram
+from frbench.run import sweep
+from frbench.tally import Histogram, Tally
+from frbench.templates import Source
+from frbench.verify import PairList, Pairs
 
 SEX = ("sex",)
 
@@ -307,3 +314,75 @@ def test_mated_comparisons_between_groups_have_no_more_subjects_than_the_smaller
     estimate = fnmr(worlds.several_mates().tally, 0.5, grouping=("mask",), group=("yes", "no"))
 
     assert estimate.n_subjects == 1
+
+
+@pytest.mark.parametrize("failed", ["reject", "exclude", "accept"])
+def test_a_ratio_is_the_ratio_of_the_rates_beside_it(failed: str):
+    """Whatever becomes of failed templates, FMR f / FMR m is the printed ratio."""
+    tally = worlds.two_groups().tally
+    f, m = (fmr(tally, 0.5, grouping=("sex",), group=(g, g), failed=failed) for g in "fm")
+
+    ratio = fmr_ratio(tally, 0.5, ("f", "f"), ("m", "m"), grouping=("sex",), failed=failed)
+
+    assert ratio.value == pytest.approx(f.value / m.value, rel=1e-15)
+    assert (ratio.k, ratio.n) == ((f.k, m.k), (f.n, m.n))
+
+
+def test_another_column_does_not_change_the_people_of_a_group():
+    """Two of the three have photographs with and without a mask: they are two women whatever else is counted."""
+    found = worlds.templates(
+        np.eye(6), list("aabbcc"), sex=["f"] * 4 + ["m"] * 2, mask=["yes", "no", "yes", "no", "no", "no"]
+    )
+    alone, beside = (worlds.World(found, columns).tally for columns in (("sex",), ("sex", "mask")))
+
+    assert fmr(alone, 0.5, grouping=("sex",), group=("f", "f")) == fmr(beside, 0.5, grouping=("sex",), group=("f", "f"))
+    assert fmr(beside, 0.5, grouping=("sex",), group=("f", "f")).n_subjects == 2
+
+
+def test_people_on_both_sides_are_not_independent_of_themselves():
+    """Three people with both masks: at most one pair of them shares nobody, though three stand on each side."""
+    found = worlds.templates(np.eye(6), list("aabbcc"), mask=["yes", "no"] * 3)
+    tally = worlds.World(found, ("mask",)).tally
+
+    estimate = fmr(tally, 0.5, grouping=("mask",), group=("yes", "no"))
+
+    assert (estimate.k, estimate.n, estimate.n_effective) == (0, 6, 1)
+
+
+def test_listed_pairs_with_one_person_in_all_are_one_independent_trial():
+    """A star of one template against three others bounds nothing better than one comparison does."""
+    found = worlds.templates(np.eye(4), list("abcd"))
+    listed = PairList(found, np.zeros(3, np.int64), np.arange(1, 4), np.zeros(3, bool), Source("p", "", 3))
+    estimate = fmr(pairs_tally(listed), 0.5)
+
+    assert (estimate.k, estimate.n, estimate.n_effective) == (0, 3, 1)
+    assert estimate.high == pytest.approx(0.95)
+
+
+def test_a_list_that_does_not_know_people_has_no_intervals():
+    """Without labels nobody knows which templates are of one person, and so how much the trials share."""
+    found = replace(worlds.templates(np.eye(4), list("abcd")), subject_ids=None)
+    listed = PairList(found, np.array([0, 1]), np.array([2, 3]), np.array([False, True]), Source("p", "", 2))
+    tally = pairs_tally(listed)
+
+    for estimate in (fmr(tally, 0.5), fnmr(tally, 0.5)):
+        assert estimate.value is not None
+        assert (estimate.low, estimate.high, estimate.n_subjects) == (None, None, None)
+        assert "give --labels" in estimate.reason
+
+
+def test_excluded_failures_leave_no_bound_at_zero_errors():
+    """The people of excluded templates may be the ones that would have erred, and cannot be counted."""
+    estimate = fmr(worlds.two_groups().tally, 0.75, grouping=("sex",), group=("m", "m"), failed="exclude")
+
+    assert (estimate.k, estimate.low, estimate.high) == (0, None, None)
+    assert "excluded" in estimate.reason
+
+
+def pairs_tally(listed: PairList) -> Tally:
+    """A list of pairs, counted by the oracle."""
+    found = listed.templates
+    known = found if found.subject_ids is not None else found.with_subjects(found.template_ids)
+    counter = Pairs(listed, Layout.of(known, (), 4), ReferenceEngine())
+    plan = counter.plan((0.5,))
+    return sweep(plan, lambda tile: counter.count(plan, tile))

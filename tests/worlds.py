@@ -18,7 +18,7 @@ from frbench.engines import Engine, reference
 from frbench.engines.reference import ReferenceEngine
 from frbench.identify import Identification
 from frbench.layout import Layout
-from frbench.plan import Cell, Plan, Tile
+from frbench.plan import Cell, Party, Plan, Tile
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -221,9 +221,14 @@ def searches(draw: st.DrawFn, *, max_n: int = 30) -> Identification:
     )
 
 
+def parties(*rows: Sequence[int]) -> tuple[Party, ...]:
+    """Subjects of one group each: for group number i, how many of them each block holds."""
+    return tuple(Party(((i, i),), tuple(row)) for i, row in enumerate(rows))
+
+
 def small_plan(*, inputs: str = "two", edges: tuple[float, ...] = (0.5,), n_blocks: int = 32, **fields: Any) -> Plan:
     """A plan of one group with a non-mated and a mated cell, whose declared trials nobody checks."""
-    ones = ((1,) * n_blocks,) * 2
+    ones = parties((1,) * n_blocks)
     values = {
         "kind": "verify",
         "columns": (),

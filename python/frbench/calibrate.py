@@ -54,14 +54,18 @@ def parse_targets(text: str, metrics: Sequence[str]) -> list[Target]:
         expected = " or ".join(f"{m}=1e-3" for m in metrics)
         if metric not in metrics:
             raise InputError(f"--at '{text}': '{item}' does not name a rate that can be set here, expected {expected}")
-        try:
-            rate = Fraction(value.strip())
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if not 0 < rate <= 1:
+        if not _is_rate(value.strip()):
             raise InputError(f"--at '{text}': rate '{value}' is not above 0 and at most 1, expected {expected}")
         targets.append(Target(metric, value.strip()))
     return targets
+
+
+def _is_rate(text: str) -> bool:
+    """Whether `text` is a number above 0 and at most 1; the float is asked first, a huge exponent costs it nothing."""
+    try:
+        return 0 < float(text) <= 1 and 0 < Fraction(text) <= 1
+    except (ValueError, ZeroDivisionError):
+        return False
 
 
 def operating_points(
@@ -99,8 +103,8 @@ def _refusal(target: Target, n: int) -> str:
 
 def smallest_thresholds(tail: Tail, allowed: Sequence[int]) -> list[tuple[float, int]]:
     """For each number of trials allowed, the smallest float32 T with at most that many at or above it, and how many."""
-    # Cosines of float32 unit rows stay within a few units in the last place of [-1, 1].
-    lowest, highest = _ordinal(np.float32(-1.001)), _ordinal(np.float32(1.001))
+    # Cosines of float32 unit rows exceed 1 by a few units in the last place; nothing below -1 is a threshold.
+    lowest, highest = _ordinal(np.float32(-1)) - 1, _ordinal(np.float32(1.001))
     brackets = [(lowest, highest)] * len(allowed)
     cuts = np.array([_ordinal(x) for x in np.linspace(-1, 1, EDGES_A_PASS, dtype=np.float32)])
     counted = {highest: 0}

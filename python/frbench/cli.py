@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -31,6 +32,9 @@ DEMO_REQUESTS = 520
 def main() -> NoReturn:
     """Runs the command and exits: 0, 2 for a mistake in the input, 130 when interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app.main(standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -65,7 +69,7 @@ def app() -> None:
     their numerators, denominators and intervals, and latency, by group.
 
     \b
-    Start with:  frbench demo
+    Start with:  frbench demo   (in the repository, which has the example templates)
     Then:        frbench verify templates.npy --labels labels.csv --group sex --at fmr=1e-3,1e-4
     """
 
@@ -153,7 +157,7 @@ PATH = click.Path(path_type=Path)
 @app.command(short_help="Compare all pairs, 1:1: FMR and FNMR by group.")
 @click.argument("templates", type=PATH)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
-@click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated][, fold].")
+@click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated].")
 @click.option(
     "--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
     help="Comparisons with a failed template: rejected, out of the denominators, or accepted.",
@@ -208,7 +212,7 @@ def identify_command(k: int | None, ranks: tuple[int, ...], **given: Any) -> Non
         probes,
         options,
         k=min(identify.DEFAULT_K, len(gallery)) if k is None else k,
-        ranks=ranks or identify.DEFAULT_RANKS,
+        ranks=_with_rank_1(ranks) or identify.DEFAULT_RANKS,
         progress=_progress(given),
     )
     _show(section, options, given)
@@ -294,8 +298,8 @@ def report_command(runs: tuple[Path, ...], out: Path, title: str) -> None:
     """Write one page from finished RUNS (run directories)."""
     sections = [
         report.Section(
-            files.read_json(run / "results.json"),
-            files.read_json(run / "manifest.json"),
+            files.read_json(run / "results.json", schema="frbench.results"),
+            files.read_json(run / "manifest.json", schema="frbench.manifest"),
             files.load_tally(run / "tally.safetensors"),
         )
         for run in runs
@@ -364,6 +368,11 @@ def _gallery_and_probes(given: dict[str, Any]) -> tuple[Templates, Templates]:
     if wanted is None:
         wanted = 0 if read.subject_ids is None else len(set(read.subject_ids)) // 5
     return identify.split_first_per_subject(read, wanted)
+
+
+def _with_rank_1(ranks: tuple[int, ...]) -> tuple[int, ...]:
+    """Rank 1 is always counted; results have a field for it."""
+    return ranks if not ranks or ranks[0] <= 1 else (1, *ranks)
 
 
 def _latency_task(

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def write(path: Path, content: bytes | str) -> None:
     OutputError : it cannot be written; what was there before is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
+    if path.is_dir() or not path.name:
+        raise OutputError(f"cannot write {path}: it is a directory, expected a file name")
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
@@ -65,7 +68,40 @@ def write(path: Path, content: bytes | str) -> None:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {_reason(error)}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Removes files that may not be there.
+
+    Raises
+    ------
+    OutputError : one is there and cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {_reason(error)}") from error
+
+
+def remove_torn(directory: Path) -> None:
+    """Removes what processes that are no more were writing to `directory` when they were killed."""
+    for path in directory.glob(".*.partial"):
+        pid = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            remove([path])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -74,17 +110,19 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`.
+def read_json(path: Path, *, schema: str | None = None) -> dict[str, Any]:
+    """The JSON object in `path`, whose entry `schema` must be the one given.
 
     Raises
     ------
-    FormatError : missing or not JSON.
+    FormatError : missing, not a JSON object, or of another schema.
     """
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
+        values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise FormatError(f"{path} is not a file of a frbench run: {error}") from error
+    if not isinstance(values, dict) or (schema is not None and values.get("schema") != schema):
+        raise FormatError(f"{path} is not a file of a frbench run, expected a JSON object of {schema or 'frbench'}")
     return values
 
 

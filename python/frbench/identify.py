@@ -18,7 +18,7 @@ from frbench.candidates import Candidates, concatenate
 from frbench.engines import Engine
 from frbench.errors import FormatError, InputError
 from frbench.layout import Ints, Layout, subjects_of
-from frbench.plan import DEFAULT_BLOCKS, Cell, Plan, digest_of
+from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, Cell, Plan, digest_of
 from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -70,6 +70,8 @@ class Identification:
         subjects_of(self.probes)
         if self.gallery.dimension != self.probes.dimension:
             raise InputError(f"probes have dimension {self.probes.dimension}, the gallery has {self.gallery.dimension}")
+        if not 1 <= self.n_blocks <= MAX_BLOCKS:
+            raise InputError(f"number of blocks is {self.n_blocks}, expected 1 to {MAX_BLOCKS}")
         if not 1 <= self.k <= len(self.gallery):
             raise InputError(f"k is {self.k}, expected 1 to {len(self.gallery)}, the size of the gallery")
         if not self.ranks or min(self.ranks) < 1 or any(a >= b for a, b in pairwise(self.ranks)):
@@ -117,6 +119,7 @@ class Identification:
             "gallery": len(self.gallery),
             "gallery_subjects": len(np.unique(subjects_of(self.gallery))),
             "gallery_failed": int(self.gallery.failed.sum()),
+            "n_subjects": int(layout.subject.max()) + 1,
             "k": self.k,
             "ranks": list(self.ranks),
         }
@@ -128,8 +131,8 @@ class Identification:
             groups=layout.groups,
             cells=tuple(cells),
             trials=tuple(trials),
-            subjects=layout.subjects_by_block(np.flatnonzero(~mated)),
-            mated_subjects=layout.subjects_by_block(np.flatnonzero(mated)),
+            subjects=layout.parties(np.flatnonzero(~mated)),
+            mated_subjects=layout.parties(np.flatnonzero(mated)),
             n_blocks=self.n_blocks,
             details=details,
         )

@@ -144,11 +144,10 @@ def run_verify(
         failed=failed,
     )
     sources = list(templates.sources) + ([pairs.source] if pairs else [])
+    more = {"failed": failed, "labels_joined_by": {"templates": templates.joined_by}}
     section = report.Section(
         found,
-        _manifest(
-            options, sources, engine.describe(), plan, clock, {"labels_joined_by": {"templates": templates.joined_by}}
-        ),
+        _manifest(options, sources, engine.describe(), plan, clock, more),
         tally,
     )
     _write(options, section, "1:1 verification", checkpoint)
@@ -174,7 +173,11 @@ def run_identify(
         tally, thresholds=options.all_thresholds(points), groupings=options.groupings, points=points
     )
     sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-    joined = {"labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by}}
+    joined = {
+        "k": k,
+        "ranks": list(ranks),
+        "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
+    }
     section = report.Section(found, _manifest(options, sources, engine.describe(), plan, clock, joined), tally)
     files.save_candidates(candidates, options.out / "candidates.safetensors")
     _write(options, section, "1:N identification", checkpoint)
@@ -317,7 +320,12 @@ def _manifest(
 
 
 def _write(options: Options, section: report.Section, title: str, checkpoint: Checkpoint | None) -> None:
-    """Writes the files of a run, and only then forgets the checkpoints."""
+    """Writes the files of a run, results last, and only then forgets the checkpoints.
+
+    Files of an earlier run in the same directory go first, so that two runs are never mixed.
+    """
+    candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
+    files.remove(options.out / name for name in ("results.json", "report.html", *candidates))
     files.save_tally(section.tally, options.out / "tally.safetensors")
     files.write_json(options.out / "manifest.json", section.manifest)
     if options.with_report:

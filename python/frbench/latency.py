@@ -62,6 +62,8 @@ class LatencyTask:
             raise InputError(f"k is {self.k}, expected 1 to {len(self.gallery)}, the size of the gallery")
         if self.requests < 1 or not self.batches or min(self.batches) < 1:
             raise InputError("requests and batch sizes must be at least 1")
+        if self.probes.failed.all():
+            raise InputError("no probe can be searched: every one is NaN, infinite or zero, or there is none")
         if self.gallery.dimension != self.probes.dimension:
             raise InputError(f"probes have dimension {self.probes.dimension}, the gallery has {self.gallery.dimension}")
 
@@ -74,13 +76,14 @@ class LatencyTask:
             "k": self.k,
             "batches": list(self.batches),
             "threads": self.threads,
+            "probes": [len(_scored(layout, g)) for g in range(len(layout.groups))],
             "isa": CpuEngine(isa=self.isa).isa,
             "timer": TIMER,
             "warm_up": WARM_UP,
         }
         groups, parts = range(len(layout.groups)), range(len(self.batches))
         cells = tuple(Cell(False, g, g, part) for g in groups for part in parts)
-        subjects = layout.subjects_by_block(np.flatnonzero(~self.probes.failed))
+        subjects = layout.parties(np.flatnonzero(~self.probes.failed))
         return Plan(
             kind="latency",
             inputs=digest_of(self.gallery.digest, self.probes.digest, layout.group, self.hardware),

@@ -6,7 +6,8 @@ out of the rows and kept in the numbers: every count of trials here is independe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
-from frbench.plan import DEFAULT_BLOCKS, OVERALL, UNLABELLED, Cell, Plan, Tile, blocks_of, digest_of
+from frbench.plan import DEFAULT_BLOCKS, OVERALL, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]
+
+PAIRS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,6 @@ class Layout:
     @classmethod
     def of(cls, templates: Templates, columns: Sequence[str], n_blocks: int = DEFAULT_BLOCKS) -> Layout:
         """The layout of `templates` by the finest groups of the label `columns`."""
-        if n_blocks < 1:
-            raise InputError(f"number of blocks is {n_blocks}, expected at least 1")
         subjects = subjects_of(templates)
         _, subject = np.unique(subjects, return_inverse=True)
         groups, group = finest_groups(templates, columns)
@@ -65,30 +66,48 @@ class Layout:
         """(n_blocks + 1,) first position in `order` of each block."""
         return np.searchsorted(self.block[self.order], np.arange(self.n_blocks + 1)).astype(np.int64)
 
-    def subjects_by_block(self, rows: Ints) -> tuple[tuple[int, ...], ...]:
-        """(group + 1, block) number of subjects of `rows`; the last row counts each once, whatever its groups."""
-        table = np.zeros((len(self.groups) + 1, self.n_blocks), dtype=np.int64)
-        _, first = np.unique(np.stack([self.group[rows], self.subject[rows]]), axis=1, return_index=True)
-        np.add.at(table, (self.group[rows[first]], self.block[rows[first]]), 1)
-        _, first = np.unique(self.subject[rows], return_index=True)
-        np.add.at(table[-1], self.block[rows[first]], 1)
-        return tuple(tuple(map(int, row)) for row in table)
+    @cached_property
+    def block_of_subject(self) -> Ints:
+        """Block of each subject number."""
+        blocks = np.zeros(self.subject.max() + 1, dtype=np.int64)
+        blocks[self.subject] = self.block
+        return blocks
 
-    def mated_pairs(self, block: int) -> tuple[Ints, Ints]:
-        """Positions in `order` of both rows of every scored mated pair of `block`."""
+    def parties(self, rows: Ints) -> tuple[Party, ...]:
+        """The subjects of `rows`, by the groups of these rows."""
+        return self.parties_of_pairs(self.subject[rows], self.group[rows], self.group[rows])
+
+    def parties_of_pairs(self, subject: Ints, group_a: Ints, group_b: Ints) -> tuple[Party, ...]:
+        """The subjects of trials between two groups, one side or both theirs."""
+        trials = np.unique(np.stack([subject, group_a, group_b]), axis=1)
+        first = np.flatnonzero(np.diff(trials[0], prepend=-1))
+        n = np.diff(np.append(first, trials.shape[1]))
+        members: dict[tuple[tuple[int, int], ...], Ints] = defaultdict(lambda: np.zeros(self.n_blocks, np.int64))
+        alone = trials[:, first[n == 1]]
+        for a, b in np.unique(alone[1:], axis=1).T:
+            of_pair = alone[0, (alone[1] == a) & (alone[2] == b)]
+            members[((int(a), int(b)),)] += np.bincount(self.block_of_subject[of_pair], minlength=self.n_blocks)
+        for start, end in zip(first[n > 1], (first + n)[n > 1], strict=True):
+            pairs = tuple((int(a), int(b)) for a, b in trials[1:, start:end].T)
+            members[pairs][self.block_of_subject[trials[0, start]]] += 1
+        return tuple(Party(pairs, tuple(map(int, blocks))) for pairs, blocks in sorted(members.items()))
+
+    def mated_pairs(self, block: int) -> Iterator[tuple[Ints, Ints]]:
+        """Positions in `order` of both rows of every scored mated pair of `block`, a bounded number at a time."""
         start, end = self.start[block], self.start[block + 1]
         subject = self.subject[self.order[start:end]]
-        by_subject = np.argsort(subject, kind="stable")
+        by_subject = start + np.argsort(subject, kind="stable")
         sizes = np.unique(subject, return_counts=True)[1]
-        first = start + np.cumsum(sizes) - sizes
-        a, b = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for size in np.unique(sizes[sizes > 1]):
-            i, j = np.triu_indices(int(size), k=1)
-            base = first[sizes == size][:, None]
-            a.append((base + i).ravel())
-            b.append((base + j).ravel())
-        at, to = np.concatenate(a), np.concatenate(b)
-        return start + by_subject[at - start], start + by_subject[to - start]
+        first = np.cumsum(sizes) - sizes
+        # Row number r of a subject is paired with the rows of that subject before it.
+        before = np.arange(len(subject)) - np.repeat(first, sizes)
+        part = np.cumsum(before) // PAIRS_AT_ONCE
+        for rows in np.split(np.arange(len(subject)), np.flatnonzero(np.diff(part)) + 1):
+            n = before[rows]
+            later = np.repeat(rows, n)
+            earlier = later - np.repeat(n, n) + np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+            if len(later):
+                yield by_subject[earlier], by_subject[later]
 
     def trials(self, tile: Tile, *, scored: bool) -> tuple[Ints, Ints]:
         """(g, g) numbers of non-mated and of mated pairs of the tile, upper triangle; all rows or scored ones."""
@@ -122,15 +141,21 @@ class Layout:
             groups=self.groups,
             cells=tuple(Cell(m, int(a), int(b)) for m, a, b in table),
             trials=tuple(int(n) for n in table.values()),
-            subjects=self.subjects_by_block(np.arange(len(self.templates))),
-            mated_subjects=self.subjects_by_block(self._rows_with_a_mate()),
+            subjects=self.parties(np.arange(len(self.templates))),
+            mated_subjects=self._mated_parties(),
             n_blocks=self.n_blocks,
             keeps_blocks=keeps_blocks,
+            details={"n_subjects": int(self.subject.max()) + 1},
         )
 
-    def _rows_with_a_mate(self) -> Ints:
-        """Rows whose subject has another row."""
-        return np.flatnonzero(np.bincount(self.subject)[self.subject] > 1)
+    def _mated_parties(self) -> tuple[Party, ...]:
+        """Subjects with two rows, by the groups of every two of them."""
+        (subject, group), n = np.unique(np.stack([self.subject, self.group]), axis=1, return_counts=True)
+        several = n > 1
+        trials = [(subject[several], group[several], group[several])]
+        for same, apart in _neighbours(subject, len(self.groups)):
+            trials.append((subject[same], group[same], group[same + apart]))
+        return self.parties_of_pairs(*(np.concatenate(column) for column in zip(*trials, strict=True)))
 
     def _rows_by_block(self, scored: bool) -> Ints:
         return self._scored_rows if scored else self._all_rows
@@ -168,13 +193,18 @@ class Layout:
         )
         block = self.block[rows[first]]
         np.add.at(table, (block, keys[1], keys[1]), n * (n - 1) // 2)
-        # A subject's groups are neighbours in `keys`: pairs across groups lie one, two, ... places apart.
-        for apart in range(1, g):
-            same = np.flatnonzero(keys[0][apart:] == keys[0][:-apart])
-            if not len(same):
-                break
+        for same, apart in _neighbours(keys[0], g):
             np.add.at(table, (block[same], keys[1][same], keys[1][same + apart]), n[same] * n[same + apart])
         return table
+
+
+def _neighbours(subject: Ints, n_groups: int) -> Iterator[tuple[Ints, int]]:
+    """Places of a sorted list whose subject stands again `apart` places later: its groups, two by two."""
+    for apart in range(1, n_groups):
+        same = np.flatnonzero(subject[apart:] == subject[:-apart])
+        if not len(same):
+            return
+        yield same, apart
 
 
 def subjects_of(templates: Templates) -> NDArray[np.object_]:

@@ -27,6 +27,7 @@ from frbench.tally import Histogram, Tally
 Failed = Literal["reject", "exclude", "accept"]
 FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
 Pair = tuple[str, str]
+UNKNOWN_PEOPLE = "interval not estimable: people are not known; give --labels"
 
 
 def fmr(
@@ -54,16 +55,12 @@ def fmr(
 
     Source: ISO/IEC 2382-37, false match rate.
     """
-    histogram = tally.pick(mated=False, grouping=grouping, groups=group)
-    independent, subjects = _pairs_of_subjects(tally, grouping, group)
     return _share(
-        histogram,
+        tally.pick(mated=False, grouping=grouping, groups=group),
         tally.edge(threshold),
         errors_below=False,
         failed=failed,
-        n_subjects=subjects,
-        n_independent=independent,
-        n_occupied=_occupied(tally, grouping, group, mated=False),
+        people=_people(tally, grouping, group, mated=False),
         what="non-mated comparisons",
     )
 
@@ -82,16 +79,12 @@ def fnmr(
 
     Source: ISO/IEC 2382-37, false non-match rate.
     """
-    histogram = tally.pick(mated=True, grouping=grouping, groups=group)
-    subjects = _subjects(tally, grouping, group, mated=True)
     return _share(
-        histogram,
+        tally.pick(mated=True, grouping=grouping, groups=group),
         tally.edge(threshold),
         errors_below=True,
         failed=failed,
-        n_subjects=subjects,
-        n_independent=subjects,
-        n_occupied=_occupied(tally, grouping, group, mated=True),
+        people=_people(tally, grouping, group, mated=True),
         what="mated comparisons",
     )
 
@@ -105,15 +98,12 @@ def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group:
     Source: NIST FRVT 1:N; ISO/IEC 19795-1, false positive identification rate.
     """
     pair = None if group is None else (group, group)
-    subjects = _subjects(tally, grouping, pair, mated=False)
     return _share(
         tally.pick(mated=False, grouping=grouping, groups=pair),
         tally.edge(threshold),
         errors_below=False,
         failed="reject",
-        n_subjects=subjects,
-        n_independent=subjects,
-        n_occupied=_occupied(tally, grouping, pair, mated=False),
+        people=_people(tally, grouping, pair, mated=False),
         what="non-mated searches",
     )
 
@@ -133,7 +123,7 @@ def fnir(
     Source: NIST FRVT 1:N; ISO/IEC 19795-1, false negative identification rate.
     """
     pair = None if group is None else (group, group)
-    subjects = _subjects(tally, grouping, pair, mated=True)
+    people = _people(tally, grouping, pair, mated=True) or _People(0, 0, 0)
     everything = tally.pick(mated=True, grouping=grouping, groups=pair)
     hits = tally.pick(mated=True, grouping=grouping, groups=pair, parts=_classes_within(tally, rank))
     first = -1 if threshold is None else tally.edge(threshold)
@@ -144,9 +134,9 @@ def fnir(
         everything.trials,
         n_touching - hit_touching,
         n_touching,
-        n_subjects=subjects,
-        n_independent=subjects,
-        n_occupied=_occupied(tally, grouping, pair, mated=True),
+        n_subjects=people.n,
+        n_independent=people.n_independent,
+        n_occupied=people.n_occupied,
         what="mated searches",
     )
 
@@ -194,38 +184,51 @@ def det(
     )
 
 
+@dataclass(frozen=True)
+class _People:
+    """Subjects behind a rate, trials of theirs that share none, and blocks that hold them; None if nobody knows."""
+
+    n: int
+    n_independent: int
+    n_occupied: int
+
+
+def errors(bins: NDArray[np.uint64], edge: int, *, errors_below: bool, failed: Failed) -> NDArray[np.int64]:
+    """Errors at edge number `edge` over the last axis of bins, under the policy for failed templates."""
+    wrong = bins[..., : edge + 1] if errors_below else bins[..., edge + 1 : -1]
+    wrong_failed = bins[..., -1] * np.uint64(failed == ("reject" if errors_below else "accept"))
+    total: NDArray[np.int64] = (wrong.sum(axis=-1) + wrong_failed).astype(np.int64)
+    return total
+
+
+def trials(bins: NDArray[np.uint64], *, failed: Failed) -> NDArray[np.int64]:
+    """Trials over the last axis of bins, under the policy for failed templates."""
+    kept = bins[..., :-1] if failed == "exclude" else bins
+    total: NDArray[np.int64] = kept.sum(axis=-1).astype(np.int64)
+    return total
+
+
 def _share(
-    histogram: Histogram,
-    edge: int,
-    *,
-    errors_below: bool,
-    failed: Failed,
-    n_subjects: int,
-    n_independent: int,
-    n_occupied: int,
-    what: str,
+    histogram: Histogram, edge: int, *, errors_below: bool, failed: Failed, people: _People | None, what: str
 ) -> Estimate:
-    def errors(bins: NDArray[np.uint64]) -> NDArray[np.int64]:
-        wrong = bins[..., : edge + 1] if errors_below else bins[..., edge + 1 : -1]
-        wrong_failed = bins[..., -1] * np.uint64(failed == ("reject" if errors_below else "accept"))
-        total: NDArray[np.int64] = (wrong.sum(axis=-1) + wrong_failed).astype(np.int64)
-        return total
-
-    def trials(bins: NDArray[np.uint64]) -> NDArray[np.int64]:
-        kept = bins[..., :-1] if failed == "exclude" else bins
-        total: NDArray[np.int64] = kept.sum(axis=-1).astype(np.int64)
-        return total
-
     if failed not in FAILED_POLICIES:
         raise InputError(f"policy for failed templates is '{failed}', expected one of: {', '.join(FAILED_POLICIES)}")
+    k = int(errors(histogram.bins, edge, errors_below=errors_below, failed=failed))
+    n = int(trials(histogram.bins, failed=failed))
+    if n and people is None:
+        return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
+    if n and k in (0, n) and failed == "exclude" and histogram.unscored:
+        reason = "interval not estimable: no bound at the end of the range where failed templates are excluded"
+        return Estimate(k / n, None, None, k, n, reason=reason)
+    people = people or _People(0, 0, 0)
     return rate(
-        int(errors(histogram.bins)),
-        int(trials(histogram.bins)),
-        errors(histogram.touching),
-        trials(histogram.touching),
-        n_subjects=n_subjects,
-        n_independent=n_independent,
-        n_occupied=n_occupied,
+        k,
+        n,
+        errors(histogram.touching, edge, errors_below=errors_below, failed=failed),
+        trials(histogram.touching, failed=failed),
+        n_subjects=people.n,
+        n_independent=people.n_independent,
+        n_occupied=people.n_occupied,
         what=what,
     )
 
@@ -237,24 +240,60 @@ def _classes_within(tally: Tally, rank: int) -> range:
     return range(ranks.index(rank) + 1)
 
 
-def _occupied(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
-    return min(tally.plan.n_occupied(grouping, name, mated=mated) for name in (group or (None,)))
+def knows_people(tally: Tally) -> bool:
+    """Whether the tally knows who took part; a list of pairs without labels does not."""
+    return bool(tally.plan.details.get("subjects_known", True))
 
 
-def _subjects(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> int:
-    names: set[str | None] = set(group or (None,))
-    if mated and len(names) > 1:
-        # Only subjects with rows in both groups have such comparisons.
-        return min(tally.plan.n_subjects(grouping, name, mated=True) for name in names)
-    return sum(tally.plan.n_subjects(grouping, name, mated=mated) for name in names)
+def occupied(tally: Tally, grouping: Sequence[str], name: str | None) -> int:
+    """Blocks with subjects of a group, or of any for None, that take part in non-mated trials."""
+    return int((_members(tally, grouping, name) > 0).sum())
 
 
-def _pairs_of_subjects(tally: Tally, grouping: Sequence[str], group: Pair | None) -> tuple[int, int]:
-    """Pairs that can be formed so that no subject is in two, and the number of subjects."""
-    subjects = _subjects(tally, grouping, group, mated=False)
-    if group is None or group[0] == group[1]:
-        return subjects // 2, subjects
-    return min(tally.plan.n_subjects(grouping, name, mated=False) for name in group), subjects
+def n_members(tally: Tally, grouping: Sequence[str], name: str | None) -> int:
+    """Subjects of a group, or all for None, that take part in non-mated trials."""
+    return int(_members(tally, grouping, name).sum())
+
+
+def _people(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> _People | None:
+    if not knows_people(tally):
+        return None
+    if mated:
+        # Only subjects with a trial between just these groups count.
+        blocks = tally.plan.subjects_of(grouping, lambda a, b: group is None or {a, b} == set(group), mated=True)
+        n = int(blocks.sum())
+        return _People(n, n, int((blocks > 0).sum()))
+    names: list[str | None] = [None] if group is None else list(group)
+    everybody = tally.plan.subjects_of(grouping, lambda a, _: group is None or a in group, mated=False)
+    n = int(everybody.sum())
+    fewest = min(occupied(tally, grouping, name) for name in names)
+    if tally.plan.kind == "identify":
+        return _People(n, n, fewest)
+    if tally.plan.kind == "pairs":
+        return _People(n, _listed_independent(tally, grouping, group), fewest)
+    # Everybody is compared with everybody: a side may have fewer people, and two sides may share some.
+    members = (n_members(tally, grouping, name) for name in names)
+    return _People(n, min(n // 2, *members), fewest)
+
+
+def _members(tally: Tally, grouping: Sequence[str], name: str | None) -> NDArray[np.int64]:
+    return tally.plan.subjects_of(grouping, lambda a, _: name is None or a == name, mated=False)
+
+
+def _listed_independent(tally: Tally, grouping: Sequence[str], group: Pair | None) -> int:
+    """Listed non-mated comparisons that share no subject: of the cell of `group` that has most of them."""
+    plan = tally.plan
+    if group is None:
+        return int(plan.details["independent_nonmated"])
+    names = plan.group_names(grouping)
+    return max(
+        (
+            n
+            for cell, n in zip(plan.cells, plan.details["independent"], strict=True)
+            if not cell.mated and {names[cell.group_a], names[cell.group_b]} == set(group)
+        ),
+        default=0,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -27,6 +27,8 @@ OVERALL = "overall"
 VERSION = 1
 DEFAULT_BLOCKS = 32
 MAX_TALLY_BYTES = 2 << 30
+MAX_BLOCKS = 1024
+MIN_STEP = 1e-6
 
 
 class Cell(NamedTuple):
@@ -39,6 +41,17 @@ class Cell(NamedTuple):
     group_a: int
     group_b: int
     part: int = 0
+
+
+class Party(NamedTuple):
+    """Subjects that take part in trials of the same groups, and how many of them each block holds.
+
+    pairs : (group, group) of both sides of a subject's trials; the same group twice where only one side is theirs.
+    A subject is in one party, so that parties add.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    blocks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -54,8 +67,7 @@ class Plan:
     cells : the kinds of trial that occur.
     trials : trials declared for each cell, failed templates included; those of cells that differ only in part
         stand at the first of them.
-    subjects, mated_subjects : (group + 1, block) subjects that take part in non-mated and in mated trials; the last
-        row is of all groups together.
+    subjects, mated_subjects : subjects that take part in non-mated and in mated trials.
     keeps_blocks : whether tallies keep the counts that touch each block, from which intervals come.
     details : what the kind of trial needs besides, as JSON values.
     """
@@ -67,8 +79,8 @@ class Plan:
     groups: tuple[tuple[str, ...], ...]
     cells: tuple[Cell, ...]
     trials: tuple[int, ...]
-    subjects: tuple[tuple[int, ...], ...]
-    mated_subjects: tuple[tuple[int, ...], ...]
+    subjects: tuple[Party, ...]
+    mated_subjects: tuple[Party, ...]
     n_blocks: int = DEFAULT_BLOCKS
     keeps_blocks: bool = True
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +90,7 @@ class Plan:
         if size > MAX_TALLY_BYTES:
             raise InputError(
                 f"a tally of {len(self.cells)} cells, {len(self.edges)} edges and {self.n_blocks} blocks takes "
-                f"{size / 2**30:.1f} GiB, at most 2 are kept; use fewer --group columns or a coarser --axis-step"
+                f"{size / 2**30:.1f} GiB, at most 2 are kept; run each --group on its own, or coarsen --axis-step"
             )
 
     @cached_property
@@ -142,8 +154,8 @@ class Plan:
                     "groups": tuple(map(tuple, values["groups"])),
                     "cells": tuple(Cell(*c) for c in values["cells"]),
                     "trials": tuple(values["trials"]),
-                    "subjects": tuple(map(tuple, values["subjects"])),
-                    "mated_subjects": tuple(map(tuple, values["mated_subjects"])),
+                    "subjects": tuple(map(_party, values["subjects"])),
+                    "mated_subjects": tuple(map(_party, values["mated_subjects"])),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -156,23 +168,22 @@ class Plan:
         columns = [self.columns.index(c) for c in grouping]
         return [name_of([group[c] for c in columns]) for group in self.groups]
 
-    def n_occupied(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> int:
-        """Blocks with subjects of a group, or of any group for None, that take part in mated or non-mated trials."""
-        return int((self._subjects_by_block(grouping, name, mated=mated) > 0).sum())
+    def subjects_of(
+        self, grouping: Sequence[str], accepts: Callable[[str, str], bool], *, mated: bool
+    ) -> NDArray[np.int64]:
+        """(n_blocks,) subjects with a trial between groups of `grouping` whose names `accepts` accepts, each once."""
+        names = self.group_names(grouping)
+        blocks = [
+            party.blocks
+            for party in (self.mated_subjects if mated else self.subjects)
+            if any(accepts(names[a], names[b]) for a, b in party.pairs)
+        ]
+        return np.asarray(np.reshape(blocks, (-1, self.n_blocks)).sum(axis=0), dtype=np.int64)
 
-    def n_subjects(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> int:
-        """Subjects of a group that take part in mated or non-mated trials; of all groups together for None.
 
-        A subject with rows in two of the finest groups of `name` counts in both.
-        """
-        return int(self._subjects_by_block(grouping, name, mated=mated).sum())
-
-    def _subjects_by_block(self, grouping: Sequence[str], name: str | None, *, mated: bool) -> NDArray[np.int64]:
-        table = np.asarray(self.mated_subjects if mated else self.subjects, dtype=np.int64)
-        if name is None:
-            return np.asarray(table[-1])
-        rows = [i for i, own in enumerate(self.group_names(grouping)) if own == name]
-        return np.asarray(table[rows].sum(axis=0))
+def _party(values: Any) -> Party:
+    pairs, blocks = values
+    return Party(tuple((a, b) for a, b in pairs), tuple(blocks))
 
 
 def name_of(values: Sequence[str]) -> str:
@@ -190,7 +201,14 @@ def digest_of(*parts: str | NDArray[Any]) -> str:
 
 
 def blocks_of(subjects: NDArray[Any], n_blocks: int) -> NDArray[np.int64]:
-    """(n,) block of each subject id: a hash of the id, the same on every machine and for every set of subjects."""
+    """(n,) block of each subject id: a hash of the id, the same on every machine and for every set of subjects.
+
+    Raises
+    ------
+    InputError : not 1 to 1,024 blocks.
+    """
+    if not 1 <= n_blocks <= MAX_BLOCKS:
+        raise InputError(f"number of blocks is {n_blocks}, expected 1 to {MAX_BLOCKS}")
     names, inverse = np.unique(subjects, return_inverse=True)
     hashes = (hashlib.blake2b(str(s).encode(), digest_size=8).digest() for s in names)
     block = np.fromiter((int.from_bytes(h, "little") % n_blocks for h in hashes), np.int64, len(names))
@@ -202,11 +220,13 @@ def score_axis(step: float, extra: Sequence[float] = ()) -> tuple[float, ...]:
 
     Raises
     ------
-    InputError : a step outside (0, 1], or an extra edge outside [-1, 1].
+    InputError : a step that is too small, above 1 or does not divide 2, or an extra edge outside [-1, 1].
     """
-    if not 0 < step <= 1:
-        raise InputError(f"axis step is {step}, expected more than 0 and at most 1")
+    if not MIN_STEP <= step <= 1:
+        raise InputError(f"axis step is {step}, expected {MIN_STEP:g} to 1")
     n = round(2 / step)
+    if abs(2 / step - n) > 1e-9 * n:
+        raise InputError(f"axis step is {step}, expected a step that divides 2, such as {2 / n:.6g}")
     # Dividing integers gives the decimal that a person would type: 0.9, not 0.9000000000000001.
     regular = {min(1.0, (2 * i - n) / n) for i in range(n + 1)}
     return tuple(sorted(regular | set(checked_thresholds(extra))))
@@ -221,6 +241,7 @@ def checked_thresholds(thresholds: Sequence[float]) -> list[float]:
     """
     values = [float(t) for t in thresholds]
     for value in values:
-        if not -1 <= value <= 1:
+        # The score of equal rows may exceed 1 by the rounding of their components, and a threshold may lie above it.
+        if not -1 <= value <= 1 + 1e-6:
             raise InputError(f"threshold {value} is outside [-1, 1], the range of a cosine score")
     return values

@@ -50,7 +50,7 @@ def verify_results(
             for grouping, pair in [((), None), *((g, p) for g in groupings if g for p in _pairs(tally, g))]
             for estimate in _verify_estimates(tally, threshold, grouping, pair, failed)
         ],
-        "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g)],
+        "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g, failed)],
     }
 
 
@@ -154,14 +154,14 @@ def _verify_estimates(
     return found
 
 
-def _ratios(tally: Tally, threshold: float, grouping: Grouping) -> list[dict[str, Any]]:
+def _ratios(tally: Tally, threshold: float, grouping: Grouping, failed: Failed) -> list[dict[str, Any]]:
     """FMR within each group over FMR within the group with most subjects."""
     names = _names(tally, grouping)
-    reference = max(names, key=lambda name: tally.plan.n_subjects(grouping, name, mated=False))
+    reference = max(names, key=lambda name: metrics.n_members(tally, grouping, name))
+    pairs = ((name, name) for name in names if name != reference)
     ratios = (
-        differentials.fmr_ratio(tally, threshold, (name, name), (reference, reference), grouping=grouping)
-        for name in names
-        if name != reference
+        differentials.fmr_ratio(tally, threshold, pair, (reference, reference), grouping=grouping, failed=failed)
+        for pair in pairs
     )
     return [{"metric": "fmr", "grouping": _title(grouping), "threshold": threshold, **r.to_json()} for r in ratios]
 
@@ -205,6 +205,13 @@ def _identify_estimates(
     return found
 
 
+def _probes(tally: Tally, grouping: Grouping, name: str | None) -> int:
+    """Different probes of a group that requests were drawn from."""
+    names = tally.plan.group_names(grouping)
+    counts = zip(names, tally.plan.details["probes"], strict=True)
+    return sum(n for own, n in counts if name is None or own == name)
+
+
 def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batch: int) -> dict[str, Any]:
     pair = None if name is None else (name, name)
     histogram = tally.pick(mated=False, grouping=grouping, groups=pair, parts=[part])
@@ -215,6 +222,7 @@ def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batc
         "group": OVERALL if name is None else name,
         "batch": batch,
         "requests": histogram.trials,
+        "probes": _probes(tally, grouping, name),
         "mean_ns": mean,
         "probes_per_second": None if mean is None else batch * 1e9 / mean,
         "quantiles": [vars(metrics.quantile(histogram, axis, q)) for q in QUANTILES],

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from frbench import files
-from frbench.errors import FormatError
+from frbench.errors import FormatError, InputError
 from frbench.plan import Plan, Tile
 from frbench.tally import Ledger, Tally
 
@@ -36,10 +36,17 @@ class Checkpoint:
     directory: Path
     interval_s: float = DEFAULT_INTERVAL_S
     fresh: bool = False
+    _used: set[Path] = field(default_factory=set, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.interval_s >= 0:
+            raise InputError(f"interval between checkpoints is {self.interval_s} s, expected 0 or more")
 
     def path(self, digest: str) -> Path:
         """File of the work with this digest."""
-        return self.directory / f".{digest}.partial"
+        path = self.directory / f".{digest}.partial"
+        self._used.add(path)
+        return path
 
     def resume(self, plan: Plan) -> Tally:
         """What an earlier run of the same plan counted; nothing if there was none or its file is damaged."""
@@ -53,9 +60,9 @@ class Checkpoint:
         return tally if tally.plan.digest == plan.digest else Tally.zero(plan)
 
     def clear(self) -> None:
-        """Removes the checkpoints of finished and abandoned runs, and what a killed one was writing."""
-        for path in self.directory.glob(".*.partial"):
-            path.unlink(missing_ok=True)
+        """Removes the checkpoints of this work, now that it is finished; those of other work stay."""
+        files.remove(self._used)
+        files.remove_torn(self.directory)
 
 
 def sweep(

@@ -75,8 +75,7 @@ class AllPairs:
             n_cells=n_cells,
         ).astype(np.int64)
         mated = np.zeros_like(pairs)
-        if i == j:
-            a, b = self._layout.mated_pairs(i)
+        for a, b in self._layout.mated_pairs(i) if i == j else ():
             bins = np.searchsorted(plan.axis, self._rows.score_pairs(self._rows, a, b), side="right")
             np.add.at(mated, (self._of_pair[self._group[a], self._group[b]], bins), 1)
         return pairs - mated, mated
@@ -134,22 +133,31 @@ class Pairs:
 
     def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of these pairs."""
-        keys, n = np.unique(np.stack([self._pairs.mated, *self._groups]), axis=1, return_counts=True)
-        layout = self._layout
-        sides = np.concatenate([self._pairs.a, self._pairs.b])
-        mated = np.tile(self._pairs.mated, 2)
+        keys, cell, n = np.unique(
+            np.stack([self._pairs.mated, *self._groups]), axis=1, return_inverse=True, return_counts=True
+        )
+        layout, pairs = self._layout, self._pairs
+        mated = pairs.mated
+        subject = layout.subject[np.stack([pairs.a, pairs.b])]
+        independent = [_independent(subject[:, cell.ravel() == i]) for i in range(len(n))]
         return Plan(
             kind="pairs",
-            inputs=digest_of(self._pairs.digest, layout.group),
+            inputs=digest_of(pairs.digest, layout.group),
             edges=edges,
             columns=layout.columns,
             groups=layout.groups,
             cells=tuple(Cell(bool(m), int(x), int(y)) for m, x, y in keys.T),
             trials=tuple(map(int, n)),
-            subjects=layout.subjects_by_block(sides[~mated]),
-            mated_subjects=layout.subjects_by_block(sides[mated]),
+            subjects=layout.parties(np.concatenate([pairs.a[~mated], pairs.b[~mated]])),
+            mated_subjects=layout.parties_of_pairs(subject[0, mated], *self._groups[:, mated]),
             n_blocks=layout.n_blocks,
             keeps_blocks=keeps_blocks,
+            details={
+                "n_subjects": len(np.unique(subject)),
+                "subjects_known": self._pairs.templates.subject_ids is not None,
+                "independent": independent,
+                "independent_nonmated": _independent(subject[:, ~mated]),
+            },
         )
 
     def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
@@ -168,6 +176,17 @@ class Pairs:
     @cached_property
     def _scores(self) -> NDArray[np.float32]:
         return self._rows.score_pairs(self._rows, self._a, self._b)
+
+
+def _independent(subjects: Ints) -> int:
+    """Trials of (2, n) that share no subject, taken in order: at least half of the most that there are."""
+    taken: set[int] = set()
+    n = 0
+    for a, b in subjects.T.tolist():
+        if a not in taken and b not in taken:
+            taken |= {a, b}
+            n += 1
+    return n
 
 
 def _rows_of(column: str, table: Table, templates: Templates) -> Ints:
