@@ -1,6 +1,7 @@
 //! Work shared among threads, stopped within one unit when the caller asks.
 
 use crate::error::Error;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::{self, Builder};
@@ -14,7 +15,9 @@ const THREADS_PER_PROCESSOR: usize = 4;
 /// Threads to use when the caller asks for `threads`, or says 0: one for each processor that this process may
 /// run on.
 pub fn threads_or_all(threads: usize) -> usize {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
+    // Asking the system reads several files, which costs as much as a small search.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let processors = *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from));
     match threads {
         0 => processors,
         n => n.min(processors.saturating_mul(THREADS_PER_PROCESSOR)),
