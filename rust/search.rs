@@ -17,8 +17,8 @@ use std::sync::{Mutex, PoisonError};
 const UNIT_PROBES: usize = 32;
 /// Gallery rows of one unit of work, at most.
 const UNIT_GALLERY: usize = 65536;
-/// Products of one unit of work, at least: some 100 microseconds, for which it is worth waking a thread.
-const UNIT_PRODUCTS: usize = 1 << 22;
+/// Products of one unit of work, at least: every unit settles the best `k` of its own rows, and wakes a thread.
+const UNIT_PRODUCTS: usize = 1 << 24;
 
 /// What a search returns, for `m` probes.
 #[derive(Debug, PartialEq)]

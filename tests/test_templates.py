@@ -358,3 +358,11 @@ def test_example_data_is_read():
     assert found.subject_ids is not None
     assert (len(found), found.dimension, len(set(found.subject_ids))) == (13233, 128, 5749)
     assert not found.failed.any()
+
+
+def test_row_numbers_in_another_order_are_not_joined_by_row_order(tmp_path: Path):
+    """Labels sorted by something else, whose ids are the row numbers of a file without ids, would go to others."""
+    shuffled = "template_id,subject_id\n2,bea\n0,ann\n1,ann\n3,bea\n"
+
+    with pytest.raises(InputError, match=r"line 2: template_id is '2'.*sort the labels"):
+        load(saved_matrix(tmp_path), labels=saved_labels(tmp_path, shuffled))

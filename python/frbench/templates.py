@@ -236,8 +236,15 @@ def _joined(
             f"{table.path}: {len(table)} rows of labels for the {matrix.rows} rows of {matrix.path}, expected as many, "
             f"because they are joined by row order; give both files a column {id_column!r} to join by id"
         )
-    ids = numbers if own_ids is None else own_ids
-    return (ids if table_ids is None else table_ids), in_order, "row order"
+    if table_ids is None:
+        return (numbers if own_ids is None else own_ids), in_order, "row order"
+    if set(table_ids) == set(numbers) and (table_ids != numbers).any():
+        row = int(np.flatnonzero(table_ids != numbers)[0])
+        raise InputError(
+            f"{table.path}, {table.where(row)}: {id_column} is {table_ids[row]!r}; these ids are the row numbers of "
+            f"{matrix.path} in another order, and it has no ids to join by; sort the labels by {id_column}"
+        )
+    return table_ids, in_order, "row order"
 
 
 def _rows_by_id(
