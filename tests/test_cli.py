@@ -106,6 +106,13 @@ def identified(world: World, *arguments: object) -> tuple[int, str, str]:
     )
 
 
+def reported(world: World, out: Path) -> tuple[int, str, str]:
+    """`frbench report` of a finished run in a directory of its own."""
+    run = world.directory / "run"
+    world.verify("--out", run, "--thresholds", "0.5", "--quiet")
+    return world.run("report", run, "--out", out)
+
+
 BAD: dict[str, tuple[Callable[[World], tuple[int, str, str]], str]] = {
     "missing file": (lambda w: w.verify(templates=w.directory / "no.npy"), "no.npy"),
     "directory for a file": (lambda w: w.verify(templates=w.directory), "directory"),
@@ -159,6 +166,24 @@ BAD: dict[str, tuple[Callable[[World], tuple[int, str, str]], str]] = {
         "dimension 3",
     ),
     "no requests": (lambda w: w.run("latency", w.templates, "--labels", w.labels, "--requests", "0"), "requests"),
+    "axis step that does not divide 2": (lambda w: w.verify("--axis-step", "0.3"), "divides 2"),
+    "axis step that fills the memory": (lambda w: w.verify("--axis-step", "1e-8"), "axis step"),
+    "too many blocks": (lambda w: w.verify("--blocks", "20000"), "1024"),
+    "no blocks of probes": (lambda w: identified(w, "--blocks", "0"), "blocks"),
+    "checkpoints without end": (lambda w: w.verify("--checkpoint-every", "nan"), "nan s"),
+    "probes that all failed": (
+        lambda w: w.run(
+            *("latency", "--gallery", w.templates, "--gallery-labels", w.labels, "--probe-labels", w.labels),
+            *("--probes", w.array(np.where(np.eye(N, D) > 0, np.nan, np.nan)), "--out", w.out),
+        ),
+        "rows failed",
+    ),
+    "report into a directory": (lambda w: reported(w, w.directory), "is a directory"),
+    "report below a file": (lambda w: reported(w, w.file("plain", "x") / "r.html"), "cannot write"),
+    "report of something else": (
+        lambda w: w.run("report", w.file("results.json", "[]").parent, "--out", w.directory / "r.html"),
+        "frbench.results",
+    ),
     "demo without data": (lambda w: w.run("demo", "--data", w.directory / "none", "--out", w.out), "none"),
     "report of nothing": (lambda w: w.run("report", w.directory / "none"), "none"),
 }
@@ -193,6 +218,35 @@ def test_verify_writes_a_whole_run(world: World) -> None:
     tally = files.load_tally(world.out / "tally.safetensors")
     assert tally.plan.digest == results["plan"] == files.read_json(world.out / "manifest.json")["plan"]
     assert sorted(p.name for p in world.out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
+
+
+def test_runs_in_one_directory_are_never_mixed(world: World) -> None:
+    """A run removes the report and candidates of the one before it, so that all files are of one run."""
+    identified(world, "--thresholds", "0.5")
+    (world.out / "report.html").write_text("of another run")
+
+    world.verify("--thresholds", "0.5")
+
+    assert sorted(p.name for p in world.out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
+
+
+def test_a_run_with_other_options_keeps_the_checkpoint_of_an_interrupted_one(world: World) -> None:
+    """Only the checkpoints of the finished work go."""
+    world.out.mkdir()
+    other = world.out / f".{'0' * 32}.partial"
+    other.write_text("kept")
+
+    world.verify("--thresholds", "0.5")
+
+    assert [p.name for p in world.out.iterdir() if p.name.startswith(".")] == [other.name]
+
+
+def test_identify_always_counts_rank_1(world: World) -> None:
+    """Results have a field for misses at rank 1, whatever ranks were asked for."""
+    identified(world, "--thresholds", "0.2,0.5", "--ranks", "10")
+
+    groups = files.read_json(world.out / "results.json")["groups"]
+    assert all(len(group["misses_rank1"]) == 2 and set(group["rank_hits"]) == {"1", "10"} for group in groups)
 
 
 def test_json_is_the_results_file(world: World) -> None:
