@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,3 +161,19 @@ def test_options_without_sense_are_refused(changed: dict, named: str):
         task(**changed)
     with pytest.raises(InputError, match="number of runs is 0"):
         measure_runs(dataclasses.replace(task()), 0)
+
+
+def test_a_killed_command_leaves_no_process_behind(tmp_path: Path):
+    """SIGKILL of `frbench latency` ends the process that measures, too: its end of the pipe closes."""
+    np.save(tmp_path / "t.npy", np.random.default_rng(1).normal(size=(200, 8)).astype(np.float32))
+    (tmp_path / "l.csv").write_text("subject_id\n" + "\n".join(f"s{i // 2}" for i in range(200)) + "\n")
+    files = (str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--out", str(tmp_path / "out"))
+    command = [sys.executable, "-m", "frbench", "latency", *files, "--requests", "1000000", "--runs", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(4)
+
+    process.kill()
+
+    # The measuring process holds the same standard error: it reads as ended only when both are gone.
+    assert process.communicate(timeout=30)[1] == b""

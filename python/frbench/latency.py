@@ -8,7 +8,9 @@ so that a slow moment of the machine falls on everybody. A block is a process: e
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,10 +168,19 @@ def _in_fresh_process(task: LatencyTask, run: int) -> Tally:
 def _measure_and_send(send: Connection, task: LatencyTask, run: int) -> None:
     # Ctrl-C reaches the whole group of processes; the parent says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         send.send(measure(task, run))
     except Exception as error:
         send.send(error)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, killed or not."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def check_answer(gallery: Gallery, task: LatencyTask) -> None:
