@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from frbench import files
 from frbench.candidates import Candidates, concatenate
 from frbench.engines import Engine
-from frbench.errors import FormatError, InputError
+from frbench.errors import InputError
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, Cell, Plan, digest_of
 from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
@@ -215,14 +215,9 @@ def search_all(
 
 
 def _resumed(task: Identification, checkpoint: Checkpoint | None) -> list[Candidates]:
-    if checkpoint is None or checkpoint.fresh or not checkpoint.path(task.digest).exists():
-        return []
-    try:
-        part = files.load_candidates(checkpoint.path(task.digest))
-    except FormatError:
-        return []
+    part = checkpoint.read(task.digest, files.load_candidates) if checkpoint else None
     whole = frozenset({(0, len(task.gallery))})
-    return [part] if part.search == task.digest and part.shards == whole else []
+    return [part] if part is not None and part.search == task.digest and part.shards == whole else []
 
 
 def count(task: Identification, plan: Plan, candidates: Candidates) -> Tally:

@@ -116,17 +116,13 @@ class Layout:
         if i != j:
             return _upper(np.outer(rows[i], rows[j])), np.zeros((len(self.groups),) * 2, np.int64)
         mated = self._mated_by_block(scored)[i]
-        pairs = np.outer(rows[i], rows[i])
-        np.fill_diagonal(pairs, rows[i] * (rows[i] - 1) // 2)
-        return np.triu(pairs) - mated, mated
+        return _among(rows[i]) - mated, mated
 
     def all_trials(self) -> tuple[Ints, Ints]:
         """(g, g) numbers of non-mated and of mated pairs of the whole plan, upper triangle, failed ones included."""
         rows = self._rows_by_block(False).sum(axis=0)
         mated = self._mated_by_block(False).sum(axis=0)
-        pairs = np.outer(rows, rows)
-        np.fill_diagonal(pairs, rows * (rows - 1) // 2)
-        return np.triu(pairs) - mated, mated
+        return _among(rows) - mated, mated
 
     def verify_plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of all unordered pairs of templates."""
@@ -141,13 +137,18 @@ class Layout:
             groups=self.groups,
             cells=tuple(Cell(m, int(a), int(b)) for m, a, b in table),
             trials=tuple(int(n) for n in table.values()),
-            subjects=self.parties(np.arange(len(self.templates))),
-            mated_subjects=self._mated_parties(),
+            subjects=self._all_parties,
+            mated_subjects=self._mated_parties,
             n_blocks=self.n_blocks,
             keeps_blocks=keeps_blocks,
             details={"n_subjects": int(self.subject.max()) + 1},
         )
 
+    @cached_property
+    def _all_parties(self) -> tuple[Party, ...]:
+        return self.parties(np.arange(len(self.templates)))
+
+    @cached_property
     def _mated_parties(self) -> tuple[Party, ...]:
         """Subjects with two rows, by the groups of every two of them."""
         (subject, group), n = np.unique(np.stack([self.subject, self.group]), axis=1, return_counts=True)
@@ -240,6 +241,13 @@ def _refuse_ambiguous(column: str, labels: set[str], *, is_joined: bool) -> None
     with_comma = sorted(label for label in labels if "," in label)
     if is_joined and with_comma:
         raise InputError(f"column {column}: label {with_comma[0]!r} has a comma, which joins labels of several columns")
+
+
+def _among(rows: Ints) -> Ints:
+    """(g, g) unordered pairs of rows, upper triangle, from the number of rows of each group."""
+    pairs = np.outer(rows, rows)
+    np.fill_diagonal(pairs, rows * (rows - 1) // 2)
+    return np.triu(pairs)
 
 
 def _upper(pairs: Ints) -> Ints:

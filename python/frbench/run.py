@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ from frbench.tally import Ledger, Tally
 
 Count = Callable[[Tile], NDArray[Any]]
 Advance = Callable[[int], None]
+Kept = TypeVar("Kept")
 DEFAULT_INTERVAL_S = 2.0
 
 
@@ -48,16 +49,20 @@ class Checkpoint:
         self._used.add(path)
         return path
 
-    def resume(self, plan: Plan) -> Tally:
-        """What an earlier run of the same plan counted; nothing if there was none or its file is damaged."""
-        path = self.path(plan.digest)
+    def read(self, digest: str, load: Callable[[Path], Kept]) -> Kept | None:
+        """What an earlier run of the work with this digest kept; None if it kept nothing or its file is damaged."""
+        path = self.path(digest)
         if self.fresh or not path.exists():
-            return Tally.zero(plan)
+            return None
         try:
-            tally = files.load_tally(path)
+            return load(path)
         except FormatError:
-            return Tally.zero(plan)
-        return tally if tally.plan.digest == plan.digest else Tally.zero(plan)
+            return None
+
+    def resume(self, plan: Plan) -> Tally:
+        """What an earlier run of the same plan counted, or the tally of nothing."""
+        tally = self.read(plan.digest, files.load_tally)
+        return tally if tally is not None and tally.plan.digest == plan.digest else Tally.zero(plan)
 
     def clear(self) -> None:
         """Removes the checkpoints of this work, now that it is finished; those of other work stay."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -133,17 +133,21 @@ class Pairs:
 
     def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of these pairs."""
+        return replace(self._plan, edges=edges, keeps_blocks=keeps_blocks)
+
+    @cached_property
+    def _plan(self) -> Plan:
+        """All of the plan that does not depend on the axis."""
         keys, cell, n = np.unique(
             np.stack([self._pairs.mated, *self._groups]), axis=1, return_inverse=True, return_counts=True
         )
         layout, pairs = self._layout, self._pairs
         mated = pairs.mated
         subject = layout.subject[np.stack([pairs.a, pairs.b])]
-        independent = [_independent(subject[:, cell.ravel() == i]) for i in range(len(n))]
         return Plan(
             kind="pairs",
             inputs=digest_of(pairs.digest, layout.group),
-            edges=edges,
+            edges=(),
             columns=layout.columns,
             groups=layout.groups,
             cells=tuple(Cell(bool(m), int(x), int(y)) for m, x, y in keys.T),
@@ -151,11 +155,10 @@ class Pairs:
             subjects=layout.parties(np.concatenate([pairs.a[~mated], pairs.b[~mated]])),
             mated_subjects=layout.parties_of_pairs(subject[0, mated], *self._groups[:, mated]),
             n_blocks=layout.n_blocks,
-            keeps_blocks=keeps_blocks,
             details={
                 "n_subjects": len(np.unique(subject)),
-                "subjects_known": self._pairs.templates.subject_ids is not None,
-                "independent": independent,
+                "subjects_known": pairs.templates.subject_ids is not None,
+                "independent": [_independent(subject[:, cell.ravel() == i]) for i in range(len(n))],
                 "independent_nonmated": _independent(subject[:, ~mated]),
             },
         )
