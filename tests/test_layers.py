@@ -24,6 +24,7 @@ LAYER = {
     "layout": 4,
     "tally": 5,
     "candidates": 6,
+    "moments": 6,
     "files": 7,
     "engines": 8,
     "engines.reference": 9,

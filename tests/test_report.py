@@ -13,6 +13,7 @@ import pytest
 
 from frbench import manifest, report, results
 from frbench.calibrate import OperatingPoint
+from frbench.moments import Moments, Sums
 from frbench.plan import Cell, Party, Plan
 from frbench.report import summary, words
 from frbench.report.parts import Section
@@ -401,6 +402,37 @@ def test_failed_templates_are_counted_with_their_policy():
     assert "30" in text
     assert "are left out of every denominator" in text
     assert "Every comparison has a score" not in text
+
+
+def test_mean_and_deviation_of_all_scores_are_printed_with_the_checksum():
+    """By group: 4 scores of mean .25 and deviation .5, mated ones of mean .75 in f and one alone in m; d' is 1."""
+    run = verify()
+    sums = {
+        (False, 0, 0): Sums(4, 1.0, 1.25),
+        (False, 1, 1): Sums(4, 1.0, 1.25),
+        (True, 0, 0): Sums(4, 3.0, 3.25),
+        (True, 1, 1): Sums(1, 0.75, 0.5625),
+    }
+    cells = tuple(sums.get(cell[:3], Sums()) for cell in run.tally.plan.cells)
+    found = results.verify_results(
+        run.tally, thresholds=[0.5], groupings=[("sex",)], points=[], failed="reject",
+        moments=Moments(run.tally.plan, cells, is_checked=True),
+    )  # fmt: skip
+    text = text_of(page_of(Section(found, run.manifest, run.tally)))
+
+    few = "only 1 scored mated comparison"
+    assert "f 4 0.2500 0.5000 4 0.7500 0.5000 1.00" in text
+    assert f"m 4 0.2500 0.5000 1 0.7500 {few} not estimable {few}" in text
+    assert "Checksum of the counts passed: in every cell" in text
+    assert "Checksum" not in text_of(page_of(run))
+
+
+def test_results_without_moments_render():
+    """Results of an earlier release do not have them."""
+    section = verify()
+    del section.results["moments"]
+
+    assert "Mean and standard deviation" not in text_of(page_of(section))
 
 
 def test_refused_percentile_is_printed_with_its_reason():

@@ -92,6 +92,40 @@ def test_estimates_are_those_of_the_metrics():
     assert found["failed_policy"] == "exclude"
 
 
+def test_moments_by_hand():
+    """Means, deviations and what is missing: one score has no deviation, and without mated ones there is no d'."""
+    world = worlds.two_groups()
+    sums = world.counter.moments(world.plan).check(world.tally)
+    found = verify_results(world.tally, thresholds=[], groupings=[("sex",)], points=[], failed="reject", moments=sums)[
+        "moments"
+    ]
+    rows = {(g["grouping"], g["group_a"], g["group_b"]): g for g in found["groups"]}
+
+    # All: non-mated 1, 1/2 of f; 1/2 twice of m; 0 four times and 1/2 five times between them. Mated: 1/2 and 1.
+    assert list(rows) == [("all", "all", "all"), ("sex", "f", "f"), ("sex", "f", "m"), ("sex", "m", "m")]
+    everybody = rows["all", "all", "all"]
+    assert everybody["nonmated"] == {
+        "n": 13,
+        "mean": 5 / 13,
+        "sd": pytest.approx(np.sqrt(3 / 13 - 25 / 169)),
+        "reason": "",
+    }
+    assert everybody["mated"] == {"n": 2, "mean": 0.75, "sd": 0.25, "reason": ""}
+    spread = np.sqrt((3 / 13 - 25 / 169 + 1 / 16) / 2)
+    assert everybody["d_prime"] == {"value": pytest.approx((3 / 4 - 5 / 13) / spread), "reason": ""}
+    one = "only 1 scored mated comparison"
+    assert rows["sex", "f", "f"]["mated"] == {"n": 1, "mean": 0.5, "sd": None, "reason": one}
+    assert rows["sex", "f", "f"]["d_prime"] == {"value": None, "reason": one}
+    none = "0 scored mated comparisons"
+    assert rows["sex", "f", "m"]["mated"] == {"n": 0, "mean": None, "sd": None, "reason": none}
+    assert found["checksum"].startswith("passed")
+
+
+def test_results_without_moments_say_so():
+    """Nothing is reported that nobody computed."""
+    assert verify(worlds.two_groups())["moments"] == {"checksum": "not made: no sums were computed", "groups": []}
+
+
 def test_ratios_are_over_the_group_with_most_subjects():
     """Five men and three women: women over men, at every threshold; and the other way about."""
     found = worlds.templates(np.eye(8), list("abcdefgh"), sex=["f"] * 3 + ["m"] * 5)

@@ -136,18 +136,21 @@ def run_verify(
         counter = comparisons(options.columns)
         plan = counter.plan(options.edges(points))
         tally = count(counter, plan, "verify")
+    with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
+        moments = counter.moments(plan, advance).check(tally)
     found = results.verify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
         points=points,
         failed=failed,
+        moments=moments,
     )
     sources = list(templates.sources) + ([pairs.source] if pairs else [])
     more = {"failed": failed, "labels_joined_by": {"templates": templates.joined_by}}
     section = report.Section(
         found,
-        _manifest(options, sources, engine.describe(), plan, clock, more),
+        _manifest(options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more),
         tally,
     )
     _write(options, section, "1:1 verification", checkpoint)

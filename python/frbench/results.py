@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from frbench import differentials, metrics
 from frbench.metrics import Failed
+from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.tally import Tally
@@ -25,8 +26,11 @@ def verify_results(
     groupings: Sequence[Grouping],
     points: Sequence[OperatingPoint],
     failed: Failed,
+    moments: Moments | None = None,
 ) -> dict[str, Any]:
-    """Counts by cell, and FMR and FNMR with intervals at every threshold.
+    """Counts by cell, FMR and FNMR with intervals at every threshold, mean and standard deviation of all scores.
+
+    moments : of the plan that the tally counts; None if nobody computed them.
 
     Raises
     ------
@@ -51,6 +55,7 @@ def verify_results(
             for estimate in _verify_estimates(tally, threshold, grouping, pair, failed)
         ],
         "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g, failed)],
+        "moments": _moments(tally, groupings, moments or Moments.undefined(tally.plan, "no sums were computed")),
     }
 
 
@@ -164,6 +169,44 @@ def _ratios(tally: Tally, threshold: float, grouping: Grouping, failed: Failed) 
         for pair in pairs
     )
     return [{"metric": "fmr", "grouping": _title(grouping), "threshold": threshold, **r.to_json()} for r in ratios]
+
+
+def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> dict[str, Any]:
+    """Spread of the scores of everybody, by every grouping and by the finest groups; none if there are no sums."""
+    finest = tally.plan.columns
+    wanted = list(dict.fromkeys([(), *groupings]))
+    if not any(set(grouping) == set(finest) for grouping in wanted):
+        wanted.append(finest)
+    return {
+        "checksum": moments.checksum,
+        "groups": [] if moments.reason else [row for g in wanted for row in _spreads(tally, g, moments)],
+    }
+
+
+def _spreads(tally: Tally, grouping: Grouping, moments: Moments) -> Iterator[dict[str, Any]]:
+    pooled = moments.pool(grouping)
+    for a, b in _pairs(tally, grouping):
+        nonmated, mated = (pooled.get((is_mated, a, b), Sums()) for is_mated in (False, True))
+        sides = {"nonmated": _spread(nonmated, "non-mated"), "mated": _spread(mated, "mated")}
+        reasons = [side["reason"] for side in sides.values() if side["reason"]]
+        yield {
+            "grouping": _title(grouping),
+            "group_a": a,
+            "group_b": b,
+            **sides,
+            "d_prime": _separation(d_prime(nonmated, mated), reasons),
+        }
+
+
+def _spread(sums: Sums, kind: str) -> dict[str, Any]:
+    reasons = (f"0 scored {kind} comparisons", f"only 1 scored {kind} comparison")
+    reason = reasons[sums.n] if sums.n < len(reasons) else ""
+    return {"n": sums.n, "mean": sums.mean, "sd": sums.deviation, "reason": reason}
+
+
+def _separation(value: float | None, reasons: Sequence[str]) -> dict[str, Any]:
+    why = reasons[0] if reasons else "both standard deviations are 0 up to rounding"
+    return {"value": value, "reason": why if value is None else ""}
 
 
 def _searches(tally: Tally, thresholds: Sequence[float], grouping: Grouping, name: str | None) -> dict[str, Any]:

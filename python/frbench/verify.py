@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench import moments
 from frbench.engines import Engine, Rows
 from frbench.errors import Conservation, InputError
 from frbench.layout import Ints, Layout
+from frbench.moments import Advance, Listed, Moments
 from frbench.plan import Cell, Plan, Tile, digest_of
 from frbench.tables import Table, open_table
 from frbench.templates import Source, Templates, table_source
@@ -58,6 +61,24 @@ class AllPairs:
                 )
             row[-1] = declared[cell.mated][at] - expected[cell.mated][at]
         return out
+
+    @cached_property
+    def rows_in_moments(self) -> int:
+        """Rows that `moments` reads: each scored one, and both of every mated pair."""
+        layout = self._layout
+        mated = sum(int(layout.trials((b, b), scored=True)[1].sum()) for b in range(layout.n_blocks))
+        return len(layout.order) + 2 * mated
+
+    def moments(self, plan: Plan, advance: Advance = lambda _: None) -> Moments:
+        """Sums of all scores by cell of a plan of this layout, without the engine; `advance` is told the rows read."""
+        layout = self._layout
+        return moments.of_all_pairs(plan, layout.templates.unit, layout.scored_group, self._mated_rows(), advance)
+
+    def _mated_rows(self) -> Iterator[Listed]:
+        layout = self._layout
+        for block in range(layout.n_blocks):
+            for a, b in layout.mated_pairs(block):
+                yield np.ones(len(a), dtype=bool), layout.order[a], layout.order[b]
 
     def _scored(self, plan: Plan, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Non-mated and mated counts (pairs of groups, t + 1) of the scored pairs."""
@@ -175,6 +196,17 @@ class Pairs:
         out = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
         np.add.at(out, (cells, bins), 1)
         return out
+
+    @property
+    def rows_in_moments(self) -> int:
+        """Rows that `moments` reads: both of every scored pair."""
+        return 2 * int(self._scored.sum())
+
+    def moments(self, plan: Plan, advance: Advance = lambda _: None) -> Moments:
+        """Sums of the scores by cell of a plan of these pairs, without the engine; `advance` is told the rows read."""
+        pairs, layout, scored = self._pairs, self._layout, self._scored
+        listed = [(pairs.mated[scored], pairs.a[scored], pairs.b[scored])]
+        return moments.of_list(plan, layout.templates.unit, layout.group, listed, advance)
 
     @cached_property
     def _scores(self) -> NDArray[np.float32]:

@@ -69,7 +69,7 @@ def _verify(section: Section, palette: Palette, anchor: str) -> View:
         refused=parts.refused(section.results),
         points=found.points(),
         figures=found.figures(),
-        after=[found.failures()],
+        after=[*found.spreads(), found.failures()],
     )
 
 

@@ -31,6 +31,15 @@ COLUMNS = (
     ("FNMR", "false non-match rate"),
     ("False non-matches", "of mated comparisons"),
 )
+D_PRIME = "d\N{PRIME}"
+SPREAD_COLUMNS = (
+    ("Group", ""),
+    ("Non-mated", "scored comparisons"),
+    ("Mean", "standard deviation"),
+    ("Mated", "scored comparisons"),
+    ("Mean", "standard deviation"),
+    (D_PRIME, "separation"),
+)
 
 
 class Verify:
@@ -82,6 +91,23 @@ class Verify:
         """Trade-offs and histograms by grouping; of everything if there is no group."""
         chosen = parts.groupings(self.results) or [ALL]
         return [figure for g in chosen for figure in (*self._tradeoff(g), *self._histograms(g))]
+
+    def spreads(self) -> Iterator[Table]:
+        """Mean and standard deviation of all scores; no table where there are none."""
+        moments = self.results.get("moments", {"groups": []})
+        within = {(m["grouping"], m["group_a"]): m for m in moments["groups"] if m["group_a"] == m["group_b"]}
+        if not within:
+            return
+        bodies: list[tuple[str, Sequence[Row]]] = [("", [Row(ALL_PAIRS, _spread(within[ALL, ALL]), is_total=True)])]
+        for grouping in parts.groupings(self.results):
+            rows = [Row(n, _spread(m), self.palette[g, n].swatch) for (g, n), m in within.items() if g == grouping]
+            bodies.append((f"Both of the same {words.grouping(grouping)}", rows))
+        notes = [
+            "Of every comparison with a score, whatever the threshold; pairs of different groups are in results.json.",
+            f"{D_PRIME} is the difference of both means over the root of the mean variance. It has no interval.",
+            f"Checksum of the counts {moments['checksum']}.",
+        ]
+        yield Table("Mean and standard deviation of all scores", SPREAD_COLUMNS, bodies, notes, True)
 
     def failures(self) -> Table:
         """Comparisons without a score, by group pair."""
@@ -292,6 +318,25 @@ def verdict(ratio: Estimate) -> str:
 def pair_name(a: str, b: str) -> str:
     """Two groups as words."""
     return f"within {a}" if a == b else f"{a} with {b}"
+
+
+def _spread(moments: Estimate) -> list[RateCell | CountCell | str]:
+    """A row of `SPREAD_COLUMNS`."""
+    cells: list[RateCell | CountCell | str] = []
+    for side in (moments["nonmated"], moments["mated"]):
+        cells += [CountCell(words.count(side["n"])), _mean(side)]
+    apart = moments["d_prime"]
+    known = apart["value"] is not None
+    cells.append(RateCell(words.digits(apart["value"], 3) if known else "not estimable", known, apart["reason"], ""))
+    return cells
+
+
+def _mean(side: Estimate) -> RateCell:
+    if side["mean"] is None:
+        return RateCell("not estimable", False, side["reason"], "")
+    # Adding 0 takes the minus from a mean that rounds to -0.
+    mean = words.score(round(side["mean"], 4) + 0.0)
+    return RateCell(mean, True, side["reason"] if side["sd"] is None else words.score(side["sd"]), "")
 
 
 def _two(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
