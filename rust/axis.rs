@@ -63,12 +63,9 @@ impl Axis {
         self.bounds[1]
     }
 
-    /// Grid cell of a score. No step decreases with the score, so an edge in an earlier cell is below the score,
-    /// whatever the rounding. NaN goes to cell 0.
     #[inline(always)]
     fn cell(&self, score: f32) -> usize {
-        let place = ((score - self.origin) * self.cells_per_unit).max(0.0).min(self.last_cell);
-        ((place + INTEGER).to_bits() - INTEGER.to_bits()) as usize
+        cell(score, self.origin, self.cells_per_unit, self.last_cell)
     }
 
     /// Number of edges at or below `score`.
@@ -96,6 +93,63 @@ impl Axis {
         let clear = (self.bounds[bin + 1] - screened > slack) & (screened - self.bounds[bin] > slack);
         clear.then_some(bin)
     }
+}
+
+/// The bin of a score that [`Grid::bin`] cannot tell.
+pub const OPEN: u32 = u32::MAX;
+
+/// An axis made ready for one slack: a look-up that names the bin of most scores, and says where it cannot.
+pub struct Grid {
+    /// Edges below every score of a cell, but for the one of `edge`.
+    pub(crate) first: Vec<u32>,
+    /// The one edge that scores of a cell may be near; infinity where there is none, NaN where there are several.
+    pub(crate) edge: Vec<f32>,
+    pub(crate) origin: f32,
+    pub(crate) cells_per_unit: f32,
+    pub(crate) slack: f32,
+}
+
+impl Grid {
+    pub fn new(axis: &Axis, slack: f32) -> Self {
+        let cells = axis.first.len() - 1;
+        let mut grid = Grid {
+            first: axis.first[..cells].to_vec(),
+            edge: vec![f32::INFINITY; cells],
+            origin: axis.origin,
+            cells_per_unit: axis.cells_per_unit,
+            slack,
+        };
+        for (i, &edge) in axis.bounds[1..axis.bins()].iter().enumerate() {
+            // Rounding moves either end by less than a step.
+            let near = axis.cell((edge - slack).next_down())..=axis.cell((edge + slack).next_up());
+            for cell in near {
+                let is_first = grid.edge[cell] == f32::INFINITY;
+                grid.edge[cell] = if is_first { edge } else { f32::NAN };
+                grid.first[cell] = i as u32;
+            }
+        }
+        grid
+    }
+
+    pub(crate) fn last_cell(&self) -> f32 {
+        (self.first.len() - 1) as f32
+    }
+
+    /// The bin that every score within the slack of `score` falls in, or [`OPEN`] if an edge is that near.
+    #[inline(always)]
+    pub fn bin(&self, score: f32) -> u32 {
+        let cell = cell(score, self.origin, self.cells_per_unit, self.last_cell());
+        let above = score - self.edge[cell];
+        if above.abs() > self.slack { self.first[cell] + u32::from(above >= 0.0) } else { OPEN }
+    }
+}
+
+/// Grid cell of a score. No step decreases with the score, so an edge in an earlier cell is below the score,
+/// whatever the rounding. NaN goes to cell 0.
+#[inline(always)]
+fn cell(score: f32, origin: f32, cells_per_unit: f32, last_cell: f32) -> usize {
+    let place = ((score - origin) * cells_per_unit).max(0.0).min(last_cell);
+    ((place + INTEGER).to_bits() - INTEGER.to_bits()) as usize
 }
 
 fn check(edges: &[f64]) -> Result<(), Error> {
@@ -165,6 +219,30 @@ mod tests {
             for score in scores.into_iter().chain(edges.iter().map(|&e| e as f32)) {
                 let expected = edges.iter().filter(|&&e| f64::from(score) >= e).count();
                 prop_assert_eq!(axis.bin(score), expected);
+            }
+        }
+
+        #[test]
+        fn a_grid_names_the_bin_or_says_that_it_cannot(
+            mut edges in prop::collection::vec(-1.0f64..1.0, 1..300),
+            scores in prop::collection::vec(-1.1f32..1.1, 1..50),
+            slack in prop::sample::select(vec![0.0f32, 1e-6, 1e-3, 0.3, f32::INFINITY]),
+        ) {
+            edges.sort_by(f64::total_cmp);
+            edges.dedup();
+            let axis = Axis::new(&edges).unwrap();
+            let grid = Grid::new(&axis, slack);
+            let scores: Vec<f32> = scores.into_iter().chain(edges.iter().map(|&e| e as f32)).collect();
+            for kernel in crate::dot::Kernel::available() {
+                let mut bins = vec![7; scores.len()];
+                kernel.locate(&scores, &grid, &mut bins);
+                for (&bin, &score) in bins.iter().zip(&scores) {
+                    prop_assert_eq!(bin, grid.bin(score), "{}", kernel.name());
+                    if bin != OPEN {
+                        prop_assert_eq!(bin as usize, axis.bin(score));
+                        prop_assert!(slack == 0.0 || axis.certain_bin(score, slack).is_some());
+                    }
+                }
             }
         }
 

@@ -4,19 +4,23 @@
 //!
 //! 1. [`rows`]: how a template becomes a unit row.
 //! 2. [`dot`]: what the score of two rows is, and the kernels that screen for it.
-//! 3. [`axis`]: which bin a score falls in.
-//! 4. [`count`]: counts of a rectangle of pairs, by cell and bin.
-//! 5. [`search`]: the best rows for a probe.
+//! 3. [`pack`]: rows as 8-bit integers, and what they prove of a score; [`screen`] asks them which pairs may matter.
+//! 4. [`axis`]: which bin a score falls in.
+//! 5. [`count`]: counts of a rectangle of pairs, by cell and bin; with [`fine`] where every score is needed.
+//! 6. [`search`]: the best rows for a probe.
 //!
-//! [`pack`] lays rows out for the kernels, [`work`] shares units among threads. `python` is the binding, and the
-//! only file that knows of Python.
+//! [`work`] shares units among threads, [`aligned`] holds what kernels read. `python` is the binding, and the only
+//! file that knows of Python.
 
+pub mod aligned;
 pub mod axis;
 pub mod count;
 pub mod dot;
 pub mod error;
+pub mod fine;
 pub mod pack;
 pub mod rows;
+pub mod screen;
 pub mod search;
 pub mod work;
 

@@ -1,19 +1,22 @@
 //! The compiled module `frbench._rust`: arrays in, arrays out, the interpreter released in between.
 
 use crate::axis::Axis;
-use crate::count::{self, Rectangle};
+use crate::count::{self, Packed, Rectangle};
 use crate::dot::{self, Kernel};
 use crate::error::Error;
+use crate::pack::{Centre, Panels};
 use crate::rows::{self, Component, Rows};
+use crate::screen::Gallery;
 use crate::search;
 use crate::work;
 use half::f16;
 use numpy::{
-    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
+    PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -52,29 +55,94 @@ fn released<T: Send>(
 
 #[pyclass(frozen, name = "Rows", module = "frbench._rust")]
 struct PyRows {
-    rows: Rows,
+    unit: Py<PyArray2<f32>>,
+    shape: (usize, usize),
     kernel: Kernel,
+    threads: usize,
+    centre: OnceLock<Arc<Centre>>,
+    panels: Mutex<Option<Arc<Panels>>>,
+}
+
+/// Floats of unit rows, borrowed from the array for the length of a call.
+type Borrowed<'py> = PyReadonlyArray2<'py, f32>;
+
+impl PyRows {
+    fn borrowed<'py>(&self, py: Python<'py>) -> PyResult<Borrowed<'py>> {
+        self.unit.bind(py).try_readonly().map_err(|_| PyValueError::new_err("unit rows are being written"))
+    }
+
+    /// The rows of an array that `new` has checked.
+    fn rows<'a>(&self, unit: &'a Borrowed<'_>) -> PyResult<Rows<'a>> {
+        Ok(Rows::checked(contiguous(unit)?, self.shape.0, self.shape.1))
+    }
+
+    fn packing<'a>(&'a self, rows: Rows<'a>) -> Packing<'a> {
+        Packing { mine: self, rows, panels: OnceLock::new() }
+    }
+}
+
+/// What a call needs of packed rows: made once for an object, kept for the call.
+struct Packing<'a> {
+    mine: &'a PyRows,
+    rows: Rows<'a>,
+    panels: OnceLock<Arc<Panels>>,
+}
+
+impl Packed for Packing<'_> {
+    fn centre(&self) -> &Arc<Centre> {
+        self.mine.centre.get_or_init(|| Arc::new(Centre::of(self.rows)))
+    }
+
+    fn panels(&self, stop: &mut dyn FnMut() -> bool) -> Result<&Panels, Error> {
+        if let Some(panels) = self.panels.get() {
+            return Ok(panels);
+        }
+        // Another thread's call may wait here while the rows are packed; it then finds them.
+        let mut kept = work::locked(&self.mine.panels);
+        let panels = match &*kept {
+            Some(panels) => panels.clone(),
+            None => {
+                let centre = self.centre().clone();
+                Arc::new(Panels::new(self.rows, centre, self.mine.kernel, self.mine.threads, stop)?)
+            }
+        };
+        *kept = Some(panels.clone());
+        Ok(self.panels.get_or_init(|| panels))
+    }
 }
 
 #[pymethods]
 impl PyRows {
+    /// Keeps `unit` and makes it read-only: what is packed must stay true of it.
     #[new]
-    #[pyo3(signature = (unit, isa=None))]
-    fn new(py: Python<'_>, unit: PyReadonlyArray2<'_, f32>, isa: Option<&str>) -> PyResult<Self> {
+    #[pyo3(signature = (unit, isa=None, threads=0))]
+    fn new(py: Python<'_>, unit: Bound<'_, PyArray2<f32>>, isa: Option<&str>, threads: usize) -> PyResult<Self> {
         let kernel = chosen(isa)?;
-        let (n, d) = (unit.shape()[0], unit.shape()[1]);
-        let floats = contiguous(&unit)?;
-        let rows = py.detach(|| Rows::new(floats, n, d))?;
-        Ok(PyRows { rows, kernel })
+        let shape = (unit.shape()[0], unit.shape()[1]);
+        {
+            let borrowed = unit.try_readonly().map_err(|_| PyValueError::new_err("unit rows are being written"))?;
+            let floats = contiguous(&borrowed)?;
+            py.detach(|| Rows::new(floats, shape.0, shape.1).map(|_| ()))?;
+        }
+        unit.getattr("flags")?.setattr("writeable", false)?;
+        let panels = Mutex::new(None);
+        Ok(PyRows { unit: unit.unbind(), shape, kernel, threads, centre: OnceLock::new(), panels })
+    }
+
+    /// Packs the rows now rather than when they are first searched; returns the bytes that this takes.
+    fn pack(&self, py: Python<'_>) -> PyResult<usize> {
+        let unit = self.borrowed(py)?;
+        let packing = self.packing(self.rows(&unit)?);
+        released(py, |stop| packing.panels(stop).map(Panels::bytes))
     }
 
     fn __len__(&self) -> usize {
-        self.rows.len()
+        self.shape.0
     }
 
     #[getter]
     fn dimension(&self) -> usize {
-        self.rows.dimension()
+        self.shape.1
     }
 
     #[getter]
@@ -82,7 +150,7 @@ impl PyRows {
         self.kernel.name()
     }
 
-    #[pyo3(signature = (gallery, axis, *, probe_range, gallery_range, upper, probe_groups, gallery_groups, cells, n_cells, threads))]
+    #[pyo3(signature = (gallery, axis, *, probe_range, gallery_range, upper, probe_groups, gallery_groups, cells, n_cells))]
     #[allow(clippy::too_many_arguments, reason = "keywords of one call from Python")]
     fn count<'py>(
         &self,
@@ -96,11 +164,11 @@ impl PyRows {
         gallery_groups: PyReadonlyArray1<'py, u32>,
         cells: PyReadonlyArray2<'py, u32>,
         n_cells: usize,
-        threads: usize,
-    ) -> PyResult<Bound<'py, PyArray2<u64>>> {
+    ) -> PyResult<(Bound<'py, PyArray2<u64>>, &'static str, u64)> {
+        let (mine, theirs) = (self.borrowed(py)?, gallery.borrowed(py)?);
         let at = Rectangle {
-            probes: &self.rows,
-            gallery: &gallery.rows,
+            probes: self.rows(&mine)?,
+            gallery: gallery.rows(&theirs)?,
             probe_range: probe_range.0..probe_range.1,
             gallery_range: gallery_range.0..gallery_range.1,
             upper,
@@ -110,11 +178,13 @@ impl PyRows {
             cells: contiguous(&cells)?,
             n_cells,
         };
-        let counts = released(py, |stop| count::count(&at, &axis.0, self.kernel, threads, stop))?;
-        counts.into_pyarray(py).reshape([n_cells, axis.0.bins()])
+        let packing = gallery.packing(at.gallery);
+        let counted = released(py, |stop| count::count(&at, &packing, &axis.0, gallery.kernel, gallery.threads, stop))?;
+        let counts = counted.counts.into_pyarray(py).reshape([n_cells, axis.0.bins()])?;
+        Ok((counts, counted.strategy.name(), counted.settled))
     }
 
-    #[pyo3(signature = (probes, k, *, floors=None, threads))]
+    #[pyo3(signature = (probes, k, *, floors=None))]
     #[allow(clippy::type_complexity, reason = "three arrays")]
     fn search<'py>(
         &self,
@@ -122,12 +192,16 @@ impl PyRows {
         probes: &PyRows,
         k: usize,
         floors: Option<PyReadonlyArray1<'py, f32>>,
-        threads: usize,
     ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>, Bound<'py, PyArray1<u64>>)> {
         let floors = floors.as_ref().map(contiguous1).transpose()?;
-        let found =
-            released(py, |stop| search::search(&self.rows, &probes.rows, k, floors, self.kernel, threads, stop))?;
-        let shape = [probes.rows.len(), k];
+        let (mine, theirs) = (self.borrowed(py)?, probes.borrowed(py)?);
+        let (rows, probe_rows) = (self.rows(&mine)?, probes.rows(&theirs)?);
+        let packing = self.packing(rows);
+        let found = released(py, |stop| {
+            let gallery = Gallery { rows, panels: packing.panels(stop)? };
+            search::search(gallery, probe_rows, k, floors, self.kernel, self.threads, stop)
+        })?;
+        let shape = [probes.shape.0, k];
         Ok((
             found.scores.into_pyarray(py).reshape(shape)?,
             found.rows.into_pyarray(py).reshape(shape)?,
@@ -136,28 +210,28 @@ impl PyRows {
     }
 
     /// Scores of rows `mine[i]` of this and `theirs[i]` of `other`.
-    #[pyo3(signature = (other, mine, theirs, *, threads=0))]
     fn score_pairs<'py>(
         &self,
         py: Python<'py>,
         other: &PyRows,
         mine: PyReadonlyArray1<'py, i64>,
         theirs: PyReadonlyArray1<'py, i64>,
-        threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        let (my_unit, their_unit) = (self.borrowed(py)?, other.borrowed(py)?);
+        let (rows, other_rows) = (self.rows(&my_unit)?, other.rows(&their_unit)?);
         let (mine, theirs) = (contiguous1(&mine)?, contiguous1(&theirs)?);
         let inside = |rows: &[i64], n: usize| rows.iter().all(|&i| usize::try_from(i).is_ok_and(|i| i < n));
         if mine.len() != theirs.len()
-            || self.rows.dimension() != other.rows.dimension()
-            || !inside(mine, self.rows.len())
-            || !inside(theirs, other.rows.len())
+            || rows.dimension() != other_rows.dimension()
+            || !inside(mine, rows.len())
+            || !inside(theirs, other_rows.len())
         {
             return Err(PyValueError::new_err("pairs must name rows that exist, of one dimension"));
         }
-        let score = |(&i, &j): (&i64, &i64)| self.kernel.score(self.rows.row(i as usize), other.rows.row(j as usize));
+        let score = |(&i, &j): (&i64, &i64)| self.kernel.score(rows.row(i as usize), other_rows.row(j as usize));
         let parts = released(py, |stop| {
-            work::in_order(mine.len().div_ceil(UNIT_PAIRS), threads, stop, |unit| -> Vec<f32> {
-                let pairs = count::part(&(0..mine.len()), unit, UNIT_PAIRS);
+            work::in_order(mine.len().div_ceil(UNIT_PAIRS), self.threads, stop, |unit| -> Vec<f32> {
+                let pairs = work::part(&(0..mine.len()), unit, UNIT_PAIRS);
                 mine[pairs.clone()].iter().zip(&theirs[pairs]).map(score).collect()
             })
         })?;
@@ -181,59 +255,62 @@ impl PyAxis {
     }
 }
 
-/// Unit rows of a float16, float32 or float64 matrix, and which rows have a direction.
+/// Writes the unit rows of a float16, float32 or float64 matrix to `out`; returns which rows have a direction.
 #[pyfunction]
-#[pyo3(signature = (matrix, threads=0))]
-#[allow(clippy::type_complexity, reason = "two arrays")]
+#[pyo3(signature = (matrix, out, threads=0))]
 fn unit_rows<'py>(
     py: Python<'py>,
     matrix: &Bound<'py, PyAny>,
+    out: &Bound<'py, PyArray2<f32>>,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<bool>>)> {
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let mut out = out.try_readwrite().map_err(|_| PyValueError::new_err("expected an array that can be written"))?;
     if let Ok(matrix) = matrix.extract::<PyReadonlyArray2<'py, f32>>() {
-        return normalised(py, &matrix, threads);
+        return normalised(py, &matrix, &mut out, threads);
     }
     if let Ok(matrix) = matrix.extract::<PyReadonlyArray2<'py, f16>>() {
-        return normalised(py, &matrix, threads);
+        return normalised(py, &matrix, &mut out, threads);
     }
     if let Ok(matrix) = matrix.extract::<PyReadonlyArray2<'py, f64>>() {
-        return normalised(py, &matrix, threads);
+        return normalised(py, &matrix, &mut out, threads);
     }
     Err(PyTypeError::new_err("expected a matrix of float16, float32 or float64"))
 }
 
-#[allow(clippy::type_complexity, reason = "two arrays")]
 fn normalised<'py, T: Component + Element>(
     py: Python<'py>,
     matrix: &PyReadonlyArray2<'py, T>,
+    out: &mut PyReadwriteArray2<'py, f32>,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<bool>>)> {
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
     const ROWS: usize = 1024;
     let (n, d) = (matrix.shape()[0], matrix.shape()[1]);
     if d == 0 {
         return Err(PyValueError::new_err("rows need at least one component"));
     }
+    if out.shape() != matrix.shape() {
+        return Err(PyValueError::new_err("expected as many unit rows as templates"));
+    }
+    let kernel = Kernel::choose(None)?;
     let templates = contiguous(matrix)?;
-    let parts = released(py, |stop| {
-        work::in_order(n.div_ceil(ROWS), threads, stop, |unit| {
-            let rows = count::part(&(0..n), unit, ROWS);
-            let mut unit_rows = vec![0.0f32; rows.len() * d];
+    let unit = out.as_slice_mut().map_err(|_| PyValueError::new_err("expected a C-contiguous matrix"))?;
+    let parts: Vec<_> = unit.chunks_mut(ROWS * d).map(Mutex::new).collect();
+    let ok = released(py, |stop| {
+        work::in_order(parts.len(), threads, stop, |part| -> Vec<bool> {
+            let mut unit = work::locked(&parts[part]);
+            let rows = work::part(&(0..n), part, ROWS);
+            let templates = templates[rows.start * d..rows.end * d].chunks_exact(d);
             let mut scratch = Vec::with_capacity(d);
-            let ok: Vec<bool> = templates[rows.start * d..rows.end * d]
-                .chunks_exact(d)
-                .zip(unit_rows.chunks_exact_mut(d))
-                .map(|(template, row)| rows::normalise(template, row, &mut scratch))
-                .collect();
-            (unit_rows, ok)
+            let mut put = |(template, row): (&[T], &mut [f32])| {
+                kernel.vectorise(
+                    #[inline(always)]
+                    || rows::normalise(template, row, &mut scratch),
+                )
+            };
+            templates.zip(unit.chunks_exact_mut(d)).map(&mut put).collect()
         })
     })?;
-    let mut unit = Vec::with_capacity(n * d);
-    let mut ok = Vec::with_capacity(n);
-    for part in parts {
-        unit.extend(part.0);
-        ok.extend(part.1);
-    }
-    Ok((unit.into_pyarray(py).reshape([n, d])?, ok.into_pyarray(py)))
+    Ok(ok.concat().into_pyarray(py))
 }
 
 /// Instruction sets of this machine, best first.

@@ -5,9 +5,10 @@
 //! sum of squares from overflowing or vanishing. The sum of squares is added in the order of [`crate::dot`].
 //! A row with NaN, an infinity or only zeros has no direction: it is a failed template and stays zero.
 
-use crate::dot::{self, LANES};
+use crate::dot;
 use crate::error::Error;
 use half::f16;
+use std::ops::Range;
 
 /// A component type that templates come in; each converts to `f64` exactly.
 pub trait Component: Copy + Send + Sync {
@@ -33,11 +34,12 @@ impl Component for f64 {
 }
 
 /// Writes the unit row of `template` to `unit`; `false`, and zeros, if it has no direction.
+#[inline(always)]
 pub fn normalise<T: Component>(template: &[T], unit: &mut [f32], scratch: &mut Vec<f64>) -> bool {
     scratch.clear();
     scratch.extend(template.iter().map(|x| x.to_f64()));
-    let largest = scratch.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-    if largest == 0.0 || !scratch.iter().all(|x| x.is_finite()) {
+    let largest = largest(scratch);
+    if largest == 0.0 || !largest.is_finite() {
         unit.fill(0.0);
         return false;
     }
@@ -49,7 +51,25 @@ pub fn normalise<T: Component>(template: &[T], unit: &mut [f32], scratch: &mut V
     true
 }
 
+/// Largest magnitude; infinite where a value is not finite.
+#[inline(always)]
+fn largest(values: &[f64]) -> f64 {
+    let larger = |most: f64, x: f64| if x.abs() <= most { most } else { x.abs() };
+    let mut lanes = [0.0f64; 16];
+    let (groups, tail) = values.as_chunks::<16>();
+    let mut is_finite = true;
+    for group in groups {
+        for (lane, &x) in lanes.iter_mut().zip(group) {
+            is_finite &= x.is_finite();
+            *lane = larger(*lane, x);
+        }
+    }
+    is_finite &= tail.iter().all(|x| x.is_finite());
+    if is_finite { lanes.into_iter().chain(tail.iter().copied()).fold(0.0, larger) } else { f64::INFINITY }
+}
+
 /// Multiplies by the power of two that brings `largest` into `[1, 2)`.
+#[inline(always)]
 fn scale_to_one(values: &mut [f64], largest: f64) {
     // Two steps, because 2^1074 is not a f64.
     let mut largest = largest;
@@ -66,27 +86,25 @@ fn exponent(x: f64) -> i32 {
     biased.max(1) - 1023
 }
 
-/// Unit rows in memory: row by row for the definition of a score, and in panels for the screen.
-pub struct Rows {
+/// Unit rows in memory, or in a file that is mapped to it.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
     n: usize,
     d: usize,
-    /// `n` rows of `stride` floats, zero beyond `d`.
-    flat: Vec<f32>,
-    stride: usize,
-    panels: crate::pack::Panels,
+    /// `n` rows of `d` floats.
+    floats: &'a [f32],
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// `unit` holds `n * d` floats, row after row; all are finite, so that no score is NaN.
-    pub fn new(unit: &[f32], n: usize, d: usize) -> Result<Self, Error> {
+    pub fn new(unit: &'a [f32], n: usize, d: usize) -> Result<Self, Error> {
         check(unit, n, d)?;
-        let stride = d.next_multiple_of(LANES);
-        let mut flat = vec![0.0; n * stride];
-        for (padded, row) in flat.chunks_exact_mut(stride).zip(unit.chunks_exact(d)) {
-            padded[..d].copy_from_slice(row);
-        }
-        let panels = crate::pack::Panels::new(&flat, n, d, stride);
-        Ok(Rows { n, d, flat, stride, panels })
+        Ok(Rows { n, d, floats: unit })
+    }
+
+    /// Rows that `new` has checked before.
+    pub fn checked(unit: &'a [f32], n: usize, d: usize) -> Self {
+        Rows { n, d, floats: unit }
     }
 
     pub fn len(&self) -> usize {
@@ -101,23 +119,15 @@ impl Rows {
         self.d
     }
 
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Row `i`, padded with zeros to a multiple of [`LANES`].
     #[inline(always)]
-    pub fn row(&self, i: usize) -> &[f32] {
-        &self.flat[i * self.stride..(i + 1) * self.stride]
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        self.block(i..i + 1)
     }
 
-    /// Rows `start..end`, padded, one after another.
-    pub fn block(&self, start: usize, end: usize) -> &[f32] {
-        &self.flat[start * self.stride..end * self.stride]
-    }
-
-    pub fn panels(&self) -> &crate::pack::Panels {
-        &self.panels
+    /// Rows `range`, one after another.
+    #[inline(always)]
+    pub fn block(&self, range: Range<usize>) -> &'a [f32] {
+        &self.floats[range.start * self.d..range.end * self.d]
     }
 }
 
@@ -137,9 +147,46 @@ fn check(unit: &[f32], n: usize, d: usize) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Unit rows of awkward shapes: ordinary, sparse, one huge coordinate, constant, opposite, of many magnitudes.
+    pub(crate) fn awkward(n: usize, d: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut uniform = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        };
+        let mut unit = vec![0.0f32; n * d];
+        for (i, out) in unit.chunks_mut(d).enumerate() {
+            let mut row: Vec<f64> = (0..d).map(|_| uniform()).collect();
+            match i % 6 {
+                1 => row.iter_mut().enumerate().for_each(|(k, x)| *x *= f64::from(u8::from(k % 7 == 0)) + 1e-30),
+                2 => row[i % d] = 1e6,
+                3 => row.iter_mut().for_each(|x| *x = 1.0),
+                4 => row.iter_mut().for_each(|x| *x = -1.0),
+                5 => row.iter_mut().enumerate().for_each(|(k, x)| *x *= 10f64.powi(-(k as i32 % 40))),
+                _ => {}
+            }
+            normalise(&row, out, &mut Vec::new());
+        }
+        unit
+    }
+
+    /// Unit rows with many equal and nearly equal scores.
+    pub(crate) fn ties(n: usize, d: usize, seed: u64) -> Vec<f32> {
+        let mut unit = vec![0.0f32; n * d];
+        for (i, out) in unit.chunks_mut(d).enumerate() {
+            let number = |k: usize| seed.wrapping_add((i * d + k) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+            let row: Vec<f32> = (0..d).map(|k| number(k) as f32 - 7.0).collect();
+            let row = if i % 5 == 4 { vec![1.0; d] } else { row };
+            normalise(&row, out, &mut Vec::new());
+        }
+        unit
+    }
 
     fn unit(template: &[f64]) -> Option<Vec<f32>> {
         let mut out = vec![9.0; template.len()];

@@ -1,24 +1,33 @@
 //! Search: the best `k` gallery rows of each probe, exactly, and how many rows reach a floor.
 //!
-//! A row may enter the best `k` only if its screened score plus `slack` reaches the `k`-th best score found so
-//! far; then its score is settled by the definition. Equal scores are ordered by the lower row.
+//! A row may enter the best `k` only if the bounds of its 8-bit integers let it reach the `k`-th best score found so
+//! far; then its score is settled by the definition. Equal scores are ordered by the lower row. To begin with, the
+//! `k`-th best of what some rows surely reach stands in for scores that are not known yet.
 
-use crate::count::{CHUNK_PANELS, STRIP, chunks, part};
-use crate::dot::{Kernel, LANES, Tile, lowered, slack};
+use crate::dot::{Kernel, LANES, lowered, near_slack};
 use crate::error::Error;
+use crate::pack::Strips;
 use crate::rows::Rows;
-use crate::work;
+use crate::screen::{CHUNK_PANELS, Gallery, Pair, Screen};
+use crate::work::{self, part};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// Probes of one unit of work.
-const UNIT_PROBES: usize = 32;
+/// Probes of one unit of work: their integers stay in the second-level cache, beside a chunk of the gallery.
+const UNIT_PROBES: usize = 1024;
+/// Probes that are packed together.
+const PACK_PROBES: usize = 64;
+/// Probes that are searched before the next are packed.
+const BLOCK_PROBES: usize = 1 << 16;
 /// Gallery rows of one unit of work, at most.
 const UNIT_GALLERY: usize = 65536;
 /// Products of one unit of work, at least: every unit settles the best `k` of its own rows, and wakes a thread.
-const UNIT_PRODUCTS: usize = 1 << 24;
+const UNIT_PRODUCTS: usize = 1 << 26;
+/// Gallery rows that give the first limits, and the part of the gallery that they are at most.
+const FIRST_ROWS: usize = 2048;
+const FIRST_PART: usize = 8;
 
 /// What a search returns, for `m` probes.
 #[derive(Debug, PartialEq)]
@@ -58,20 +67,22 @@ impl PartialOrd for Hit {
 struct Best {
     k: usize,
     hits: BinaryHeap<Reverse<Hit>>,
+    /// A score that the `k`-th best surely reaches.
+    first: f32,
     at_or_above: u64,
 }
 
 impl Best {
-    fn new(k: usize) -> Self {
-        Best { k, hits: BinaryHeap::with_capacity(k + 1), at_or_above: 0 }
+    fn new(k: usize, first: f32) -> Self {
+        Best { k, hits: BinaryHeap::with_capacity(k + 1), first, at_or_above: 0 }
     }
 
-    /// Screened scores below this cannot enter.
-    fn limit(&self, slack: f32) -> f32 {
+    /// Scores below this cannot enter.
+    fn limit(&self) -> f32 {
         match self.hits.peek() {
             _ if self.k == 0 => f32::INFINITY,
-            Some(worst) if self.hits.len() == self.k => lowered(worst.0.score, slack),
-            _ => f32::NEG_INFINITY,
+            Some(worst) if self.hits.len() == self.k => worst.0.score.max(self.first),
+            _ => self.first,
         }
     }
 
@@ -96,56 +107,91 @@ impl Best {
 struct Board(Vec<Mutex<Vec<Best>>>);
 
 impl Board {
-    fn new(m: usize, k: usize) -> Self {
-        let units = (0..m.div_ceil(UNIT_PROBES)).map(|unit| part(&(0..m), unit, UNIT_PROBES).len());
-        Board(units.map(|n| Mutex::new(vec![Best::new(k); n])).collect())
+    /// `first` holds for each probe a score that its `k`-th best surely reaches.
+    fn new(first: &[f32], k: usize) -> Self {
+        Board(first.chunks(UNIT_PROBES).map(|f| Mutex::new(f.iter().map(|&f| Best::new(k, f)).collect())).collect())
     }
 
     fn merge(&self, probe_unit: usize, found: Vec<Best>) {
-        // A panic elsewhere ends the search; it leaves nothing to protect here.
-        let mut best = self.0[probe_unit].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut best = work::locked(&self.0[probe_unit]);
         best.iter_mut().zip(found).for_each(|(best, found)| best.merge(found));
+    }
+
+    /// For each probe of a unit, a score that its `k`-th best surely reaches, as far as units have finished.
+    fn limits(&self, probe_unit: usize) -> Vec<f32> {
+        work::locked(&self.0[probe_unit]).iter().map(Best::limit).collect()
     }
 
     /// The best of each probe, in order.
     fn take(self) -> impl Iterator<Item = Best> {
-        self.0.into_iter().flat_map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner))
+        self.0.into_iter().flat_map(|unit| std::mem::take(&mut *work::locked(&unit)))
     }
 }
 
 /// The best `k` rows of `gallery` for every row of `probes`, and counts at or above `floors`, one a probe.
 pub fn search(
-    gallery: &Rows,
-    probes: &Rows,
+    gallery: Gallery<'_>,
+    probes: Rows<'_>,
     k: usize,
     floors: Option<&[f32]>,
     kernel: Kernel,
     threads: usize,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Found, Error> {
-    check(gallery, probes, k, floors)?;
-    let m = probes.len();
-    let probe_units = m.div_ceil(UNIT_PROBES);
-    let least = UNIT_PRODUCTS / (m.clamp(1, UNIT_PROBES) * probes.dimension());
-    let span = span(gallery.len(), least, probe_units, work::threads_or_all(threads));
-    let gallery_units = gallery.len().div_ceil(span);
-    let scan = Scan { gallery, probes, k, floors, kernel, slack: slack(probes.dimension()) };
-    let board = Board::new(m, k);
-    work::share(
-        probe_units * gallery_units,
-        threads,
-        stop,
-        || Ok(()),
-        |(), unit| {
-            let rows = part(&(0..m), unit / gallery_units, UNIT_PROBES);
-            let span = part(&(0..gallery.len()), unit % gallery_units, span);
-            board.merge(unit / gallery_units, scan.unit(rows, span));
-        },
-    )?;
-    Ok(collect(board, m * k, floors.is_some()))
+    check(gallery.rows, probes, k, floors)?;
+    let (m, n) = (probes.len(), gallery.rows.len());
+    let mut found = Found { scores: Vec::new(), rows: Vec::new(), at_or_above: Vec::new() };
+    for start in (0..m).step_by(BLOCK_PROBES) {
+        let block = start..(start + BLOCK_PROBES).min(m);
+        let (strips, first) = packed(gallery, probes, &block, k, kernel, threads, stop)?;
+        let least = UNIT_PRODUCTS / (block.len().min(UNIT_PROBES) * probes.dimension());
+        let span = span(n, least, strips.len(), work::threads_or_all(threads));
+        let gallery_units = n.div_ceil(span);
+        let scan = Scan { gallery, probes, k, floors, kernel, slack: near_slack(probes.dimension()) };
+        let board = Board::new(&first, k);
+        work::share(
+            strips.len() * gallery_units,
+            threads,
+            stop,
+            || Ok(()),
+            |(), unit| {
+                let (probe_unit, rows) = (unit / gallery_units, part(&(0..n), unit % gallery_units, span));
+                let first = block.start + probe_unit * UNIT_PROBES;
+                board.merge(probe_unit, scan.unit(&strips[probe_unit], first, rows, board.limits(probe_unit)));
+            },
+        )?;
+        collect(board, floors.is_some(), &mut found);
+    }
+    Ok(found)
 }
 
-fn check(gallery: &Rows, probes: &Rows, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
+/// Probes `block` packed, unit by unit, and for each a score that its `k`-th best surely reaches.
+fn packed(
+    gallery: Gallery<'_>,
+    probes: Rows<'_>,
+    block: &Range<usize>,
+    k: usize,
+    kernel: Kernel,
+    threads: usize,
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<(Vec<Strips>, Vec<f32>), Error> {
+    let chunk = CHUNK_PANELS * LANES;
+    let first_rows = (gallery.rows.len() / FIRST_PART / chunk * chunk).min(FIRST_ROWS);
+    let parts = work::in_order(block.len().div_ceil(PACK_PROBES), threads, stop, |unit| {
+        let strips = Strips::new(probes, part(block, unit, PACK_PROBES), gallery.panels, kernel);
+        let n = strips.n_probes();
+        let limits = if k > first_rows {
+            vec![f32::NEG_INFINITY; n]
+        } else {
+            Screen::new(kernel, &strips, gallery, None).kth_best(0..n, 0..first_rows, k)
+        };
+        (strips, limits)
+    })?;
+    let (parts, limits): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    Ok((parts.chunks(UNIT_PROBES / PACK_PROBES).map(Strips::join).collect(), limits.concat()))
+}
+
+fn check(gallery: Rows<'_>, probes: Rows<'_>, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
     if gallery.dimension() != probes.dimension() {
         return Err(Error::Shape(format!(
             "probes have dimension {}, the gallery has {}",
@@ -169,8 +215,8 @@ fn span(n: usize, least: usize, probe_units: usize, threads: usize) -> usize {
 }
 
 struct Scan<'a> {
-    gallery: &'a Rows,
-    probes: &'a Rows,
+    gallery: Gallery<'a>,
+    probes: Rows<'a>,
     k: usize,
     floors: Option<&'a [f32]>,
     kernel: Kernel,
@@ -178,54 +224,46 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn unit(&self, probes: Range<usize>, gallery: Range<usize>) -> Vec<Best> {
-        let mut best = vec![Best::new(self.k); probes.len()];
-        let mut out = [0.0f32; STRIP * CHUNK_PANELS * LANES];
-        for (panels, rows) in chunks(gallery) {
-            let width = panels.len() * LANES;
-            for start in probes.clone().step_by(STRIP) {
-                let strip = start..(start + STRIP).min(probes.end);
-                let tile = Tile {
-                    probes: self.probes.block(strip.start, strip.end),
-                    stride: self.probes.stride(),
-                    d: self.probes.dimension(),
-                    panels: self.gallery.panels().slice(panels.start, panels.end),
-                    width,
-                };
-                self.kernel.screen(tile, &mut out);
-                for (scores, i) in out.chunks_exact(width).zip(strip) {
-                    self.sift(i, &rows, &scores[..rows.len()], &mut best[i - probes.start]);
-                }
-            }
-        }
+    /// The best of the probes that `strips` holds, of which `first` is the first, among gallery `rows`.
+    fn unit(&self, strips: &Strips, first: usize, rows: Range<usize>, known: Vec<f32>) -> Vec<Best> {
+        let floor = |probe: usize| self.floors.map_or(f32::INFINITY, |floors| floors[first + probe]);
+        let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known)).collect();
+        let mut limits: Vec<f32> =
+            best.iter().enumerate().map(|(probe, best)| best.limit().min(floor(probe))).collect();
+        let mut screen = Screen::new(self.kernel, strips, self.gallery, None);
+        screen.pairs(0..strips.n_probes(), rows, &mut limits, |pair, limit| {
+            let floor = floor(pair.probe);
+            let best = &mut best[pair.probe];
+            self.settle(first + pair.probe, pair, floor, best);
+            *limit = best.limit().min(floor);
+        });
         best
     }
 
-    /// Takes from the screened scores of probe `i` what may be among its best or at its floor.
-    fn sift(&self, i: usize, rows: &Range<usize>, scores: &[f32], best: &mut Best) {
-        let score = |row: usize| self.kernel.score(self.probes.row(i), self.gallery.row(row));
-        let mut limit = best.limit(self.slack);
-        let mut at = self.kernel.next_at_least(scores, limit, 0);
-        while at < scores.len() {
-            let row = rows.start + at;
-            best.offer(Hit { score: score(row), row });
-            limit = best.limit(self.slack);
-            at = self.kernel.next_at_least(scores, limit, at + 1);
+    /// Takes a pair that may be among the best of its probe or at its floor.
+    fn settle(&self, i: usize, pair: Pair, floor: f32, best: &mut Best) {
+        let (enters, is_above) = (best.limit(), pair.estimate - floor > pair.error);
+        let most = pair.estimate + pair.error;
+        if most < enters && (is_above || most < floor) {
+            best.at_or_above += u64::from(is_above);
+            return;
         }
-        if let Some(floors) = self.floors {
-            let (floor, limit) = (floors[i], lowered(floors[i], self.slack));
-            let mut at = self.kernel.next_at_least(scores, limit, 0);
-            while at < scores.len() {
-                let is_clear = scores[at] - floor > self.slack;
-                best.at_or_above += u64::from(is_clear || score(rows.start + at) >= floor);
-                at = self.kernel.next_at_least(scores, limit, at + 1);
-            }
+        let (a, b) = (self.probes.row(i), self.gallery.rows.row(pair.row));
+        let near = self.kernel.near(a, b);
+        let is_above = is_above || near - floor > self.slack;
+        if near < lowered(enters, self.slack) && (is_above || near < lowered(floor, self.slack)) {
+            best.at_or_above += u64::from(is_above);
+            return;
+        }
+        let score = self.kernel.score(a, b);
+        best.at_or_above += u64::from(score >= floor);
+        if score >= enters && self.k > 0 {
+            best.offer(Hit { score, row: pair.row });
         }
     }
 }
 
-fn collect(board: Board, n: usize, counted: bool) -> Found {
-    let mut found = Found { scores: Vec::with_capacity(n), rows: Vec::with_capacity(n), at_or_above: Vec::new() };
+fn collect(board: Board, counted: bool, found: &mut Found) {
     for best in board.take() {
         // Ascending in `Reverse` is best first.
         for Reverse(hit) in best.hits.into_sorted_vec() {
@@ -236,16 +274,16 @@ fn collect(board: Board, n: usize, counted: bool) -> Found {
             found.at_or_above.push(best.at_or_above);
         }
     }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::tests::ties;
+    use crate::count::tests::Kept;
+    use crate::rows::tests::{awkward, ties};
     use proptest::prelude::*;
 
-    fn by_definition(gallery: &Rows, probes: &Rows, k: usize, floors: &[f32]) -> Found {
+    fn by_definition(gallery: Rows<'_>, probes: Rows<'_>, k: usize, floors: &[f32]) -> Found {
         let scalar = Kernel::choose(Some("scalar")).unwrap();
         let mut found = Found { scores: vec![], rows: vec![], at_or_above: vec![] };
         for (i, &floor) in floors.iter().enumerate() {
@@ -259,20 +297,36 @@ mod tests {
         found
     }
 
+    fn searched(
+        gallery: Rows<'_>,
+        probes: Rows<'_>,
+        k: usize,
+        floors: &[f32],
+        kernel: Kernel,
+        threads: usize,
+    ) -> Found {
+        let kept = Kept::new(gallery, kernel);
+        search(kept.with(gallery), probes, k, Some(floors), kernel, threads, &mut || false).unwrap()
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn every_kernel_and_thread_count_finds_what_the_definition_finds(
-            n in 1usize..9000, m in 1usize..80, d in 1usize..20, k in 0usize..60, seed: u64, threads in 1usize..9,
+            n in 1usize..9000, m in 1usize..80, d in prop_oneof![1usize..20, 1usize..=1100], k in 0usize..60,
+            seed: u64, is_awkward: bool, threads in 1usize..9,
         ) {
-            let (gallery, probes) = (ties(n, d, seed), ties(m, d, seed ^ 1));
+            let n = n.min(180_000 / d);
+            let make = if is_awkward { awkward } else { ties };
+            let (gallery, probes) = (make(n, d, seed), make(m, d, seed ^ 1));
+            let (gallery, probes) = (Rows::new(&gallery, n, d).unwrap(), Rows::new(&probes, m, d).unwrap());
             let k = k.min(n);
             let scalar = Kernel::choose(Some("scalar")).unwrap();
             let floors: Vec<f32> = (0..m).map(|i| scalar.score(probes.row(i), gallery.row(i % n))).collect();
-            let expected = by_definition(&gallery, &probes, k, &floors);
+            let expected = by_definition(gallery, probes, k, &floors);
             for kernel in Kernel::available() {
-                let found = search(&gallery, &probes, k, Some(&floors), kernel, threads, &mut || false).unwrap();
+                let found = searched(gallery, probes, k, &floors, kernel, threads);
                 prop_assert_eq!(&found, &expected, "{}", kernel.name());
             }
         }
@@ -281,9 +335,9 @@ mod tests {
     #[test]
     fn however_many_units_merge_a_probe_holds_k_hits() {
         let (m, k) = (UNIT_PROBES + 3, 5);
-        let board = Board::new(m, k);
+        let board = Board::new(&vec![f32::NEG_INFINITY; m], k);
         for row in 0..1000 {
-            let mut found = vec![Best::new(k); 3];
+            let mut found = vec![Best::new(k, f32::NEG_INFINITY); 3];
             found.iter_mut().for_each(|best| best.offer(Hit { score: (row % 7) as f32, row }));
             found[0].at_or_above = 1;
             board.merge(1, found);
@@ -296,31 +350,31 @@ mod tests {
     }
 
     #[test]
-    fn with_an_infinite_slack_every_row_is_settled() {
-        let (gallery, probes, k) = (ties(700, 5, 3), ties(9, 5, 4), 7);
-        let floors = [0.25; 9];
-        for kernel in Kernel::available() {
-            let (gallery, probes) = (&gallery, &probes);
-            let scan = Scan { gallery, probes, k, floors: Some(&floors), kernel, slack: f32::INFINITY };
-            let board = Board::new(9, k);
-            board.merge(0, scan.unit(0..9, 0..700));
-            assert_eq!(collect(board, 9 * k, true), by_definition(gallery, probes, k, &floors), "{}", kernel.name());
-        }
+    fn more_probes_than_a_block_are_all_searched() {
+        let (n, m) = (40, BLOCK_PROBES + 5);
+        let (gallery, probes) = (ties(n, 3, 3), ties(m, 3, 4));
+        let (gallery, probes) = (Rows::new(&gallery, n, 3).unwrap(), Rows::new(&probes, m, 3).unwrap());
+        let floors = vec![0.25; m];
+        let found = searched(gallery, probes, 2, &floors, Kernel::choose(None).unwrap(), 0);
+        assert_eq!(found, by_definition(gallery, probes, 2, &floors));
     }
 
     #[test]
     fn equal_scores_come_in_order_of_rows() {
-        let gallery = Rows::new(&[1.0; 600], 600, 1).unwrap();
-        let probes = Rows::new(&[1.0], 1, 1).unwrap();
-        let kernel = Kernel::choose(None).unwrap();
-        let found = search(&gallery, &probes, 3, None, kernel, 4, &mut || false).unwrap();
-        assert_eq!((found.rows, found.scores), (vec![0, 1, 2], vec![1.0; 3]));
+        let (gallery, probe) = ([1.0; 6000], [1.0]);
+        let (gallery, probe) = (Rows::new(&gallery, 6000, 1).unwrap(), Rows::new(&probe, 1, 1).unwrap());
+        for kernel in Kernel::available() {
+            let found = searched(gallery, probe, 3, &[2.0], kernel, 4);
+            assert_eq!((found.rows, found.scores), (vec![0, 1, 2], vec![1.0; 3]));
+        }
     }
 
     #[test]
     fn more_candidates_than_rows_are_refused() {
-        let rows = Rows::new(&[1.0], 1, 1).unwrap();
         let kernel = Kernel::choose(None).unwrap();
-        assert!(matches!(search(&rows, &rows, 2, None, kernel, 1, &mut || false), Err(Error::Shape(_))));
+        let rows = Rows::new(&[1.0], 1, 1).unwrap();
+        let kept = Kept::new(rows, kernel);
+        let answer = search(kept.with(rows), rows, 2, None, kernel, 1, &mut || false);
+        assert!(matches!(answer, Err(Error::Shape(_))));
     }
 }

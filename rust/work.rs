@@ -1,9 +1,10 @@
 //! Work shared among threads, stopped within one unit when the caller asks.
 
 use crate::error::Error;
-use std::sync::OnceLock;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,17 @@ pub fn in_order<T: Send>(
     let mut parts: Vec<_> = parts.into_iter().flatten().collect();
     parts.sort_by_key(|part| part.0);
     Ok(parts.into_iter().map(|part| part.1).collect())
+}
+
+/// The `index`-th part of `range` when it is cut every `step`.
+pub fn part(range: &Range<usize>, index: usize, step: usize) -> Range<usize> {
+    let start = range.start + index * step;
+    start..(start + step).min(range.end)
+}
+
+/// What the mutex guards. A panic elsewhere ends the call; it leaves nothing to protect here.
+pub fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the threads of one call have in common.

@@ -228,7 +228,6 @@ def test_the_core_refuses_a_result_beyond_memory():
             gallery_groups=zeros,
             cells=np.zeros((1, 1), np.uint32),
             n_cells=2**55,
-            threads=2,
         )
 
 
@@ -260,32 +259,32 @@ def test_the_core_refuses_rows_that_are_not_finite(bad: float):
 def test_scores_of_many_pairs_come_in_their_order(threads: int):
     """Several units of 65536 pairs, on any number of threads, in the order of the pairs."""
     random = np.random.default_rng(7)
-    unit, _ = _rust.unit_rows(random.normal(size=(50, 8)))
-    rows = _rust.Rows(unit)
+    unit, _ = worlds.unit_rows(random.normal(size=(50, 8)))
+    rows = _rust.Rows(unit, threads=threads)
     a, b = random.integers(50, size=(2, 200_001))
     table = reference.scores(unit, unit)
 
-    np.testing.assert_array_equal(rows.score_pairs(rows, a, b, threads=threads), table[a, b])
-    assert rows.score_pairs(rows, a[:0], b[:0], threads=threads).shape == (0,)
+    np.testing.assert_array_equal(rows.score_pairs(rows, a, b), table[a, b])
+    assert rows.score_pairs(rows, a[:0], b[:0]).shape == (0,)
 
 
 def test_scoring_pairs_stops_on_a_signal():
     """A signal is heard while pairs are scored, not when all are done."""
-    rows = _rust.Rows(np.full((2, 2048), 2**-6, np.float32), "scalar")
+    rows = _rust.Rows(np.full((2, 2048), 2**-6, np.float32), "scalar", threads=1)
     pairs = np.zeros(2_000_000, np.int64)
 
     def stop(*_: object) -> None:
         raise InterruptedError("enough")
 
     begin = time.perf_counter()
-    rows.score_pairs(rows, pairs, pairs, threads=1)
+    rows.score_pairs(rows, pairs, pairs)
     whole = time.perf_counter() - begin
     previous = signal.signal(signal.SIGALRM, stop)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         begin = time.perf_counter()
         with pytest.raises(InterruptedError):
-            rows.score_pairs(rows, pairs, pairs, threads=1)
+            rows.score_pairs(rows, pairs, pairs)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

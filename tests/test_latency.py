@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import worlds
-from frbench._rust import unit_rows
 from frbench.errors import InputError, PlanMismatch, TileCountedTwice
 from frbench.gallery import Gallery
 from frbench.latency import LatencyTask, check_answer, measure, measure_runs
@@ -20,7 +19,7 @@ from frbench.templates import Templates
 
 def population(n: int, seed: int, *, failed: tuple[int, ...] = ()) -> Templates:
     """Rows of two groups in turn."""
-    unit = unit_rows(np.random.default_rng(seed).normal(size=(n, 8)))[0]
+    unit, _ = worlds.unit_rows(np.random.default_rng(seed).normal(size=(n, 8)))
     sex = ["f" if i % 2 else "m" for i in range(n)]
     return worlds.templates(unit, [f"s{i}" for i in range(n)], failed=failed, sex=sex)
 

@@ -20,7 +20,7 @@ EXTREMES = [0.0, -0.0, 1.0, -1.0, 3.0, 4.0, 1e300, -1e300, 1.7e308, 5e-324, 1e-3
 
 def same_bits(matrix: np.ndarray) -> None:
     """Holds the compiled unit rows to the oracle's."""
-    unit, is_ok = _rust.unit_rows(matrix, 2)
+    unit, is_ok = worlds.unit_rows(matrix, 2)
     expected_unit, expected_ok = reference.unit_rows(matrix)
     assert is_ok.tolist() == expected_ok.tolist()
     # Zeros of either sign are equal; all other numbers are compared to the last bit.
@@ -47,7 +47,7 @@ def test_huge_and_tiny_components_do_not_overflow(row: list[float]):
     matrix = np.array([row])
 
     same_bits(matrix)
-    assert _rust.unit_rows(matrix)[1].tolist() == [any(row)]
+    assert worlds.unit_rows(matrix)[1].tolist() == [any(row)]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -126,10 +126,10 @@ def test_the_slack_covers_the_roundings_of_a_screen():
 def test_rows_without_columns_are_refused():
     """A template has at least one component."""
     with pytest.raises(ValueError, match="at least one component"):
-        _rust.unit_rows(np.zeros((3, 0)))
+        worlds.unit_rows(np.zeros((3, 0)))
 
 
 def test_other_numbers_are_refused():
     """Integers are no templates."""
     with pytest.raises(TypeError, match="float16, float32 or float64"):
-        _rust.unit_rows(np.zeros((3, 2), dtype=np.int32))
+        worlds.unit_rows(np.zeros((3, 2), dtype=np.int32))

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
-from frbench._rust import unit_rows
+from frbench import _rust
 from frbench.engines import Engine, reference
 from frbench.engines.reference import ReferenceEngine
 from frbench.identify import Identification
@@ -134,6 +134,12 @@ def several_mates() -> World:
     return World(
         templates([X, X, HALF, Y, HALF], ["ann"] * 4 + ["bea"], mask=["yes", "yes", "no", "no", "no"]), ("mask",)
     )
+
+
+def unit_rows(matrix: np.ndarray, threads: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Unit rows of the core, and which rows have a direction."""
+    unit = np.empty(np.shape(matrix), dtype=np.float32)
+    return unit, _rust.unit_rows(matrix, unit, threads)
 
 
 @st.composite

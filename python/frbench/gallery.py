@@ -52,7 +52,8 @@ class Gallery:
             raise InputError(f"gallery has no usable row: all {len(ok)} are NaN, infinite or zero")
         self.failed: NDArray[np.int64] = np.flatnonzero(~ok)
         self.n, self.dimension = len(unit), int(unit.shape[1])
-        self._rows = self._engine.rows(unit[self._kept])
+        self._rows = self._engine.rows(unit if ok.all() else unit[self._kept])
+        self._rows.pack()
 
     def __len__(self) -> int:
         return self.n
@@ -139,7 +140,9 @@ def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[NDArray[np.float3
         raise InputError(
             f"{what} is {array.dtype} of shape {array.shape}, expected a matrix (n, d) of float16, float32 or float64"
         )
-    return _rust.unit_rows(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), threads)
+    unit = np.empty(array.shape, dtype=np.float32)
+    ok = _rust.unit_rows(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")), unit, threads)
+    return unit, ok
 
 
 def _threads(threads: int) -> int:

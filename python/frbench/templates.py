@@ -288,7 +288,7 @@ def _normalised(matrix: Matrix, threads: int) -> tuple[npt.NDArray[np.float32], 
         for first in range(0, len(block), step):
             chunk = np.require(block[first : first + step], block.dtype.newbyteorder("="), ["C", "ALIGNED"])
             stop = start + len(chunk)
-            unit[start:stop], is_ok = unit_rows(chunk, threads)
+            is_ok = unit_rows(chunk, unit[start:stop], threads)
             failed[start:stop] = ~is_ok
             start = stop
     if failed.all():

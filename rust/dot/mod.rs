@@ -4,117 +4,131 @@
 //!
 //! A product of two `f32` is exact in `f64`, so a fused multiply-add changes nothing. Products are added in
 //! [`LANES`] sums, lane `l` taking components `l, l + 16, l + 32, ...` in order; then lane `l` is added to lane
-//! `l + 8`, then `l + 4`, `l + 2`, `l + 1`; the total is rounded to `f32`. Rows are padded with zeros, which add
-//! nothing. Every instruction set computes exactly this in `score`, so all of them return the same bits.
+//! `l + 8`, then `l + 4`, `l + 2`, `l + 1`; the total is rounded to `f32`. A last group of fewer than sixteen
+//! is filled up with zeros, which add nothing. Every instruction set computes exactly this in `score`, so all
+//! of them return the same bits.
 //!
-//! # Screen
+//! # Screens
 //!
-//! `screen` is faster and less exact: `f32` products and sums, one component after the other. With
-//! `u = 2^-24`, a sum of `d` products carries a relative error of at most `g = d u / (1 - d u)` on
-//! `sum |a_i b_i|`, which Cauchy-Schwarz bounds by the product of the norms; with or without fused
-//! multiply-add. [`slack`] adds the rounding of the definition itself and the norms' excess over one. A
-//! screened score may decide only what `slack` proves; the rest is settled by `score`.
+//! Four faster and less exact ways stand before it; each decides only what its error bound proves, and leaves
+//! the rest to the next.
+//!
+//! - `dots` multiplies rows of 8-bit integers, exactly: [`crate::pack`] says what they prove of a score.
+//! - `sieve` turns such products into one bit a pair: may its score reach a limit?
+//! - `near` adds `f32` products of one pair in at least [`NEAR_SUMS`] sums; [`near_slack`] bounds its error.
+//! - `screen` adds `f32` products of many pairs, one component after the other; [`slack`] bounds its error.
+//!
+//! With `u = 2^-24`, a sum of `d` products by `r` roundings on any path carries a relative error of at most
+//! `r u / (1 - r u)` on `sum |a_i b_i|`, which Cauchy-Schwarz bounds by the product of the norms; with or without
+//! fused multiply-add.
 //!
 //! # Tokens
 //!
-//! `Avx2`, `Avx512` and `Neon` can be made only by their `detect`, so holding one proves that the processor
-//! has the feature. `unsafe` code lives in this folder alone.
+//! `Avx2`, `Avx512`, `Amx` and the like can be had only from their `detect`, so holding one proves that the
+//! processor has the feature and the system lets it be used. `unsafe` code lives in this folder alone.
 #![allow(unsafe_code)]
 
+use crate::axis::Grid;
 use crate::error::Error;
+use std::marker::PhantomData;
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+pub use tile::{Ints, Limit, Sieve, Tile};
 
 /// Sums of the definition, and rows of a panel.
 pub const LANES: usize = 16;
+/// Fewest sums among which `near` shares its products.
+pub const NEAR_SUMS: usize = 32;
+
+/// How an instruction set wants its 8-bit integers; [`crate::pack`] makes them so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Rows are filled up with zeros to a multiple of this.
+    pub step: usize,
+    /// Flips the top bit of probe integers, which makes `x` the unsigned `x + 128`.
+    pub flips_probes: bool,
+    /// The same for gallery integers.
+    pub flips_gallery: bool,
+    /// Largest magnitude of a probe integer.
+    pub probe_peak: i32,
+    /// Most that magnitudes of components 0, 1, 4, 5 and of 2, 3, 6, 7 of every eight of a probe may add up to.
+    pub probe_quads: Option<i32>,
+    /// Whether `dots` is fast enough that six products of slices beat one of floats.
+    pub slices: bool,
+}
+
+/// Signed integers as they are.
+pub const SIGNED: Form =
+    Form { step: 8, flips_probes: false, flips_gallery: false, probe_peak: 127, probe_quads: None, slices: false };
+
+/// What one instruction set offers. Methods are safe: `self` is the proof that they may run.
+trait Isa: Sync {
+    fn name(&self) -> &'static str;
+    fn form(&self) -> Form;
+    /// Multiply-adds of `dots` and of `screen` that a core can start in a cycle; 0 where nobody says.
+    fn per_cycle(&self) -> (f64, f64);
+    /// The definition. `a` and `b` have the same length.
+    fn score(&self, a: &[f32], b: &[f32]) -> f32;
+    fn near(&self, a: &[f32], b: &[f32]) -> f32;
+    fn screen(&self, at: Tile<'_>, out: &mut [f32]);
+    /// Only between `begin` and `end` on the same thread.
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]);
+    fn begin(&self) {}
+    fn end(&self) {}
+    fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]);
+    fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]);
+    /// Asks for the first lines of a row that will be read soon.
+    fn fetch(&self, _row: &[f32]) {}
+    /// The widest vectors that compiled code may use.
+    fn vectors(&self) -> Vectors;
+}
 
 /// One instruction set, proved to be present.
 #[derive(Clone, Copy)]
-pub enum Kernel {
+pub struct Kernel(&'static dyn Isa);
+
+/// A thread that is ready for products of integers: some processors keep a matrix unit that must be set up.
+pub struct Session {
+    kernel: Kernel,
+    _of_one_thread: PhantomData<*const ()>,
+}
+
+impl Session {
+    /// Products of the integers of every probe and every panel of `at`, to `out[probe * width + row]`.
+    pub fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
+        self.kernel.0.dots(at, out);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.kernel.0.end();
+    }
+}
+
+/// A set of vector registers that is present.
+#[derive(Clone, Copy)]
+enum Vectors {
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
-    #[cfg(target_arch = "aarch64")]
-    Neon(neon::Neon),
-    Scalar(scalar::Scalar),
-}
-
-/// What one instruction set offers. Methods are safe: `self` is the proof that they may run.
-trait Isa: Copy {
-    /// Screened scores of `R` probes and `P` panels, to `out[r * width + p * LANES + lane]`.
-    fn tile<const R: usize, const P: usize>(self, at: Tile<'_>, out: &mut [f32]);
-    /// The definition. `a` and `b` have the same length, a multiple of [`LANES`].
-    fn score(self, a: &[f32], b: &[f32]) -> f32;
-    /// Screened scores of all probes and panels of `at`.
-    fn screen(self, at: Tile<'_>, out: &mut [f32]);
-}
-
-/// What a kernel multiplies: probe rows, and panels of gallery rows.
-#[derive(Clone, Copy)]
-pub struct Tile<'a> {
-    /// Rows of `stride` floats.
-    pub probes: &'a [f32],
-    pub stride: usize,
-    pub d: usize,
-    /// Panels of `d * LANES` floats.
-    pub panels: &'a [f32],
-    /// Floats from one probe's scores to the next's in the output.
-    pub width: usize,
-}
-
-impl<'a> Tile<'a> {
-    fn n_probes(&self) -> usize {
-        self.probes.len() / self.stride
-    }
-
-    fn n_panels(&self) -> usize {
-        self.panels.len() / (self.d * LANES)
-    }
-
-    fn at_probe(self, r: usize) -> Self {
-        Tile { probes: &self.probes[r * self.stride..], ..self }
-    }
-
-    fn at_panel(self, p: usize) -> Self {
-        Tile { panels: &self.panels[p * self.d * LANES..], ..self }
-    }
-
-    /// Whether `R` probes, `P` panels and their scores lie inside the slices: what a kernel relies on.
-    fn holds<const R: usize, const P: usize>(&self, out: &[f32]) -> bool {
-        self.d <= self.stride
-            && self.probes.len() >= R * self.stride
-            && self.panels.len() >= P * self.d * LANES
-            && self.width >= P * LANES
-            && out.len() >= (R - 1) * self.width + P * LANES
-    }
-}
-
-/// Screens as many whole strips of `R` probes as there are, `P` panels at a time; returns the probes done.
-fn strips<I: Isa, const R: usize, const P: usize>(isa: I, at: Tile<'_>, out: &mut [f32]) -> usize {
-    let (n_probes, n_panels) = (at.n_probes(), at.n_panels());
-    let mut r = 0;
-    while r + R <= n_probes {
-        let strip = at.at_probe(r);
-        let out = &mut out[r * at.width..];
-        let mut p = 0;
-        while p + P <= n_panels {
-            isa.tile::<R, P>(strip.at_panel(p), &mut out[p * LANES..]);
-            p += P;
-        }
-        while p < n_panels {
-            isa.tile::<R, 1>(strip.at_panel(p), &mut out[p * LANES..]);
-            p += 1;
-        }
-        r += R;
-    }
-    r
+    /// What every processor of the architecture has.
+    Baseline,
 }
 
 impl Kernel {
@@ -135,80 +149,103 @@ impl Kernel {
 
     /// Every instruction set that this machine has, best first; the last is `scalar`.
     pub fn available() -> Vec<Kernel> {
-        let mut kernels = Vec::new();
+        let mut kernels: Vec<Kernel> = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            kernels.extend(avx512::Avx512::detect().map(Kernel::Avx512));
-            kernels.extend(avx2::Avx2::detect().map(Kernel::Avx2));
+            kernels.extend(amx::Amx::detect().map(|isa| Kernel(isa)));
+            kernels.extend(vnni::Vnni::detect().map(|isa| Kernel(isa)));
+            kernels.extend(avx512::Avx512::detect().map(|isa| Kernel(isa)));
+            kernels.extend(avxvnni::AvxVnni::detect().map(|isa| Kernel(isa)));
+            kernels.extend(avx2::Avx2::detect().map(|isa| Kernel(isa)));
         }
         #[cfg(target_arch = "aarch64")]
-        kernels.extend(neon::Neon::detect().map(Kernel::Neon));
-        kernels.push(Kernel::Scalar(scalar::Scalar));
+        {
+            kernels.extend(neon::NeonDot::detect().map(|isa| Kernel(isa)));
+            kernels.extend(neon::Neon::detect().map(|isa| Kernel(isa)));
+        }
+        kernels.push(Kernel(&scalar::Scalar));
         kernels
     }
 
     pub fn name(&self) -> &'static str {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512(_) => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(_) => "avx2",
-            #[cfg(target_arch = "aarch64")]
-            Kernel::Neon(_) => "neon",
-            Kernel::Scalar(_) => "scalar",
-        }
+        self.0.name()
     }
 
-    /// Screened scores of every probe and every panel of `at`, to `out[probe * width + row]`.
-    pub fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512(isa) => isa.screen(at, out),
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(isa) => isa.screen(at, out),
-            #[cfg(target_arch = "aarch64")]
-            Kernel::Neon(isa) => isa.screen(at, out),
-            Kernel::Scalar(isa) => isa.screen(at, out),
-        }
+    pub fn form(&self) -> Form {
+        self.0.form()
     }
 
-    /// The first place from `from` on whose score is at least `limit`, or the length if there is none.
-    #[inline]
-    pub fn next_at_least(&self, scores: &[f32], limit: f32, from: usize) -> usize {
-        // Where hits are dense, the next one is the next place, and no kernel need be asked.
-        if scores.get(from).is_none_or(|&s| s >= limit) {
-            return from;
-        }
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512(isa) => isa.next_at_least(scores, limit, from),
-            _ => scalar::Scalar.next_at_least(scores, limit, from),
-        }
+    /// Multiply-adds that a core can start in a cycle: of 8-bit integers and of floats; 0 where it is not known.
+    pub fn per_cycle(&self) -> (f64, f64) {
+        self.0.per_cycle()
     }
 
-    /// The score of two padded rows, by the definition.
-    #[inline]
+    /// The score of two rows of the same length, by the definition.
     pub fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        match self {
+        self.0.score(a, b)
+    }
+
+    /// A score within [`near_slack`] of the definition.
+    pub fn near(&self, a: &[f32], b: &[f32]) -> f32 {
+        self.0.near(a, b)
+    }
+
+    /// Scores within [`slack`] of every probe and every panel of `at`, to `out[probe * width + row]`.
+    pub fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
+        self.0.screen(at, out);
+    }
+
+    /// Makes this thread ready for products of integers, until the answer is dropped.
+    pub fn session(&self) -> Session {
+        self.0.begin();
+        Session { kernel: *self, _of_one_thread: PhantomData }
+    }
+
+    /// Bit `lane` of `masks[probe * panels + panel]`: whether that pair may reach the probe's limit.
+    pub fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
+        self.0.sieve(at, masks);
+    }
+
+    /// The bin of every score, or [`crate::axis::OPEN`] where an edge is too near to tell.
+    pub fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
+        self.0.locate(scores, grid, bins);
+    }
+
+    /// Asks for a row that will be read soon.
+    pub fn fetch(&self, row: &[f32]) {
+        self.0.fetch(row);
+    }
+
+    /// Runs `work` compiled for the vectors of this instruction set, as far as the compiler inlines it.
+    #[inline(always)]
+    pub fn vectorise<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.0.vectors() {
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512(isa) => isa.score(a, b),
+            Vectors::Avx512(isa) => isa.vectorise(work),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(isa) => isa.score(a, b),
-            #[cfg(target_arch = "aarch64")]
-            Kernel::Neon(isa) => isa.score(a, b),
-            Kernel::Scalar(isa) => isa.score(a, b),
+            Vectors::Avx2(isa) => isa.vectorise(work),
+            Vectors::Baseline => work(),
         }
     }
 }
 
-/// Most that a screened score of two unit rows of dimension `d` can differ from their score.
+/// Most that a score of `screen` for two unit rows of dimension `d` can differ from their score.
 ///
-/// `d` roundings of the sum and one of the result: `(d + 1) u / (1 - (d + 1) u)`. Norms exceed one by at most
-/// `u` each, sums in `f64` err by `d 2^-53`, products below the normal range by `d 2^-126`: `1e-6` relative and
-/// `1e-12` cover all three, and the rounding of comparisons with this value. Where `(d + 1) u` reaches one nothing
-/// is proved: the slack is infinite, and every pair is settled by `score`.
+/// `d` roundings of the sum and one of the result. Norms exceed one by at most `u` each, sums in `f64` err by
+/// `d 2^-53`, products below the normal range by `d 2^-126`: `1e-6` relative and `1e-12` cover all three, and
+/// the rounding of comparisons with this value. Where nothing is proved the slack is infinite, and every pair is
+/// settled by `score`.
 pub fn slack(d: usize) -> f32 {
-    let roundings = (d as f64 + 1.0) * 2.0f64.powi(-24);
+    slack_of(d as f64 + 1.0)
+}
+
+/// The same for `near`: the longest of its sums, and 32 sums or 64 added up two by two.
+pub fn near_slack(d: usize) -> f32 {
+    slack_of(d.div_ceil(NEAR_SUMS) as f64 + 8.0)
+}
+
+fn slack_of(roundings: f64) -> f32 {
+    let roundings = roundings * 2.0f64.powi(-24);
     if roundings >= 1.0 {
         return f32::INFINITY;
     }
@@ -233,11 +270,25 @@ fn reduce(mut lanes: [f64; LANES]) -> f64 {
     lanes[0]
 }
 
+/// The last, incomplete group of a row, filled up with zeros.
+fn filled(tail: &[f32]) -> [f32; LANES] {
+    let mut group = [0.0; LANES];
+    group[..tail.len()].copy_from_slice(tail);
+    group
+}
+
 /// Sum of squares, added in the order of the definition.
+#[inline(always)]
 pub fn sum_of_squares(values: &[f64]) -> f64 {
     let mut lanes = [0.0; LANES];
-    for (i, x) in values.iter().enumerate() {
-        lanes[i % LANES] += x * x;
+    let (groups, tail) = values.as_chunks::<LANES>();
+    for group in groups {
+        for l in 0..LANES {
+            lanes[l] += group[l] * group[l];
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(tail) {
+        *lane += x * x;
     }
     reduce(lanes)
 }
@@ -245,46 +296,23 @@ pub fn sum_of_squares(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{Rows, normalise};
+    use crate::pack::panel_floats;
+    use crate::rows::tests::awkward;
     use proptest::prelude::*;
 
-    /// Unit rows of awkward shapes: ordinary, sparse, one huge coordinate, tiny, parallel, opposite.
-    fn awkward(n: usize, d: usize, seed: u64) -> Rows {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut uniform = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
-        };
-        let mut unit = vec![0.0f32; n * d];
-        for i in 0..n {
-            let mut row: Vec<f64> = (0..d).map(|_| uniform()).collect();
-            match i % 6 {
-                1 => row.iter_mut().enumerate().for_each(|(k, x)| *x *= f64::from(u8::from(k % 7 == 0)) + 1e-30),
-                2 => row[i % d] = 1e6,
-                3 => row.iter_mut().for_each(|x| *x = 1.0),
-                4 => row.iter_mut().for_each(|x| *x = -1.0),
-                5 => row.iter_mut().enumerate().for_each(|(k, x)| *x *= 10f64.powi(-(k as i32 % 40))),
-                _ => {}
-            }
-            normalise(&row, &mut unit[i * d..(i + 1) * d], &mut Vec::new());
-        }
-        Rows::new(&unit, n, d).unwrap()
+    fn screened(kernel: Kernel, a: &[f32], b: &[f32], d: usize) -> Vec<f32> {
+        let (n, m) = (a.len() / d, b.len() / d);
+        let width = m.next_multiple_of(LANES);
+        let mut panels = vec![0.0; width * d];
+        panel_floats(crate::rows::Rows::new(b, m, d).unwrap(), 0..m, &mut panels);
+        let mut out = vec![f32::NAN; n * width];
+        kernel.screen(Tile { probes: a, d, panels: &panels, width }, &mut out);
+        out
     }
 
-    fn screened(kernel: Kernel, a: &Rows, b: &Rows) -> Vec<f32> {
-        let width = b.len().div_ceil(LANES) * LANES;
-        let mut out = vec![f32::NAN; a.len() * width];
-        let at = Tile {
-            probes: a.block(0, a.len()),
-            stride: a.stride(),
-            d: a.dimension(),
-            panels: b.panels().slice(0, width / LANES),
-            width,
-        };
-        kernel.screen(at, &mut out);
-        out
+    /// Integers that every kernel takes: small enough for the sums in 16 bits of `avx2`.
+    fn ints(n: usize, seed: u64) -> Vec<i8> {
+        (0..n as u64).map(|i| ((seed.wrapping_add(i).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as i8) - 32).collect()
     }
 
     proptest! {
@@ -294,31 +322,113 @@ mod tests {
         fn every_kernel_gives_the_bits_of_the_definition(d in 1usize..=4200, seed: u64) {
             let rows = awkward(12, d, seed);
             for kernel in Kernel::available() {
-                for i in 0..12 {
-                    for j in 0..12 {
-                        let expected = scalar::Scalar.score(rows.row(i), rows.row(j));
-                        prop_assert_eq!(kernel.score(rows.row(i), rows.row(j)).to_bits(), expected.to_bits());
+                for a in rows.chunks(d) {
+                    for b in rows.chunks(d) {
+                        prop_assert_eq!(kernel.score(a, b).to_bits(), scalar::Scalar.score(a, b).to_bits());
                     }
                 }
             }
         }
 
         #[test]
-        fn every_screen_stays_within_the_slack(
-            d in 1usize..=4200, n in 1usize..21, m in 1usize..180, seed: u64,
-        ) {
+        fn every_screen_stays_within_its_slack(d in 1usize..=4200, n in 1usize..21, m in 1usize..180, seed: u64) {
             let (a, b) = (awkward(n, d, seed), awkward(m, d, seed ^ 0xff));
             for kernel in Kernel::available() {
-                let out = screened(kernel, &a, &b);
-                let width = out.len() / n;
-                for i in 0..n {
-                    for j in 0..m {
-                        let error = f64::from(out[i * width + j]) - f64::from(kernel.score(a.row(i), b.row(j)));
-                        prop_assert!(error.abs() <= f64::from(slack(d)), "{} {} {}", kernel.name(), i, j);
+                let out = screened(kernel, &a, &b, d);
+                for (a, out) in a.chunks(d).zip(out.chunks(out.len() / n)) {
+                    for (b, &screened) in b.chunks(d).zip(out) {
+                        let score = f64::from(kernel.score(a, b));
+                        prop_assert!((f64::from(screened) - score).abs() <= f64::from(slack(d)), "{}", kernel.name());
+                        let near = f64::from(kernel.near(a, b));
+                        prop_assert!((near - score).abs() <= f64::from(near_slack(d)), "{}", kernel.name());
                     }
                 }
             }
         }
+
+        #[test]
+        fn integer_products_are_equal_across_all_kernels(
+            steps in 1usize..6, n in 1usize..70, panels in 1usize..9, extra in 0usize..2, seed: u64,
+        ) {
+            let (k, stride) = (64 * steps, 64 * (steps + extra));
+            let rows = n.next_multiple_of(32);
+            let (probes, gallery) = (ints(rows * stride, seed), ints(panels * LANES * stride, seed ^ 1));
+            let at = |r: usize, p: usize, lane: usize| -> i32 {
+                let panel = &gallery[p * LANES * stride..];
+                (0..k).map(|i| {
+                    let y = panel[i / 4 * 4 * LANES + lane * 4 + i % 4];
+                    i32::from(probes[r * stride + i]) * i32::from(y)
+                }).sum()
+            };
+            let width = panels * LANES;
+            for kernel in Kernel::available() {
+                let form = kernel.form();
+                let flip = |ints: &[i8], flips: bool| ints.iter().map(|&x| if flips { x ^ -128 } else { x }).collect::<Vec<_>>();
+                let corrections: Vec<i32> = (0..width).map(|j| {
+                    let panel = &gallery[j / LANES * LANES * stride..];
+                    128 * (0..k).map(|i| i32::from(panel[i / 4 * 4 * LANES + j % LANES * 4 + i % 4])).sum::<i32>()
+                }).collect();
+                let mut out = vec![i32::MIN; rows * width];
+                kernel.session().dots(Ints {
+                    probes: &flip(&probes, form.flips_probes), n_probes: n, stride, k,
+                    panels: &flip(&gallery, form.flips_gallery), n_panels: panels, panel_stride: stride * LANES,
+                    corrections: &corrections, width,
+                }, &mut out);
+                for r in 0..n {
+                    for j in 0..width {
+                        prop_assert_eq!(out[r * width + j], at(r, j / LANES, j % LANES), "{} {} {}", kernel.name(), r, j);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_sieve_says_what_its_formula_says(n in 1usize..40, panels in 1usize..6, seed: u64) {
+            let width = panels * LANES;
+            let number = |i: usize| ints(i + 1, seed)[i];
+            let products: Vec<i32> = (0..n * width).map(|i| i32::from(number(i % 97)) * 1000 + i as i32).collect();
+            let column = |by: f32| -> Vec<f32> { (0..width).map(|i| f32::from(number(i)) * by).collect() };
+            let (scales, offsets, spreads) = (column(1e-3), column(1e-2), column(1e-4));
+            let limits: Vec<Limit> = (0..n).map(|i| Limit { scale: 1e-3, spread: 0.5, least: f32::from(number(i)) * 1e-3 }).collect();
+            let at = Sieve { products: &products, width, limits: &limits, scales: &scales, offsets: &offsets, spreads: &spreads };
+            for kernel in Kernel::available() {
+                let mut masks = vec![0xabcd; n * panels];
+                kernel.sieve(at, &mut masks);
+                for (r, limit) in limits.iter().enumerate() {
+                    for j in 0..width {
+                        let bound = f64::from(limit.scale) * f64::from(scales[j]) * f64::from(products[r * width + j])
+                            + f64::from(limit.spread) * f64::from(spreads[j]) + f64::from(offsets[j]);
+                        let kept = masks[r * panels + j / LANES] >> (j % LANES) & 1 == 1;
+                        // Only roundings of f32, of terms of about one, may tell them apart.
+                        prop_assert!(kept == (bound >= f64::from(limit.least)) || (bound - f64::from(limit.least)).abs() < 1e-6);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_of_a_thread_may_overlap() {
+        let kernel = Kernel::choose(None).unwrap();
+        let (first, second) = (kernel.session(), kernel.session());
+        drop(first);
+        let (probes, gallery) = (vec![1; 32 * 64], vec![1; LANES * 64]);
+        let mut out = vec![0; 32 * LANES];
+        second.dots(
+            Ints {
+                probes: &probes,
+                n_probes: 32,
+                stride: 64,
+                k: 64,
+                panels: &gallery,
+                n_panels: 1,
+                panel_stride: LANES * 64,
+                corrections: &[0; LANES],
+                width: LANES,
+            },
+            &mut out,
+        );
+        assert!(out.iter().all(|&sum| sum == out[0]));
     }
 
     #[test]
@@ -334,11 +444,10 @@ mod tests {
     #[test]
     fn a_plain_sum_agrees_with_the_definition_to_f32() {
         let rows = awkward(30, 128, 7);
-        for i in 0..30 {
-            let plain: f64 = rows.row(i).iter().zip(rows.row(29 - i)).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-            let score = f64::from(scalar::Scalar.score(rows.row(i), rows.row(29 - i)));
+        for (a, b) in rows.chunks(128).zip(rows.chunks(128).rev()) {
+            let plain: f64 = a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
             // Half a unit in the last place of a number near one, and the order of 128 additions.
-            assert!((plain - score).abs() < 6e-8 + 128.0 * 2.3e-16);
+            assert!((plain - f64::from(scalar::Scalar.score(a, b))).abs() < 6e-8 + 128.0 * 2.3e-16);
         }
     }
 

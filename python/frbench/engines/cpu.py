@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,12 +15,15 @@ from frbench import _rust
 from frbench.errors import EngineUnavailable
 
 
+SETTLED = "settled"
+
+
 class CpuRows:
     """Unit rows packed for the kernels of one instruction set."""
 
-    def __init__(self, unit: NDArray[np.float32], isa: str | None, threads: int) -> None:
-        self._rows = _rust.Rows(np.ascontiguousarray(unit), isa)
-        self._threads = threads
+    def __init__(self, unit: NDArray[np.float32], isa: str | None, threads: int, work: Counter[str]) -> None:
+        self._rows = _rust.Rows(np.ascontiguousarray(unit), isa, threads)
+        self._work = work
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -38,7 +42,7 @@ class CpuRows:
         n_cells: int,
     ) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
-        return self._rows.count(
+        counts, screen, settled = self._rows.count(
             gallery._rows,
             _axis(edges.tobytes()),
             probe_range=probe_range,
@@ -48,18 +52,24 @@ class CpuRows:
             gallery_groups=gallery_groups,
             cells=cells,
             n_cells=n_cells,
-            threads=self._threads,
         )
+        self._work[screen] += int(counts.sum())
+        self._work[SETTLED] += settled
+        return counts
+
+    def pack(self) -> int:
+        """Packs the rows now rather than when they are first searched; bytes that this takes."""
+        return self._rows.pack()
 
     def search(
         self, probes: CpuRows, k: int, *, floors: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
         """See `engines.Rows.search`."""
-        return self._rows.search(probes._rows, k, floors=floors, threads=self._threads)
+        return self._rows.search(probes._rows, k, floors=floors)
 
     def score_pairs(self, other: CpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `engines.Rows.score_pairs`."""
-        return self._rows.score_pairs(other._rows, mine, theirs, threads=self._threads)
+        return self._rows.score_pairs(other._rows, mine, theirs)
 
 
 class CpuEngine:
@@ -68,7 +78,7 @@ class CpuEngine:
     Parameters
     ----------
     threads : 0 uses every processor that this process may run on.
-    isa : avx512, avx2, neon or scalar; None takes FRBENCH_ISA, or else the best that is there.
+    isa : amx, vnni, avx512, avxvnni, avx2, neondot, neon or scalar; None takes FRBENCH_ISA, or else the best that is there.
 
     Raises
     ------
@@ -80,14 +90,22 @@ class CpuEngine:
     def __init__(self, *, threads: int = 0, isa: str | None = None) -> None:
         self.threads = threads
         self.isa = _checked_isa(isa)
+        self._work: Counter[str] = Counter()
 
     def rows(self, unit: NDArray[np.float32]) -> CpuRows:
         """`unit` (n, d) packed."""
-        return CpuRows(unit, self.isa, self.threads)
+        return CpuRows(unit, self.isa, self.threads, self._work)
 
     def describe(self) -> Mapping[str, Any]:
-        """Name, instruction set and threads."""
-        return {"engine": self.name, "isa": self.isa, "threads": _rust.threads(self.threads)}
+        """Name, instruction set and threads; pairs counted by the screen that they passed, and those settled after it."""
+        screened = {screen: n for screen, n in self._work.items() if screen != SETTLED}
+        return {
+            "engine": self.name,
+            "isa": self.isa,
+            "threads": _rust.threads(self.threads),
+            "screened": screened,
+            "settled": self._work[SETTLED],
+        }
 
 
 def _checked_isa(isa: str | None) -> str:

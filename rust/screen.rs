@@ -1,0 +1,181 @@
+//! Screen: which pairs of a rectangle may reach a limit, by the proven bounds of 8-bit integers.
+//!
+//! Panels are taken some at a time, so that their integers stay in the second-level cache while strips of probes
+//! pass over them. What is left is few, and comes strip by strip with the next gallery row already asked for.
+
+use crate::aligned::Aligned;
+use crate::dot::{Kernel, LANES, Limit, Session, Sieve};
+use crate::pack::{Panels, Strips};
+use crate::rows::Rows;
+use std::ops::Range;
+
+/// Panels whose products are made before they are sieved.
+pub const CHUNK_PANELS: usize = 8;
+/// Probes multiplied together.
+pub const STRIP: usize = 32;
+
+/// Gallery rows, as floats and as integers.
+#[derive(Clone, Copy)]
+pub struct Gallery<'a> {
+    pub rows: Rows<'a>,
+    pub panels: &'a Panels,
+}
+
+/// Chunks of at most `most` whole panels that cover `gallery`, with the rows of `gallery` that each holds.
+pub fn chunks(gallery: Range<usize>, most: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let end = gallery.end.div_ceil(LANES);
+    (gallery.start / LANES..end).step_by(most).map(move |first| {
+        let panels = first..(first + most).min(end);
+        let rows = (panels.start * LANES).max(gallery.start)..(panels.end * LANES).min(gallery.end);
+        (panels, rows)
+    })
+}
+
+/// A pair that may reach its limit, and what is proved of its score: it is within `error` of `estimate`.
+#[derive(Clone, Copy)]
+pub struct Pair {
+    /// Probe, counted from the first of the strips.
+    pub probe: usize,
+    pub row: usize,
+    pub estimate: f32,
+    pub error: f32,
+}
+
+/// Probes against a gallery, with room for the products of one strip.
+pub struct Screen<'a> {
+    kernel: Kernel,
+    session: Session,
+    probes: &'a Strips,
+    gallery: Gallery<'a>,
+    products: Aligned<i32>,
+    /// Row of the gallery that the first probe is, if only pairs with a later row are wanted.
+    upper: Option<usize>,
+    /// What each probe must reach.
+    limits: Vec<Limit>,
+    /// Pairs of the strip before, and of this one.
+    found: Vec<Pair>,
+    pairs: Vec<Pair>,
+}
+
+impl<'a> Screen<'a> {
+    pub fn new(kernel: Kernel, probes: &'a Strips, gallery: Gallery<'a>, upper: Option<usize>) -> Self {
+        let products = Aligned::zeros(STRIP * CHUNK_PANELS * LANES);
+        Screen {
+            kernel,
+            session: kernel.session(),
+            probes,
+            gallery,
+            products,
+            upper,
+            limits: Vec::new(),
+            found: Vec::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    /// Calls `settle` with every pair of `probes` and `gallery` whose score may reach `limits[probe]`, which `settle`
+    /// may raise, never lower; pairs of one probe come in order of rows.
+    pub fn pairs(
+        &mut self,
+        probes: Range<usize>,
+        gallery: Range<usize>,
+        limits: &mut [f32],
+        mut settle: impl FnMut(Pair, &mut f32),
+    ) {
+        self.limits.clear();
+        self.limits.extend(limits.iter().enumerate().map(|(i, &limit)| self.probes.limit(i, limit)));
+        let mut masks = [0u16; STRIP * CHUNK_PANELS];
+        for (panels, rows) in chunks(gallery, CHUNK_PANELS) {
+            for first in probes.clone().step_by(STRIP) {
+                let strip = first..(first + STRIP).min(probes.end);
+                if self.upper.is_some_and(|base| rows.end <= base + first + 1) {
+                    continue;
+                }
+                self.sieve(&strip, &panels, &mut masks);
+                self.collect(&strip, &panels, &rows, &masks);
+                // What was found is settled one strip later, when its rows have come from memory.
+                self.settle(limits, &mut settle);
+                std::mem::swap(&mut self.found, &mut self.pairs);
+            }
+        }
+        self.settle(limits, &mut settle);
+    }
+
+    /// Products of a strip and some panels, and one bit for each that may reach its limit.
+    fn sieve(&mut self, strip: &Range<usize>, panels: &Range<usize>, masks: &mut [u16]) {
+        let part = self.gallery.panels.part(panels);
+        let width = panels.len() * LANES;
+        let products = &mut self.products[..];
+        self.session.dots(self.probes.against(strip, &part, width), products);
+        let limits = &self.limits[strip.clone()];
+        let (scales, offsets, spreads) = (part.scales, part.offsets, part.spreads);
+        self.kernel.sieve(Sieve { products, width, limits, scales, offsets, spreads }, masks);
+    }
+
+    /// Asks for the pairs whose bits are set, but for lanes outside `rows`, and keeps them in `found`.
+    fn collect(&mut self, strip: &Range<usize>, panels: &Range<usize>, rows: &Range<usize>, masks: &[u16]) {
+        let first = panels.start * LANES;
+        let width = panels.len() * LANES;
+        let products = self.products.chunks_exact(width);
+        for ((masks, products), probe) in masks.chunks_exact(panels.len()).zip(products).zip(strip.clone()) {
+            if masks.iter().fold(0, |all, &mask| all | mask) == 0 {
+                continue;
+            }
+            let after = self.upper.map_or(0, |base| base + probe + 1);
+            for (at, &mask) in masks.iter().enumerate() {
+                let mut left = mask;
+                while left != 0 {
+                    let row = first + at * LANES + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    if rows.contains(&row) && row >= after {
+                        self.kernel.fetch(self.gallery.rows.row(row));
+                        let product = products[row - first];
+                        let (estimate, error) = self.probes.estimate(probe, self.gallery.panels, row, product);
+                        self.pairs.push(Pair { probe, row, estimate, error });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Settles the pairs of the strip before.
+    fn settle(&mut self, limits: &mut [f32], settle: &mut impl FnMut(Pair, &mut f32)) {
+        for pair in self.found.drain(..) {
+            let limit = &mut limits[pair.probe];
+            let before = *limit;
+            settle(pair, limit);
+            if *limit > before {
+                self.limits[pair.probe] = self.probes.limit(pair.probe, *limit);
+            }
+        }
+    }
+
+    /// For each of `probes`, the `k`-th best of the scores that its pairs with `rows` surely reach; `-inf` if there
+    /// are fewer.
+    pub fn kth_best(&mut self, probes: Range<usize>, rows: Range<usize>, k: usize) -> Vec<f32> {
+        let mut bounds = vec![Vec::with_capacity(rows.len()); probes.len()];
+        for (panels, rows) in chunks(rows, CHUNK_PANELS) {
+            let part = self.gallery.panels.part(&panels);
+            let width = panels.len() * LANES;
+            for first in probes.clone().step_by(STRIP) {
+                let strip = first..(first + STRIP).min(probes.end);
+                let products = &mut self.products[..];
+                self.session.dots(self.probes.against(&strip, &part, width), products);
+                for (products, i) in products.chunks_exact(width).zip(strip) {
+                    self.kernel.vectorise(
+                        #[inline(always)]
+                        || self.probes.lower_bounds(i, &part, &products[..rows.len()], &mut bounds[i - probes.start]),
+                    );
+                }
+            }
+        }
+        bounds.into_iter().map(|bounds| kth_largest(bounds, k)).collect()
+    }
+}
+
+fn kth_largest(mut values: Vec<f32>, k: usize) -> f32 {
+    if k == 0 || k > values.len() {
+        return f32::NEG_INFINITY;
+    }
+    *values.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1
+}
