@@ -26,6 +26,8 @@ const BLOCK_PROBES: usize = 1 << 16;
 const COUNTS_BYTES: usize = 2 << 30;
 /// Probes and gallery rows on which the share of pairs to settle is measured.
 const SAMPLE: (usize, usize) = (128, 2048);
+/// Rows of equal group that are worth a loop of their own.
+const SHORT_RUN: usize = 16;
 /// Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
 const LOWEST_WORTH_A_SAMPLE: f32 = -0.5;
 
@@ -145,7 +147,7 @@ impl Job<'_> {
         let (mut pairs, mut kept) = (0, 0);
         for probes in spread(&at.probe_range, SAMPLE.0, crate::screen::STRIP) {
             let strips = Strips::new(at.probes, probes, gallery.panels, self.kernel);
-            let mut screen = Screen::new(self.kernel, &strips, gallery, None);
+            let mut screen = Screen::new(self.kernel, &strips, gallery);
             let mut limits = vec![self.axis.floor(); strips.n_probes()];
             for rows in spread(&at.gallery_range, SAMPLE.1, 16 * LANES) {
                 pairs += strips.n_probes() * rows.len();
@@ -255,7 +257,8 @@ impl Sieving<'_> {
         let Some((first, strips)) = strips.iter().find(|(first, _)| *first == probes.start) else { return };
         let (at, axis, kernel) = (self.job.at, self.job.axis, self.job.kernel);
         let mut limits = vec![axis.floor(); strips.n_probes()];
-        let mut screen = Screen::new(kernel, strips, self.gallery, at.upper.then_some(*first));
+        let screen = Screen::new(kernel, strips, self.gallery).fetching();
+        let mut screen = if at.upper { screen.after(*first) } else { screen };
         screen.pairs(0..strips.n_probes(), rows, &mut limits, |pair, _| {
             let i = first + pair.probe;
             let bin = axis.certain_bin(pair.estimate, pair.error).unwrap_or_else(|| {
@@ -286,6 +289,7 @@ impl Fining<'_> {
             let rows = first_row + rows.start..first_row + rows.end;
             let first = first_row + panels.start * LANES;
             let runs = runs(at.gallery_groups, rows.clone());
+            let is_mixed = runs.len() > rows.len() / SHORT_RUN;
             for start in probes.clone().step_by(fine::STRIP) {
                 let strip = start..(start + fine::STRIP).min(probes.end);
                 if at.upper && rows.end <= start + 1 {
@@ -294,8 +298,16 @@ impl Fining<'_> {
                 let scores = scores.of(&(strip.start - first_probe..strip.end - first_probe), &panels);
                 for (scores, i) in scores.chunks_exact(panels.len() * LANES).zip(strip) {
                     self.job.kernel.locate(scores, &self.grid, &mut bins);
+                    let wanted = if at.upper { rows.start.max(i + 1)..rows.end } else { rows.clone() };
+                    if wanted.is_empty() {
+                        continue;
+                    }
+                    if is_mixed {
+                        self.add_mixed(i, wanted.start, &bins[wanted.start - first..wanted.end - first], counts);
+                        continue;
+                    }
                     for (run, group) in &runs {
-                        let start = if at.upper { run.start.max(i + 1) } else { run.start };
+                        let start = run.start.max(wanted.start);
                         if start < run.end {
                             self.add(i, start, &bins[start - first..run.end - first], *group, counts);
                         }
@@ -317,6 +329,25 @@ impl Fining<'_> {
             } else {
                 cell[bin as usize] += 1;
             }
+        }
+    }
+}
+
+impl Fining<'_> {
+    /// The same for gallery rows whose groups change often.
+    fn add_mixed(&self, i: usize, start: usize, bins: &[u32], counts: &mut Counts) {
+        let (at, axis, kernel) = (self.job.at, self.job.axis, self.job.kernel);
+        let row = at.probe_groups[i] as usize * at.n_gallery_groups;
+        let cells = &at.cells[row..row + at.n_gallery_groups];
+        let groups = &at.gallery_groups[start..start + bins.len()];
+        for (j, (&bin, &group)) in (start..).zip(bins.iter().zip(groups)) {
+            let bin = if bin == OPEN {
+                counts.settled += 1;
+                axis.bin(kernel.score(at.probes.row(i), at.gallery.row(j)))
+            } else {
+                bin as usize
+            };
+            counts.bins[cells[group as usize] as usize * axis.bins() + bin] += 1;
         }
     }
 }

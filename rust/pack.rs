@@ -481,6 +481,16 @@ impl Slice {
     }
 }
 
+/// Sums of squares by lane, of what [`cut`] makes of a row.
+#[derive(Default)]
+struct Squares {
+    whole: [f64; LANES],
+    second: [f64; LANES],
+    third: [f64; LANES],
+    residual: [f64; LANES],
+    along: [f64; LANES],
+}
+
 /// The three slices of a centred row, one after another.
 #[inline(always)]
 fn cut(row: &[f32], centre: &Centre, k: usize, slices: &mut [i8]) -> Sliced {
@@ -489,36 +499,57 @@ fn cut(row: &[f32], centre: &Centre, k: usize, slices: &mut [i8]) -> Sliced {
     let (second, third) = rest.split_at_mut(k);
     let most = largest(row, &centre.mean) / 127.0;
     let scale = if most >= SMALLEST { most } else { 0.0 };
-    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let (wide, base) = (f64::from(scale), f64::from(BASE));
-    let [mut whole, mut b_square, mut c_square, mut residual, mut along] = [[0.0f64; LANES]; 5];
-    let ints = first.iter_mut().zip(second.iter_mut().zip(third.iter_mut()));
-    for (at, ((&x, &m), (a, (b, c)))) in row.iter().zip(&centre.mean).zip(ints).enumerate() {
-        let (x, m) = (f64::from(x), f64::from(m));
-        let y = (x - m) as f32 * inverse;
-        let p = y + MAGIC;
-        // What is rounded here is left to the residual, which is measured on the integers.
-        let y = (y - (p - MAGIC)) * BASE;
-        let q = y + MAGIC;
-        let r = (y - (q - MAGIC)) * BASE + MAGIC;
-        (*a, *b, *c) = (p.to_bits() as i8, q.to_bits() as i8, r.to_bits() as i8);
-        let (b, c) = (f64::from(q - MAGIC) / base, f64::from(r - MAGIC) / (base * base));
-        let kept = f64::from(p - MAGIC) + b + c;
-        let left = (x - m) - wide * kept;
-        let l = at % LANES;
-        whole[l] += kept * kept;
-        b_square[l] += b * b;
-        c_square[l] += c * c;
-        residual[l] += left * left;
-        along[l] += m * x;
+    let mut squares = Squares::default();
+    let groups = row.chunks(LANES).zip(centre.mean.chunks(LANES));
+    let ints = first.chunks_mut(LANES).zip(second.chunks_mut(LANES)).zip(third.chunks_mut(LANES));
+    for ((x, m), ((a, b), c)) in groups.zip(ints) {
+        if let (Ok(x), Ok(m)) = (x.try_into(), m.try_into()) {
+            cut_group(x, m, scale, [a, b, c], &mut squares);
+        } else {
+            let (mut last_x, mut last_m) = ([0.0; LANES], [0.0; LANES]);
+            last_x[..x.len()].copy_from_slice(x);
+            last_m[..m.len()].copy_from_slice(m);
+            cut_group(&last_x, &last_m, scale, [a, b, c], &mut squares);
+        }
     }
     let norm = |squares: [f64; LANES]| squares.iter().sum::<f64>().sqrt() * (1.0 + 1e-9);
     Sliced {
         scale,
-        offset: along.iter().sum::<f64>() - centre.half_square,
-        whole: wide * norm(whole),
-        second: wide * norm(b_square),
-        third: wide * norm(c_square),
-        residual: norm(residual) + 1e-300,
+        offset: squares.along.iter().sum::<f64>() - centre.half_square,
+        whole: f64::from(scale) * norm(squares.whole),
+        second: f64::from(scale) * norm(squares.second),
+        third: f64::from(scale) * norm(squares.third),
+        residual: norm(squares.residual) + 1e-300,
+    }
+}
+
+#[inline(always)]
+fn cut_group(x: &[f32; LANES], m: &[f32; LANES], scale: f32, out: [&mut [i8]; 3], squares: &mut Squares) {
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    let (wide, base) = (f64::from(scale), 1.0 / f64::from(BASE));
+    let [mut a, mut b, mut c] = [[0.0f32; LANES]; 3];
+    for l in 0..LANES {
+        // What is rounded here is left to the residual, which is measured on the integers.
+        let y = (x[l] - m[l]) * inverse;
+        a[l] = (y + MAGIC) - MAGIC;
+        let y = (y - a[l]) * BASE;
+        b[l] = (y + MAGIC) - MAGIC;
+        c[l] = ((y - b[l]) * BASE + MAGIC) - MAGIC;
+    }
+    for (out, slice) in out.into_iter().zip([&a, &b, &c]) {
+        for (out, &x) in out.iter_mut().zip(slice) {
+            *out = (x + MAGIC).to_bits() as i8;
+        }
+    }
+    for l in 0..LANES {
+        let (x, m) = (f64::from(x[l]), f64::from(m[l]));
+        let (second, third) = (f64::from(b[l]) * base, f64::from(c[l]) * base * base);
+        let kept = f64::from(a[l]) + second + third;
+        let left = (x - m) - wide * kept;
+        squares.whole[l] += kept * kept;
+        squares.second[l] += second * second;
+        squares.third[l] += third * third;
+        squares.residual[l] += left * left;
+        squares.along[l] += m * x;
     }
 }

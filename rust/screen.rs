@@ -50,6 +50,7 @@ pub struct Screen<'a> {
     products: Aligned<i32>,
     /// Row of the gallery that the first probe is, if only pairs with a later row are wanted.
     upper: Option<usize>,
+    fetches: bool,
     /// What each probe must reach.
     limits: Vec<Limit>,
     /// Pairs of the strip before, and of this one.
@@ -58,7 +59,7 @@ pub struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    pub fn new(kernel: Kernel, probes: &'a Strips, gallery: Gallery<'a>, upper: Option<usize>) -> Self {
+    pub fn new(kernel: Kernel, probes: &'a Strips, gallery: Gallery<'a>) -> Self {
         let products = Aligned::zeros(STRIP * CHUNK_PANELS * LANES);
         Screen {
             kernel,
@@ -66,11 +67,22 @@ impl<'a> Screen<'a> {
             probes,
             gallery,
             products,
-            upper,
+            upper: None,
+            fetches: false,
             limits: Vec::new(),
             found: Vec::new(),
             pairs: Vec::new(),
         }
+    }
+
+    /// Only pairs whose row comes after the probe, the first of which is row `first` of the gallery.
+    pub fn after(self, first: usize) -> Self {
+        Screen { upper: Some(first), ..self }
+    }
+
+    /// Asks for the floats of every pair before it is settled.
+    pub fn fetching(self) -> Self {
+        Screen { fetches: true, ..self }
     }
 
     /// Calls `settle` with every pair of `probes` and `gallery` whose score may reach `limits[probe]`, which `settle`
@@ -128,7 +140,9 @@ impl<'a> Screen<'a> {
                     let row = first + at * LANES + left.trailing_zeros() as usize;
                     left &= left - 1;
                     if rows.contains(&row) && row >= after {
-                        self.kernel.fetch(self.gallery.rows.row(row));
+                        if self.fetches {
+                            self.kernel.fetch(self.gallery.rows.row(row));
+                        }
                         let product = products[row - first];
                         let (estimate, error) = self.probes.estimate(probe, self.gallery.panels, row, product);
                         self.pairs.push(Pair { probe, row, estimate, error });

@@ -1,8 +1,9 @@
 //! Search: the best `k` gallery rows of each probe, exactly, and how many rows reach a floor.
 //!
-//! A row may enter the best `k` only if the bounds of its 8-bit integers let it reach the `k`-th best score found so
-//! far; then its score is settled by the definition. Equal scores are ordered by the lower row. To begin with, the
-//! `k`-th best of what some rows surely reach stands in for scores that are not known yet.
+//! A row stays a candidate while the bounds of its 8-bit integers let it reach the `k`-th best lower bound of all
+//! candidates. When the gallery has passed, those that look best are scored by the definition, and of the others
+//! those that may reach the worst of them. Equal scores are ordered by the lower row. To begin with, the `k`-th best
+//! of what some rows surely reach stands in for candidates that are not known yet.
 
 use crate::dot::{Kernel, LANES, lowered, near_slack};
 use crate::error::Error;
@@ -10,8 +11,7 @@ use crate::pack::Strips;
 use crate::rows::Rows;
 use crate::screen::{CHUNK_PANELS, Gallery, Pair, Screen};
 use crate::work::{self, part};
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -19,8 +19,14 @@ use std::sync::Mutex;
 const UNIT_PROBES: usize = 1024;
 /// Probes that are packed together.
 const PACK_PROBES: usize = 64;
-/// Probes that are searched before the next are packed.
-const BLOCK_PROBES: usize = 1 << 16;
+/// Probes that are searched before the next are packed: each keeps some hundreds of candidates.
+const BLOCK_PROBES: usize = 1 << 14;
+/// Probes whose candidates one unit of work settles.
+const SETTLE_PROBES: usize = 16;
+/// Candidates of a probe, beside some times `k`, that are kept unsettled at most.
+const MANY: usize = 4096;
+/// How many candidates ahead a row is asked for.
+const AHEAD: usize = 4;
 /// Gallery rows of one unit of work, at most.
 const UNIT_GALLERY: usize = 65536;
 /// Products of one unit of work, at least: every unit settles the best `k` of its own rows, and wakes a thread.
@@ -40,70 +46,126 @@ pub struct Found {
     pub at_or_above: Vec<u64>,
 }
 
-/// A gallery row and its score; greater is better, and of equal scores the lower row is better.
-#[derive(Clone, Copy, PartialEq)]
-struct Hit {
-    score: f32,
+/// A gallery row that may be among the best, and bounds of its score; they are equal once it is settled.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
     row: usize,
+    lower: f32,
+    upper: f32,
 }
 
-impl Eq for Hit {}
+impl Candidate {
+    fn settled(row: usize, score: f32) -> Self {
+        Candidate { row, lower: score, upper: score }
+    }
 
-impl Ord for Hit {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // Scores are never NaN; -0.0 equals 0.0.
-        self.score.partial_cmp(&other.score).unwrap_or(Ordering::Equal).then(other.row.cmp(&self.row))
+    fn is_settled(&self) -> bool {
+        self.lower == self.upper
+    }
+
+    fn middle(&self) -> f32 {
+        self.lower + self.upper
     }
 }
 
-impl PartialOrd for Hit {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The best hits and the count of one probe, over the rows seen so far.
+/// What may be among the best `k` rows of one probe, and its count, over the rows seen so far.
 #[derive(Clone)]
 struct Best {
     k: usize,
-    hits: BinaryHeap<Reverse<Hit>>,
     /// A score that the `k`-th best surely reaches.
-    first: f32,
+    limit: f32,
+    candidates: Vec<Candidate>,
+    /// Candidates at which those that cannot be among the best are dropped.
+    full: usize,
     at_or_above: u64,
 }
 
 impl Best {
-    fn new(k: usize, first: f32) -> Self {
-        Best { k, hits: BinaryHeap::with_capacity(k + 1), first, at_or_above: 0 }
+    fn new(k: usize, limit: f32) -> Self {
+        let limit = if k == 0 { f32::INFINITY } else { limit };
+        Best { k, limit, candidates: Vec::new(), full: least_full(k), at_or_above: 0 }
     }
 
-    /// Scores below this cannot enter.
-    fn limit(&self) -> f32 {
-        match self.hits.peek() {
-            _ if self.k == 0 => f32::INFINITY,
-            Some(worst) if self.hits.len() == self.k => worst.0.score.max(self.first),
-            _ => self.first,
+    fn offer(&mut self, candidate: Candidate) {
+        if candidate.upper >= self.limit {
+            self.candidates.push(candidate);
+            if self.candidates.len() >= self.full {
+                self.prune();
+            }
         }
     }
 
-    fn offer(&mut self, hit: Hit) {
-        self.hits.push(Reverse(hit));
-        if self.hits.len() > self.k {
-            self.hits.pop();
+    /// Drops what cannot be among the best.
+    fn prune(&mut self) {
+        if self.k > 0 && self.candidates.len() >= self.k {
+            let lower = |a: &Candidate, b: &Candidate| b.lower.total_cmp(&a.lower);
+            let kth = self.candidates.select_nth_unstable_by(self.k - 1, lower).1.lower;
+            self.limit = self.limit.max(kth);
         }
+        let limit = self.limit;
+        self.candidates.retain(|candidate| candidate.upper >= limit);
+        self.full = (2 * self.candidates.len()).max(least_full(self.k));
     }
 
-    fn merge(&mut self, mut other: Best) {
-        if self.hits.is_empty() {
-            std::mem::swap(&mut self.hits, &mut other.hits);
-        }
-        other.hits.into_iter().for_each(|hit| self.offer(hit.0));
+    /// Whether bounds alone leave more candidates than are worth keeping.
+    fn is_crowded(&self) -> bool {
+        self.candidates.len() >= 4 * least_full(self.k) + MANY
+    }
+
+    fn merge(&mut self, other: Best) {
+        self.limit = self.limit.max(other.limit);
+        self.candidates.extend(other.candidates);
         self.at_or_above += other.at_or_above;
+        self.prune();
+    }
+
+    /// Replaces bounds by scores, and keeps the best `k`, best first; equal scores in order of rows.
+    fn settle(&mut self, near: impl Fn(usize) -> (f32, f32), score: impl Fn(usize) -> f32, fetch: impl Fn(usize)) {
+        self.prune();
+        let first = self.k.min(self.candidates.len());
+        if first > 0 {
+            let middle = |a: &Candidate, b: &Candidate| b.middle().total_cmp(&a.middle());
+            self.candidates.select_nth_unstable_by(first - 1, middle);
+        }
+        let mut settled: Vec<Candidate> = Vec::with_capacity(self.candidates.len());
+        for (i, candidate) in self.candidates.iter().enumerate() {
+            if let Some(next) = self.candidates.get(i + AHEAD) {
+                fetch(next.row);
+            }
+            if i == first && first == self.k {
+                // Those that look best are settled: their worst score is a limit that few others reach.
+                self.limit = self.limit.max(worst(&settled));
+            }
+            if candidate.is_settled() {
+                settled.push(*candidate);
+            } else if candidate.upper >= self.limit {
+                let (near, slack) = if i < first { (f32::INFINITY, 0.0) } else { near(candidate.row) };
+                if near >= lowered(self.limit, slack) {
+                    settled.push(Candidate::settled(candidate.row, score(candidate.row)));
+                }
+            }
+        }
+        settled
+            .sort_unstable_by(|a, b| b.lower.partial_cmp(&a.lower).unwrap_or(Ordering::Equal).then(a.row.cmp(&b.row)));
+        settled.truncate(self.k);
+        if settled.len() == self.k {
+            self.limit = self.limit.max(worst(&settled));
+        }
+        self.candidates = settled;
+        self.full = least_full(self.k);
     }
 }
 
-/// The best of every probe so far. Units merge into it as they finish, so that it holds `k` hits a probe however
-/// many units, threads and gallery rows there are; one lock for the probes that a unit takes together.
+fn worst(settled: &[Candidate]) -> f32 {
+    settled.iter().fold(f32::INFINITY, |worst, candidate| worst.min(candidate.lower))
+}
+
+fn least_full(k: usize) -> usize {
+    4 * k + 64
+}
+
+/// The best of every probe so far. Units merge into it as they finish; one lock for the probes that a unit takes
+/// together.
 struct Board(Vec<Mutex<Vec<Best>>>);
 
 impl Board {
@@ -119,7 +181,7 @@ impl Board {
 
     /// For each probe of a unit, a score that its `k`-th best surely reaches, as far as units have finished.
     fn limits(&self, probe_unit: usize) -> Vec<f32> {
-        work::locked(&self.0[probe_unit]).iter().map(Best::limit).collect()
+        work::locked(&self.0[probe_unit]).iter().map(|best| best.limit).collect()
     }
 
     /// The best of each probe, in order.
@@ -160,7 +222,15 @@ pub fn search(
                 board.merge(probe_unit, scan.unit(&strips[probe_unit], first, rows, board.limits(probe_unit)));
             },
         )?;
-        collect(board, floors.is_some(), &mut found);
+        let best: Vec<_> = board.take().map(Mutex::new).collect();
+        work::share(
+            best.len().div_ceil(SETTLE_PROBES),
+            threads,
+            stop,
+            || Ok(()),
+            |(), unit| part(&(0..best.len()), unit, SETTLE_PROBES).for_each(|i| scan.finish(block.start + i, &best[i])),
+        )?;
+        best.into_iter().for_each(|best| found.add(&work::locked(&best), floors.is_some()));
     }
     Ok(found)
 }
@@ -183,7 +253,7 @@ fn packed(
         let limits = if k > first_rows {
             vec![f32::NEG_INFINITY; n]
         } else {
-            Screen::new(kernel, &strips, gallery, None).kth_best(0..n, 0..first_rows, k)
+            Screen::new(kernel, &strips, gallery).kth_best(0..n, 0..first_rows, k)
         };
         (strips, limits)
     })?;
@@ -224,54 +294,61 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// The best of the probes that `strips` holds, of which `first` is the first, among gallery `rows`.
+    /// What may be among the best of the probes that `strips` holds, of which `first` is the first, in gallery `rows`.
     fn unit(&self, strips: &Strips, first: usize, rows: Range<usize>, known: Vec<f32>) -> Vec<Best> {
         let floor = |probe: usize| self.floors.map_or(f32::INFINITY, |floors| floors[first + probe]);
         let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known)).collect();
-        let mut limits: Vec<f32> =
-            best.iter().enumerate().map(|(probe, best)| best.limit().min(floor(probe))).collect();
-        let mut screen = Screen::new(self.kernel, strips, self.gallery, None);
+        let mut limits: Vec<f32> = best.iter().enumerate().map(|(probe, best)| best.limit.min(floor(probe))).collect();
+        let mut screen = Screen::new(self.kernel, strips, self.gallery);
         screen.pairs(0..strips.n_probes(), rows, &mut limits, |pair, limit| {
-            let floor = floor(pair.probe);
-            let best = &mut best[pair.probe];
-            self.settle(first + pair.probe, pair, floor, best);
-            *limit = best.limit().min(floor);
+            let (best, floor) = (&mut best[pair.probe], floor(pair.probe));
+            let candidate = self.counted(first + pair.probe, pair, floor, best);
+            best.offer(candidate);
+            if best.is_crowded() {
+                self.settle(first + pair.probe, best);
+            }
+            *limit = best.limit.min(floor);
         });
         best
     }
 
-    /// Takes a pair that may be among the best of its probe or at its floor.
-    fn settle(&self, i: usize, pair: Pair, floor: f32, best: &mut Best) {
-        let (enters, is_above) = (best.limit(), pair.estimate - floor > pair.error);
-        let most = pair.estimate + pair.error;
-        if most < enters && (is_above || most < floor) {
-            best.at_or_above += u64::from(is_above);
-            return;
+    /// The candidate that a pair is, once it is known whether its score reaches the floor.
+    fn counted(&self, i: usize, pair: Pair, floor: f32, best: &mut Best) -> Candidate {
+        let bounds = Candidate {
+            row: pair.row,
+            // Rounding moves either bound by less than a step.
+            lower: (pair.estimate - pair.error).next_down(),
+            upper: (pair.estimate + pair.error).next_up(),
+        };
+        if bounds.upper < floor || bounds.lower >= floor {
+            best.at_or_above += u64::from(bounds.lower >= floor);
+            return bounds;
         }
-        let (a, b) = (self.probes.row(i), self.gallery.rows.row(pair.row));
-        let near = self.kernel.near(a, b);
-        let is_above = is_above || near - floor > self.slack;
-        if near < lowered(enters, self.slack) && (is_above || near < lowered(floor, self.slack)) {
-            best.at_or_above += u64::from(is_above);
-            return;
-        }
-        let score = self.kernel.score(a, b);
+        let score = self.kernel.score(self.probes.row(i), self.gallery.rows.row(pair.row));
         best.at_or_above += u64::from(score >= floor);
-        if score >= enters && self.k > 0 {
-            best.offer(Hit { score, row: pair.row });
-        }
+        Candidate::settled(pair.row, score)
+    }
+
+    fn settle(&self, i: usize, best: &mut Best) {
+        let probe = self.probes.row(i);
+        best.settle(
+            |row| (self.kernel.near(probe, self.gallery.rows.row(row)), self.slack),
+            |row| self.kernel.score(probe, self.gallery.rows.row(row)),
+            |row| self.kernel.fetch(self.gallery.rows.row(row)),
+        );
+    }
+
+    fn finish(&self, i: usize, best: &Mutex<Best>) {
+        self.settle(i, &mut work::locked(best));
     }
 }
 
-fn collect(board: Board, counted: bool, found: &mut Found) {
-    for best in board.take() {
-        // Ascending in `Reverse` is best first.
-        for Reverse(hit) in best.hits.into_sorted_vec() {
-            found.scores.push(hit.score);
-            found.rows.push(hit.row as i64);
-        }
+impl Found {
+    fn add(&mut self, best: &Best, counted: bool) {
+        self.scores.extend(best.candidates.iter().map(|candidate| candidate.lower));
+        self.rows.extend(best.candidates.iter().map(|candidate| candidate.row as i64));
         if counted {
-            found.at_or_above.push(best.at_or_above);
+            self.at_or_above.push(best.at_or_above);
         }
     }
 }
@@ -333,20 +410,38 @@ mod tests {
     }
 
     #[test]
-    fn however_many_units_merge_a_probe_holds_k_hits() {
+    fn however_many_units_merge_a_probe_keeps_few_candidates() {
         let (m, k) = (UNIT_PROBES + 3, 5);
         let board = Board::new(&vec![f32::NEG_INFINITY; m], k);
-        for row in 0..1000 {
+        for unit in 0..1000 {
             let mut found = vec![Best::new(k, f32::NEG_INFINITY); 3];
-            found.iter_mut().for_each(|best| best.offer(Hit { score: (row % 7) as f32, row }));
+            for best in &mut found {
+                for row in unit * 10..unit * 10 + 10 {
+                    let score = (row * 7919 % 10_000) as f32;
+                    best.offer(Candidate { row, lower: score - 10.0, upper: score + 10.0 });
+                }
+            }
             found[0].at_or_above = 1;
             board.merge(1, found);
-            assert!(board.0[1].lock().unwrap().iter().all(|best| best.hits.len() == k.min(row + 1)));
+            assert!(board.0[1].lock().unwrap().iter().all(|best| best.candidates.len() < 40));
         }
-        let best: Vec<Best> = board.take().collect();
-        assert_eq!((best.len(), best[0].hits.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));
-        let rows: Vec<usize> = best[m - 1].hits.clone().into_sorted_vec().iter().map(|hit| hit.0.row).collect();
-        assert_eq!(rows, [6, 13, 20, 27, 34]);
+        let mut best: Vec<Best> = board.take().collect();
+        assert_eq!((best.len(), best[0].candidates.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));
+        let score = |row: usize| (row * 7919 % 10_000) as f32;
+        best[m - 1].settle(|row| (score(row), 0.0), score, |_| ());
+        let scores: Vec<f32> = best[m - 1].candidates.iter().map(|candidate| candidate.lower).collect();
+        assert_eq!(scores, [9999.0, 9998.0, 9997.0, 9996.0, 9995.0]);
+    }
+
+    #[test]
+    fn a_crowd_of_equal_scores_is_settled_on_the_way() {
+        let (n, k) = (3 * MANY, 3);
+        let gallery = vec![1.0; n];
+        let (gallery, probe) = (Rows::new(&gallery, n, 1).unwrap(), Rows::new(&[1.0], 1, 1).unwrap());
+        for kernel in Kernel::available() {
+            let found = searched(gallery, probe, k, &[2.0], kernel, 1);
+            assert_eq!(found.rows, [0, 1, 2], "{}", kernel.name());
+        }
     }
 
     #[test]
