@@ -30,15 +30,18 @@ lint: setup ## Format and lint checks, types
 	$(BIN)/mypy
 	$(BIN)/stubtest frbench._rust
 
-bench: setup ## Time search and sweep against peers, answers checked first
-	$(BIN)/pytest benches --benchmark-enable --benchmark-group-by=group --benchmark-columns=median,iqr,rounds
+bench: setup .venv/.peers ## Race peers, answers checked first, and write out/bench.json (15 minutes; see benches/README.md)
+	@mkdir -p out
+	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
 
 kill-test: setup ## Kill a sweep 50 times at random moments and resume it each time
 	$(BIN)/python tests/kill_and_resume.py --kills 50
 
-lock: .venv/.packages ## Rewrite requirements.lock with the newest versions
+lock: .venv/.packages ## Rewrite the two lock files with the newest versions
 	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	  --group dev --quiet pyproject.toml -o requirements.lock
+	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	  --group pyproject.toml:bench -c requirements.lock --quiet -o requirements-bench.lock
 
 clean: ## Remove everything that the targets made
 	rm -rf .venv .uv target out python/frbench/*.so
@@ -50,6 +53,10 @@ clean: ## Remove everything that the targets made
 .venv/.packages: requirements.lock $(if $(filter .uv/%,$(UV)),.uv/bin/uv)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+.venv/.peers: requirements-bench.lock .venv/.packages
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.lock
 	@touch $@
 
 .venv/.built: .venv/.packages pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs')

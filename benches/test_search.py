@@ -1,73 +1,37 @@
-"""Search and sweep against numpy in the same process; every answer is checked before it is timed."""
+"""Search of 200,000 rows: every kernel, and the peers that search exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from frbench import Gallery, load
+from benches import checks, own, peers, workload
+from benches.conftest import Run
+from benches.race import Work
+from benches.workload import Matrix, Size
 
-LFW = Path(__file__).parents[1] / "examples" / "lfw" / "dlib-128.npy"
-N_PROBES, K = 1000, 50
-EDGES = np.linspace(0.5, 1, 501)
-
-Matrix = NDArray[np.float32]
+D, K = 512, 50
 
 
 @pytest.fixture(scope="module")
-def unit() -> Matrix:
-    """Unit rows of the example templates."""
-    return load(LFW).unit
+def gallery(size: Size) -> Matrix:
+    """200,000 rows at full size."""
+    return workload.unit_rows(size.rows(200_000, least=512), D, seed=1)
 
 
-def numpy_search(gallery: Matrix, probes: Matrix) -> NDArray[np.int64]:
-    """The k best rows by a float32 product and argpartition, in no order."""
-    return np.argpartition(-(probes @ gallery.T), K, axis=1)[:, :K]
+@pytest.fixture(scope="module")
+def probes(size: Size) -> Matrix:
+    """1,000 rows at full size."""
+    return workload.unit_rows(size.rows(1000), D, seed=2)
 
 
-def numpy_count(gallery: Matrix, probes: Matrix) -> NDArray[np.int64]:
-    """Scores at or above each edge by a float32 product and a histogram."""
-    histogram = np.histogram((probes @ gallery.T).ravel(), bins=[*EDGES, np.inf])[0]
-    return histogram[::-1].cumsum()[::-1]
+@pytest.mark.parametrize("n_probes", [1000, 64])
+def test_search_of_200_000(run: Run, size: Size, gallery: Matrix, probes: Matrix, n_probes: int) -> None:
+    """The best 50 of each probe: 1,000 probes at once, then 64."""
+    asked = probes[: size.rows(n_probes, least=32)]
+    ours = own.each_kernel(gallery, lambda g: g.search(asked, K), has_scalar=size.has_scalar)
+    theirs = peers.searchers(gallery, asked, K)
+    checks.same_answers(ours)
+    checks.exact_answers([ours[0], *theirs], gallery, asked)
 
-
-@pytest.mark.benchmark(group="search: 1,000 probes, gallery 13,233 x 128, k = 50")
-@pytest.mark.parametrize("who", ["frbench", "numpy float32"])
-def test_search(benchmark: Callable[..., Any], unit: Matrix, who: str) -> None:
-    """Both find the same rows, but for scores that float32 cannot tell apart."""
-    probes = unit[:N_PROBES]
-    gallery = Gallery(unit)
-    exact = gallery.search(probes, k=K)[0]
-    found = numpy_search(unit, probes)
-    kth = np.sort((probes[:, None, :] * unit[found]).sum(axis=2), axis=1)[:, 0]
-    # A float32 product of 128 terms errs by less than 128 * 2^-24.
-    assert np.abs(kth - exact[:, -1]).max() < 128 * 2.0**-24
-
-    if who == "frbench":
-        benchmark(gallery.search, probes, K)
-    else:
-        benchmark(numpy_search, unit, probes)
-
-
-@pytest.mark.benchmark(group="count: 1,000 probes, gallery 13,233 x 128, 501 thresholds")
-@pytest.mark.parametrize("who", ["frbench", "numpy float32"])
-def test_count(benchmark: Callable[..., Any], unit: Matrix, who: str) -> None:
-    """Both count the same, but for pairs whose score lies within float32 error of a threshold."""
-    probes = unit[:N_PROBES]
-    gallery = Gallery(unit)
-    error = 128 * 2.0**-24
-    low, high = (gallery.count(probes, np.clip(EDGES + shift, -1, 1)) for shift in (error, -error))
-    counted = numpy_count(unit, probes)
-    # At 1 itself the shifted threshold would be outside [-1, 1].
-    assert (low[:-1] <= counted[:-1]).all()
-    assert (counted[:-1] <= high[:-1]).all()
-
-    if who == "frbench":
-        benchmark(gallery.count, probes, EDGES)
-    else:
-        benchmark(numpy_count, unit, probes)
+    work = Work("search", f"{len(asked):,} probes, {len(gallery):,} x {D}, k = {K}", len(asked) * len(gallery))
+    run(work, [*ours, *theirs], rounds=9)

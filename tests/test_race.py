@@ -308,6 +308,14 @@ def test_noise_is_what_frbench_differs_from_itself():
     assert table.noise(results()).startswith(noise)
 
 
+def test_a_disturbed_race_says_so():
+    """Times that were taken beside other work are not passed off as clean."""
+    calm, disturbed = results()[:1], [results()[0] | {"others": 0.2}]
+
+    assert "DISTURBED" not in table.tables(calm)[0].title
+    assert table.tables(disturbed)[0].title.endswith("(DISTURBED: others took 20% of the processors)")
+
+
 def test_the_page_of_a_run_has_machine_versions_and_figures():
     """Nothing in the README is typed by hand."""
     run = {

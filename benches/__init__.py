@@ -1,0 +1,1 @@
+"""Races of frbench against other libraries; see README.md."""
