@@ -289,6 +289,8 @@ impl Fining<'_> {
             let rows = first_row + rows.start..first_row + rows.end;
             let first = first_row + panels.start * LANES;
             let runs = runs(at.gallery_groups, rows.clone());
+            let next = rows.end..(rows.end + fine::CHUNK_PANELS * LANES).min(gallery.end);
+            self.job.kernel.fetch(at.gallery.block(next));
             let is_mixed = runs.len() > rows.len() / SHORT_RUN;
             for start in probes.clone().step_by(fine::STRIP) {
                 let strip = start..(start + fine::STRIP).min(probes.end);

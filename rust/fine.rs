@@ -26,7 +26,7 @@ use std::sync::Mutex;
 /// Probes whose scores are made together.
 pub const STRIP: usize = 32;
 /// Panels whose scores are made together.
-pub const CHUNK_PANELS: usize = 16;
+pub const CHUNK_PANELS: usize = 4;
 /// Most components for which brackets fit in 32 bits: three products of magnitude 127 each.
 const MOST_COMPONENTS: usize = 1 << 14;
 /// Bytes of rows that are laid out at a time.

@@ -7,6 +7,7 @@ use crate::aligned::Aligned;
 use crate::dot::{Kernel, LANES, Limit, Session, Sieve};
 use crate::pack::{Panels, Strips};
 use crate::rows::Rows;
+use crate::work;
 use std::ops::Range;
 
 /// Panels whose products are made before they are sieved.
@@ -51,6 +52,8 @@ pub struct Screen<'a> {
     /// Row of the gallery that the first probe is, if only pairs with a later row are wanted.
     upper: Option<usize>,
     fetches: bool,
+    /// Pairs settled since the last chunk began.
+    settled: usize,
     /// What each probe must reach.
     limits: Vec<Limit>,
     /// Pairs of the strip before, and of this one.
@@ -69,6 +72,7 @@ impl<'a> Screen<'a> {
             products,
             upper: None,
             fetches: false,
+            settled: 0,
             limits: Vec::new(),
             found: Vec::new(),
             pairs: Vec::new(),
@@ -97,14 +101,22 @@ impl<'a> Screen<'a> {
         self.limits.clear();
         self.limits.extend(limits.iter().enumerate().map(|(i, &limit)| self.probes.limit(i, limit)));
         let mut masks = [0u16; STRIP * CHUNK_PANELS];
-        for (panels, rows) in chunks(gallery, CHUNK_PANELS) {
-            for first in probes.clone().step_by(STRIP) {
+        for (panels, rows) in chunks(gallery.clone(), CHUNK_PANELS) {
+            // Where most rows have a pair to settle, the next rows are asked for while these are multiplied.
+            let next = rows.end..(rows.end + CHUNK_PANELS * LANES).min(gallery.end);
+            let is_dense = self.fetches && self.settled >= rows.len();
+            self.settled = 0;
+            for (strip, first) in probes.clone().step_by(STRIP).enumerate() {
+                if is_dense {
+                    let step = next.len().div_ceil(probes.len().div_ceil(STRIP));
+                    self.kernel.fetch(self.gallery.rows.block(work::part(&next, strip, step)));
+                }
                 let strip = first..(first + STRIP).min(probes.end);
                 if self.upper.is_some_and(|base| rows.end <= base + first + 1) {
                     continue;
                 }
                 self.sieve(&strip, &panels, &mut masks);
-                self.collect(&strip, &panels, &rows, &masks);
+                self.collect(&strip, &panels, &rows, &masks, self.fetches && !is_dense);
                 // What was found is settled one strip later, when its rows have come from memory.
                 self.settle(limits, &mut settle);
                 std::mem::swap(&mut self.found, &mut self.pairs);
@@ -124,8 +136,15 @@ impl<'a> Screen<'a> {
         self.kernel.sieve(Sieve { products, width, limits, scales, offsets, spreads }, masks);
     }
 
-    /// Asks for the pairs whose bits are set, but for lanes outside `rows`, and keeps them in `found`.
-    fn collect(&mut self, strip: &Range<usize>, panels: &Range<usize>, rows: &Range<usize>, masks: &[u16]) {
+    /// The pairs whose bits are set, but for lanes outside `rows`; asks for their floats if it is to.
+    fn collect(
+        &mut self,
+        strip: &Range<usize>,
+        panels: &Range<usize>,
+        rows: &Range<usize>,
+        masks: &[u16],
+        fetches: bool,
+    ) {
         let first = panels.start * LANES;
         let width = panels.len() * LANES;
         let products = self.products.chunks_exact(width);
@@ -140,7 +159,7 @@ impl<'a> Screen<'a> {
                     let row = first + at * LANES + left.trailing_zeros() as usize;
                     left &= left - 1;
                     if rows.contains(&row) && row >= after {
-                        if self.fetches {
+                        if fetches {
                             self.kernel.fetch(self.gallery.rows.row(row));
                         }
                         let product = products[row - first];
@@ -154,6 +173,7 @@ impl<'a> Screen<'a> {
 
     /// Settles the pairs of the strip before.
     fn settle(&mut self, limits: &mut [f32], settle: &mut impl FnMut(Pair, &mut f32)) {
+        self.settled += self.found.len();
         for pair in self.found.drain(..) {
             let limit = &mut limits[pair.probe];
             let before = *limit;

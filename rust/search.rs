@@ -52,11 +52,18 @@ struct Candidate {
     row: usize,
     lower: f32,
     upper: f32,
+    /// Whether the bounds are those of integers.
+    is_wide: bool,
 }
 
 impl Candidate {
+    /// A row whose score is within `error` of `estimate`; rounding moves either bound by less than a step.
+    fn within(row: usize, estimate: f32, error: f32) -> Self {
+        Candidate { row, lower: (estimate - error).next_down(), upper: (estimate + error).next_up(), is_wide: true }
+    }
+
     fn settled(row: usize, score: f32) -> Self {
-        Candidate { row, lower: score, upper: score }
+        Candidate { row, lower: score, upper: score, is_wide: false }
     }
 
     fn is_settled(&self) -> bool {
@@ -75,7 +82,7 @@ struct Best {
     /// A score that the `k`-th best surely reaches.
     limit: f32,
     candidates: Vec<Candidate>,
-    /// Candidates at which those that cannot be among the best are dropped.
+    /// Candidates at which those that cannot be among the best are looked for.
     full: usize,
     at_or_above: u64,
 }
@@ -89,22 +96,42 @@ impl Best {
     fn offer(&mut self, candidate: Candidate) {
         if candidate.upper >= self.limit {
             self.candidates.push(candidate);
-            if self.candidates.len() >= self.full {
-                self.prune();
-            }
         }
     }
 
-    /// Drops what cannot be among the best.
-    fn prune(&mut self) {
-        if self.k > 0 && self.candidates.len() >= self.k {
-            let lower = |a: &Candidate, b: &Candidate| b.lower.total_cmp(&a.lower);
-            let kth = self.candidates.select_nth_unstable_by(self.k - 1, lower).1.lower;
-            self.limit = self.limit.max(kth);
+    fn is_full(&self) -> bool {
+        self.candidates.len() >= self.full
+    }
+
+    /// Puts those that look best first, as many as are wanted; says how many.
+    fn lead(&mut self) -> usize {
+        let leaders = self.k.min(self.candidates.len());
+        if leaders > 0 {
+            let middle = |a: &Candidate, b: &Candidate| b.middle().total_cmp(&a.middle());
+            self.candidates.select_nth_unstable_by(leaders - 1, middle);
         }
+        leaders
+    }
+
+    /// Makes the bounds of those that look best narrow, and drops what cannot be among them.
+    fn sharpen(&mut self, near: impl Fn(usize) -> (f32, f32)) {
+        let leaders = self.lead();
+        for candidate in &mut self.candidates[..leaders] {
+            if candidate.is_wide {
+                let (near, slack) = near(candidate.row);
+                *candidate = Candidate { is_wide: false, ..Candidate::within(candidate.row, near, slack) };
+            }
+        }
+        if leaders == self.k {
+            self.limit = self.limit.max(worst(&self.candidates[..leaders]));
+        }
+        self.drop_hopeless();
+    }
+
+    fn drop_hopeless(&mut self) {
         let limit = self.limit;
         self.candidates.retain(|candidate| candidate.upper >= limit);
-        self.full = (2 * self.candidates.len()).max(least_full(self.k));
+        self.full = (3 * self.candidates.len() / 2).max(least_full(self.k));
     }
 
     /// Whether bounds alone leave more candidates than are worth keeping.
@@ -116,17 +143,17 @@ impl Best {
         self.limit = self.limit.max(other.limit);
         self.candidates.extend(other.candidates);
         self.at_or_above += other.at_or_above;
-        self.prune();
+        if self.k > 0 && self.candidates.len() >= self.k {
+            let lower = |a: &Candidate, b: &Candidate| b.lower.total_cmp(&a.lower);
+            self.limit = self.limit.max(self.candidates.select_nth_unstable_by(self.k - 1, lower).1.lower);
+        }
+        self.drop_hopeless();
     }
 
     /// Replaces bounds by scores, and keeps the best `k`, best first; equal scores in order of rows.
     fn settle(&mut self, near: impl Fn(usize) -> (f32, f32), score: impl Fn(usize) -> f32, fetch: impl Fn(usize)) {
-        self.prune();
-        let first = self.k.min(self.candidates.len());
-        if first > 0 {
-            let middle = |a: &Candidate, b: &Candidate| b.middle().total_cmp(&a.middle());
-            self.candidates.select_nth_unstable_by(first - 1, middle);
-        }
+        self.drop_hopeless();
+        let first = self.lead();
         let mut settled: Vec<Candidate> = Vec::with_capacity(self.candidates.len());
         for (i, candidate) in self.candidates.iter().enumerate() {
             if let Some(next) = self.candidates.get(i + AHEAD) {
@@ -304,8 +331,8 @@ impl Scan<'_> {
             let (best, floor) = (&mut best[pair.probe], floor(pair.probe));
             let candidate = self.counted(first + pair.probe, pair, floor, best);
             best.offer(candidate);
-            if best.is_crowded() {
-                self.settle(first + pair.probe, best);
+            if best.is_full() {
+                self.sharpen(first + pair.probe, best);
             }
             *limit = best.limit.min(floor);
         });
@@ -314,12 +341,7 @@ impl Scan<'_> {
 
     /// The candidate that a pair is, once it is known whether its score reaches the floor.
     fn counted(&self, i: usize, pair: Pair, floor: f32, best: &mut Best) -> Candidate {
-        let bounds = Candidate {
-            row: pair.row,
-            // Rounding moves either bound by less than a step.
-            lower: (pair.estimate - pair.error).next_down(),
-            upper: (pair.estimate + pair.error).next_up(),
-        };
+        let bounds = Candidate::within(pair.row, pair.estimate, pair.error);
         if bounds.upper < floor || bounds.lower >= floor {
             best.at_or_above += u64::from(bounds.lower >= floor);
             return bounds;
@@ -327,6 +349,13 @@ impl Scan<'_> {
         let score = self.kernel.score(self.probes.row(i), self.gallery.rows.row(pair.row));
         best.at_or_above += u64::from(score >= floor);
         Candidate::settled(pair.row, score)
+    }
+
+    fn sharpen(&self, i: usize, best: &mut Best) {
+        best.sharpen(|row| (self.kernel.near(self.probes.row(i), self.gallery.rows.row(row)), self.slack));
+        if best.is_crowded() {
+            self.settle(i, best);
+        }
     }
 
     fn settle(&self, i: usize, best: &mut Best) {
@@ -418,12 +447,15 @@ mod tests {
             for best in &mut found {
                 for row in unit * 10..unit * 10 + 10 {
                     let score = (row * 7919 % 10_000) as f32;
-                    best.offer(Candidate { row, lower: score - 10.0, upper: score + 10.0 });
+                    best.offer(Candidate::within(row, score, 10.0));
+                    if best.is_full() {
+                        best.sharpen(|row| ((row * 7919 % 10_000) as f32, 0.0));
+                    }
                 }
             }
             found[0].at_or_above = 1;
             board.merge(1, found);
-            assert!(board.0[1].lock().unwrap().iter().all(|best| best.candidates.len() < 40));
+            assert!(board.0[1].lock().unwrap().iter().all(|best| best.candidates.len() < 60));
         }
         let mut best: Vec<Best> = board.take().collect();
         assert_eq!((best.len(), best[0].candidates.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));

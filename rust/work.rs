@@ -57,7 +57,7 @@ pub fn in_order<T: Send>(
 
 /// The `index`-th part of `range` when it is cut every `step`.
 pub fn part(range: &Range<usize>, index: usize, step: usize) -> Range<usize> {
-    let start = range.start + index * step;
+    let start = (range.start + index * step).min(range.end);
     start..(start + step).min(range.end)
 }
 

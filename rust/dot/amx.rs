@@ -131,8 +131,8 @@ impl Isa for Amx {
         self.vnni.locate(scores, grid, bins);
     }
 
-    fn fetch(&self, row: &[f32]) {
-        self.vnni.fetch(row);
+    fn fetch(&self, rows: &[f32]) {
+        self.vnni.fetch(rows);
     }
 
     fn vectors(&self) -> Vectors {

@@ -3,7 +3,7 @@
 //! Integers are multiplied by `vpmaddubsw`: unsigned gallery by signed probe, two products added in 16 bits, which
 //! must hold them. So the gallery is flipped to unsigned, at most 255; and the four probe integers whose products
 //! meet in 16 bits, two of `vpmaddubsw` and two of its neighbour, add up to at most 128: 255 * 128 < 2^15. The
-//! residual norm of the probe pays for its coarser integers. Every product is too large by 128 times the sum of
+//! residual norm of the probe pays for its coarser integers: with a peak of 46, four of them rarely exceed the limit. Every product is too large by 128 times the sum of
 //! the probe, with which each sum begins, negated.
 
 use super::tile::{FloatTiles, IntTiles, int_strips, strips};
@@ -53,7 +53,7 @@ impl Isa for Avx2 {
     }
 
     fn form(&self) -> Form {
-        Form { flips_gallery: true, probe_peak: 63, probe_quads: Some(128), ..SIGNED }
+        Form { flips_gallery: true, probe_peak: 46, probe_quads: Some(128), ..SIGNED }
     }
 
     fn per_cycle(&self) -> (f64, f64) {
@@ -94,10 +94,10 @@ impl Isa for Avx2 {
         Scalar.locate(scores, grid, bins);
     }
 
-    fn fetch(&self, row: &[f32]) {
-        for at in (0..row.len().min(256)).step_by(LANES) {
-            // SAFETY: asking for a line of memory reads nothing; the address lies inside `row`.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(at).cast()) }
+    fn fetch(&self, rows: &[f32]) {
+        for at in (0..rows.len()).step_by(LANES) {
+            // SAFETY: asking for a line of memory reads nothing; the address lies inside `rows`.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(rows.as_ptr().add(at).cast()) }
         }
     }
 

@@ -91,10 +91,10 @@ impl Isa for Avx512 {
         unsafe { locate(scores, grid, bins) }
     }
 
-    fn fetch(&self, row: &[f32]) {
-        for at in (0..row.len().min(256)).step_by(LANES) {
-            // SAFETY: asking for a line of memory reads nothing; the address lies inside `row`.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(row.as_ptr().add(at).cast()) }
+    fn fetch(&self, rows: &[f32]) {
+        for at in (0..rows.len()).step_by(LANES) {
+            // SAFETY: asking for a line of memory reads nothing; the address lies inside `rows`.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(rows.as_ptr().add(at).cast()) }
         }
     }
 

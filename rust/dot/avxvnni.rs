@@ -64,8 +64,8 @@ impl Isa for AvxVnni {
         self.floats.locate(scores, grid, bins);
     }
 
-    fn fetch(&self, row: &[f32]) {
-        self.floats.fetch(row);
+    fn fetch(&self, rows: &[f32]) {
+        self.floats.fetch(rows);
     }
 
     fn vectors(&self) -> Vectors {

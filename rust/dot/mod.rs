@@ -91,8 +91,8 @@ trait Isa: Sync {
     fn end(&self) {}
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]);
     fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]);
-    /// Asks for the first lines of a row that will be read soon.
-    fn fetch(&self, _row: &[f32]) {}
+    /// Asks for rows that will be read soon.
+    fn fetch(&self, _rows: &[f32]) {}
     /// The widest vectors that compiled code may use.
     fn vectors(&self) -> Vectors;
 }
@@ -211,9 +211,9 @@ impl Kernel {
         self.0.locate(scores, grid, bins);
     }
 
-    /// Asks for a row that will be read soon.
-    pub fn fetch(&self, row: &[f32]) {
-        self.0.fetch(row);
+    /// Asks for rows that will be read soon.
+    pub fn fetch(&self, rows: &[f32]) {
+        self.0.fetch(rows);
     }
 
     /// Runs `work` compiled for the vectors of this instruction set, as far as the compiler inlines it.
