@@ -11,8 +11,9 @@ use crate::error::Error;
 use crate::fine::{self, Scores, Side, Way};
 use crate::pack::{Centre, Panels, Strips};
 use crate::rows::Rows;
-use crate::screen::{Gallery, Screen, chunks};
+use crate::screen::{Gallery, Pair, Screen, chunks};
 use crate::work::{self, part};
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -259,14 +260,24 @@ impl Sieving<'_> {
         let mut limits = vec![axis.floor(); strips.n_probes()];
         let screen = Screen::new(kernel, strips, self.gallery).fetching();
         let mut screen = if at.upper { screen.after(*first) } else { screen };
-        screen.pairs(0..strips.n_probes(), rows, &mut limits, |pair, _| {
-            let i = first + pair.probe;
-            let bin = axis.certain_bin(pair.estimate, pair.error).unwrap_or_else(|| {
-                counts.settled += 1;
-                let (a, b) = (at.probes.row(i), at.gallery.row(pair.row));
-                axis.certain_bin(kernel.near(a, b), self.slack).unwrap_or_else(|| axis.bin(kernel.score(a, b)))
-            });
-            counts.bins[at.cell(i, at.gallery_groups[pair.row]) * axis.bins() + bin] += 1;
+        let counted = Cell::from_mut(&mut counts.bins[..]).as_slice_of_cells();
+        let add = |pair: Pair, bin: usize| {
+            let cell = at.cell(first + pair.probe, at.gallery_groups[pair.row]);
+            let count = &counted[cell * axis.bins() + bin];
+            count.set(count.get() + 1);
+        };
+        let is_open = |pair: Pair, _: &mut f32| match axis.certain_bin(pair.estimate, pair.error) {
+            Some(bin) => {
+                add(pair, bin);
+                false
+            }
+            None => true,
+        };
+        screen.open_pairs(0..strips.n_probes(), rows, &mut limits, is_open, |pair, _| {
+            counts.settled += 1;
+            let (a, b) = (at.probes.row(first + pair.probe), at.gallery.row(pair.row));
+            let bin = axis.certain_bin(kernel.near(a, b), self.slack).unwrap_or_else(|| axis.bin(kernel.score(a, b)));
+            add(pair, bin);
         });
     }
 }

@@ -8,9 +8,10 @@
 //! 4. [`axis`]: which bin a score falls in.
 //! 5. [`count`]: counts of a rectangle of pairs, by cell and bin; with [`fine`] where every score is needed.
 //! 6. [`search`]: the best rows for a probe.
+//! 7. [`tail`]: the best pairs of different people, by cell.
 //!
-//! [`work`] shares units among threads, [`aligned`] holds what kernels read. `python` is the binding, and the only
-//! file that knows of Python.
+//! [`rates`] measures what all this does on a machine, [`work`] shares units among threads, [`aligned`] holds what
+//! kernels read. `python` is the binding, and the only file that knows of Python.
 
 pub mod aligned;
 pub mod axis;
@@ -19,10 +20,15 @@ pub mod dot;
 pub mod error;
 pub mod fine;
 pub mod pack;
+pub mod rates;
 pub mod rows;
 pub mod screen;
 pub mod search;
+pub mod tail;
 pub mod work;
+
+#[cfg(test)]
+mod bounds_tests;
 
 #[cfg(feature = "python")]
 mod python;

@@ -393,12 +393,12 @@ impl Strips {
         }
     }
 
-    /// What the bounds prove of a pair: its score is within the second number of the first.
+    /// What the bounds prove of probe `i` and row `at` of a part: the score is within the second number of the first.
     #[inline(always)]
-    pub fn estimate(&self, i: usize, panels: &Panels, row: usize, product: i32) -> (f32, f32) {
-        let estimate = self.scales[i] * (panels.scales[row] * product as f32) + panels.offsets[row];
+    pub fn estimate(&self, i: usize, part: &Part<'_>, at: usize, product: i32) -> (f32, f32) {
+        let estimate = self.scales[i] * (part.scales[at] * product as f32) + part.offsets[at];
         // What the sums in f32 lose is part of the guard.
-        (estimate + self.offsets[i] as f32, self.spreads[i] * panels.spreads[row] + GUARD as f32)
+        (estimate + self.offsets[i] as f32, self.spreads[i] * part.spreads[at] + GUARD as f32)
     }
 
     /// Probes `strip` and panels as a kernel takes them.

@@ -1,6 +1,6 @@
 //! The compiled module `frbench._rust`: arrays in, arrays out, the interpreter released in between.
 
-use crate::axis::Axis;
+use crate::axis::{self, Axis};
 use crate::count::{self, Packed, Rectangle};
 use crate::dot::{self, Kernel};
 use crate::error::Error;
@@ -8,6 +8,7 @@ use crate::pack::{Centre, Panels};
 use crate::rows::{self, Component, Rows};
 use crate::screen::Gallery;
 use crate::search;
+use crate::tail::{self, Hit, Wanted};
 use crate::work;
 use half::f16;
 use numpy::{
@@ -16,6 +17,7 @@ use numpy::{
 };
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, OnceLock};
 
 impl From<Error> for PyErr {
@@ -184,6 +186,63 @@ impl PyRows {
         Ok((counts, counted.strategy.name(), counted.settled))
     }
 
+    /// Cell, score, row of this and row of `gallery` of the best `n` pairs of each cell, cell after cell, best first.
+    #[pyo3(signature = (gallery, n, floors, *, probe_range, gallery_range, upper, probe_groups, gallery_groups, cells, probe_subjects, gallery_subjects))]
+    #[allow(clippy::too_many_arguments, reason = "keywords of one call from Python")]
+    #[allow(clippy::type_complexity, reason = "four arrays")]
+    fn tail<'py>(
+        &self,
+        py: Python<'py>,
+        gallery: &PyRows,
+        n: usize,
+        floors: PyReadonlyArray1<'py, f64>,
+        probe_range: (usize, usize),
+        gallery_range: (usize, usize),
+        upper: bool,
+        probe_groups: PyReadonlyArray1<'py, u32>,
+        gallery_groups: PyReadonlyArray1<'py, u32>,
+        cells: PyReadonlyArray2<'py, u32>,
+        probe_subjects: PyReadonlyArray1<'py, u32>,
+        gallery_subjects: PyReadonlyArray1<'py, u32>,
+    ) -> PyResult<(
+        Bound<'py, PyArray1<i64>>,
+        Bound<'py, PyArray1<f32>>,
+        Bound<'py, PyArray1<i64>>,
+        Bound<'py, PyArray1<i64>>,
+    )> {
+        let (mine, theirs) = (self.borrowed(py)?, gallery.borrowed(py)?);
+        let floors: Vec<f32> = contiguous1(&floors)?.iter().map(|&floor| axis::ceil_f32(floor)).collect();
+        let at = Rectangle {
+            probes: self.rows(&mine)?,
+            gallery: gallery.rows(&theirs)?,
+            probe_range: probe_range.0..probe_range.1,
+            gallery_range: gallery_range.0..gallery_range.1,
+            upper,
+            probe_groups: contiguous1(&probe_groups)?,
+            gallery_groups: contiguous1(&gallery_groups)?,
+            n_gallery_groups: cells.shape()[1],
+            cells: contiguous(&cells)?,
+            n_cells: floors.len(),
+        };
+        let packing = gallery.packing(at.gallery);
+        let wanted = Wanted {
+            at,
+            n,
+            floors: &floors,
+            probe_subjects: contiguous1(&probe_subjects)?,
+            gallery_subjects: contiguous1(&gallery_subjects)?,
+        };
+        let found = released(py, |stop| tail::tail(&wanted, &packing, gallery.kernel, gallery.threads, stop))?;
+        let cells = found.iter().enumerate().flat_map(|(cell, hits)| std::iter::repeat_n(cell as i64, hits.len()));
+        let hits: Vec<Hit> = found.iter().flatten().copied().collect();
+        Ok((
+            cells.collect::<Vec<_>>().into_pyarray(py),
+            hits.iter().map(|hit| hit.score).collect::<Vec<_>>().into_pyarray(py),
+            hits.iter().map(|hit| hit.probe as i64).collect::<Vec<_>>().into_pyarray(py),
+            hits.iter().map(|hit| hit.row as i64).collect::<Vec<_>>().into_pyarray(py),
+        ))
+    }
+
     #[pyo3(signature = (probes, k, *, floors=None))]
     #[allow(clippy::type_complexity, reason = "three arrays")]
     fn search<'py>(
@@ -325,6 +384,29 @@ fn threads(wanted: usize) -> usize {
     work::threads_or_all(wanted)
 }
 
+/// What one core does in a second, measured for `seconds` each, with `memory_bytes` to read from end to end.
+#[pyfunction]
+fn rates(py: Python<'_>, seconds: f64, memory_bytes: usize) -> PyResult<Bound<'_, PyDict>> {
+    let measured = released(py, |stop| crate::rates::measure(seconds, memory_bytes, stop))?;
+    let kernels = measured.kernels.iter().map(|kernel| {
+        let entry = PyDict::new(py);
+        entry.set_item("kernel", kernel.name)?;
+        entry.set_item("int8_multiply_adds_per_s", kernel.int8_multiply_adds)?;
+        entry.set_item("int8_multiply_adds_per_cycle", kernel.per_cycle.0)?;
+        entry.set_item("float32_multiply_adds_per_s", kernel.float32_multiply_adds)?;
+        entry.set_item("float32_multiply_adds_per_cycle", kernel.per_cycle.1)?;
+        entry.set_item("near_scores_per_s", kernel.near)?;
+        entry.set_item("scores_per_s", kernel.score)?;
+        entry.set_item("scan_bytes_per_s", kernel.scan_bytes)?;
+        Ok(entry)
+    });
+    let found = PyDict::new(py);
+    found.set_item("clock_hz", measured.clock_hz)?;
+    found.set_item("memory_read_bytes_per_s", measured.read_bytes_per_s)?;
+    found.set_item("kernels", kernels.collect::<PyResult<Vec<_>>>()?)?;
+    Ok(found)
+}
+
 /// Most that a screened score of dimension `d` can differ from the score.
 #[pyfunction]
 fn slack(d: usize) -> f32 {
@@ -354,5 +436,6 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(kernels, m)?)?;
     m.add_function(wrap_pyfunction!(threads, m)?)?;
     m.add_function(wrap_pyfunction!(slack, m)?)?;
+    m.add_function(wrap_pyfunction!(rates, m)?)?;
     Ok(())
 }

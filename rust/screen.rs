@@ -96,6 +96,19 @@ impl<'a> Screen<'a> {
         probes: Range<usize>,
         gallery: Range<usize>,
         limits: &mut [f32],
+        settle: impl FnMut(Pair, &mut f32),
+    ) {
+        self.open_pairs(probes, gallery, limits, |_, _| true, settle);
+    }
+
+    /// The same, but `settle` gets only pairs that `is_open` of. Both may raise limits; what `is_open` says can rest
+    /// only on the estimate, for the floats are asked for after it.
+    pub fn open_pairs(
+        &mut self,
+        probes: Range<usize>,
+        gallery: Range<usize>,
+        limits: &mut [f32],
+        mut is_open: impl FnMut(Pair, &mut f32) -> bool,
         mut settle: impl FnMut(Pair, &mut f32),
     ) {
         self.limits.clear();
@@ -116,7 +129,8 @@ impl<'a> Screen<'a> {
                     continue;
                 }
                 self.sieve(&strip, &panels, &mut masks);
-                self.collect(&strip, &panels, &rows, &masks, self.fetches && !is_dense);
+                let fetches = self.fetches && !is_dense;
+                self.collect(&strip, &panels, &rows, &masks, limits, fetches, &mut is_open);
                 // What was found is settled one strip later, when its rows have come from memory.
                 self.settle(limits, &mut settle);
                 std::mem::swap(&mut self.found, &mut self.pairs);
@@ -136,37 +150,46 @@ impl<'a> Screen<'a> {
         self.kernel.sieve(Sieve { products, width, limits, scales, offsets, spreads }, masks);
     }
 
-    /// The pairs whose bits are set, but for lanes outside `rows`; asks for their floats if it is to.
+    /// The open ones of the pairs whose bits are set, but for lanes outside `rows`; asks for their floats if it is to.
+    #[allow(clippy::too_many_arguments, reason = "one step of a loop, apart for the eye")]
     fn collect(
         &mut self,
         strip: &Range<usize>,
         panels: &Range<usize>,
         rows: &Range<usize>,
         masks: &[u16],
+        limits: &mut [f32],
         fetches: bool,
+        is_open: &mut impl FnMut(Pair, &mut f32) -> bool,
     ) {
         let first = panels.start * LANES;
         let width = panels.len() * LANES;
+        let part = self.gallery.panels.part(panels);
         let products = self.products.chunks_exact(width);
         for ((masks, products), probe) in masks.chunks_exact(panels.len()).zip(products).zip(strip.clone()) {
             if masks.iter().fold(0, |all, &mask| all | mask) == 0 {
                 continue;
             }
-            let after = self.upper.map_or(0, |base| base + probe + 1);
+            let after = self.upper.map_or(0, |base| base + probe + 1).max(rows.start) - first;
+            let wanted = after..rows.end - first;
+            let before = limits[probe];
             for (at, &mask) in masks.iter().enumerate() {
-                let mut left = mask;
+                let mut left = mask & lanes(&wanted, at * LANES);
                 while left != 0 {
-                    let row = first + at * LANES + left.trailing_zeros() as usize;
+                    let lane = at * LANES + left.trailing_zeros() as usize;
                     left &= left - 1;
-                    if rows.contains(&row) && row >= after {
+                    let (estimate, error) = self.probes.estimate(probe, &part, lane, products[lane]);
+                    let pair = Pair { probe, row: first + lane, estimate, error };
+                    if is_open(pair, &mut limits[probe]) {
                         if fetches {
-                            self.kernel.fetch(self.gallery.rows.row(row));
+                            self.kernel.fetch(self.gallery.rows.row(pair.row));
                         }
-                        let product = products[row - first];
-                        let (estimate, error) = self.probes.estimate(probe, self.gallery.panels, row, product);
-                        self.pairs.push(Pair { probe, row, estimate, error });
+                        self.pairs.push(pair);
                     }
                 }
+            }
+            if limits[probe] > before {
+                self.limits[probe] = self.probes.limit(probe, limits[probe]);
             }
         }
     }
@@ -185,7 +208,7 @@ impl<'a> Screen<'a> {
     }
 
     /// For each of `probes`, the `k`-th best of the scores that its pairs with `rows` surely reach; `-inf` if there
-    /// are fewer.
+    /// are fewer. `rows` begins a panel.
     pub fn kth_best(&mut self, probes: Range<usize>, rows: Range<usize>, k: usize) -> Vec<f32> {
         let mut bounds = vec![Vec::with_capacity(rows.len()); probes.len()];
         for (panels, rows) in chunks(rows, CHUNK_PANELS) {
@@ -205,6 +228,15 @@ impl<'a> Screen<'a> {
         }
         bounds.into_iter().map(|bounds| kth_largest(bounds, k)).collect()
     }
+}
+
+/// The lanes of the sixteen rows from `start` on that are wanted.
+#[inline(always)]
+fn lanes(wanted: &Range<usize>, start: usize) -> u16 {
+    let all = (1u32 << LANES) - 1;
+    let from = wanted.start.saturating_sub(start).min(LANES);
+    let to = wanted.end.saturating_sub(start).min(LANES);
+    ((all << from) & !(all << to)) as u16
 }
 
 fn kth_largest(mut values: Vec<f32>, k: usize) -> f32 {

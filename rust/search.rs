@@ -188,7 +188,7 @@ fn worst(settled: &[Candidate]) -> f32 {
 }
 
 fn least_full(k: usize) -> usize {
-    4 * k + 64
+    2 * k + 64
 }
 
 /// The best of every probe so far. Units merge into it as they finish; one lock for the probes that a unit takes
@@ -327,7 +327,7 @@ impl Scan<'_> {
         let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known)).collect();
         let mut limits: Vec<f32> = best.iter().enumerate().map(|(probe, best)| best.limit.min(floor(probe))).collect();
         let mut screen = Screen::new(self.kernel, strips, self.gallery);
-        screen.pairs(0..strips.n_probes(), rows, &mut limits, |pair, limit| {
+        let keep = |pair: Pair, limit: &mut f32| {
             let (best, floor) = (&mut best[pair.probe], floor(pair.probe));
             let candidate = self.counted(first + pair.probe, pair, floor, best);
             best.offer(candidate);
@@ -335,7 +335,9 @@ impl Scan<'_> {
                 self.sharpen(first + pair.probe, best);
             }
             *limit = best.limit.min(floor);
-        });
+            false
+        };
+        screen.open_pairs(0..strips.n_probes(), rows, &mut limits, keep, |_, _| ());
         best
     }
 

@@ -179,3 +179,18 @@ def test_a_threshold_that_no_score_can_have_is_refused(threshold: float):
 def test_digest_of_keeps_its_parts_apart():
     """Moving a letter from one part to the next changes the digest."""
     assert digest_of("ab", "c") != digest_of("a", "bc") != digest_of("abc")
+
+
+def test_an_axis_may_begin_above_the_bulk():
+    """Edges below the lowest are left out, those above are the same as on the whole axis; extra ones always stay."""
+    whole = score_axis(0.1)
+
+    assert score_axis(0.1, lowest=0.35) == tuple(edge for edge in whole if edge >= 0.35)
+    assert score_axis(0.5, (-0.25,), lowest=1.0) == (-0.25, 1.0)
+
+
+@pytest.mark.parametrize("lowest", [-1.1, 1.1, float("nan")])
+def test_an_axis_begins_on_the_scale(lowest: float):
+    """The lowest edge is a score."""
+    with pytest.raises(InputError, match=r"lowest edge of the axis is .*, expected -1 to 1"):
+        score_axis(0.1, lowest=lowest)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files
+from frbench import files, scratch
 from frbench.candidates import Candidates, concatenate
 from frbench.engines import Engine
 from frbench.errors import InputError
@@ -146,7 +146,7 @@ class Searcher:
         self._shard = shard or (0, len(task.gallery))
         scored = np.flatnonzero(~task.gallery.failed)
         self._gallery_rows = scored[(scored >= self._shard[0]) & (scored < self._shard[1])]
-        self._gallery = engine.rows(task.gallery.unit[self._gallery_rows])
+        self._gallery = engine.rows(scratch.take(task.gallery.unit, self._gallery_rows))
         self._mate_score, self._mates_at_best = self._best_mates()
 
     def _best_mates(self) -> tuple[NDArray[np.float32], Ints]:
@@ -270,7 +270,8 @@ def comparisons_at_or_above(
 ) -> Ints:
     """(t,) scored non-mated comparisons of a wanted probe and a gallery row at or above each edge."""
     probes, scored = np.flatnonzero(wanted & ~task.probes.failed), np.flatnonzero(~task.gallery.failed)
-    rows, gallery = engine.rows(task.probes.unit[probes]), engine.rows(task.gallery.unit[scored])
+    rows = engine.rows(scratch.take(task.probes.unit, probes))
+    gallery = engine.rows(scratch.take(task.gallery.unit, scored))
     pairs = rows.count(
         gallery,
         edges,

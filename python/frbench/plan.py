@@ -215,12 +215,12 @@ def blocks_of(subjects: NDArray[Any], n_blocks: int) -> NDArray[np.int64]:
     return block[inverse]
 
 
-def score_axis(step: float, extra: Sequence[float] = ()) -> tuple[float, ...]:
-    """Edges from -1 to 1 every `step`, and the `extra` ones.
+def score_axis(step: float, extra: Sequence[float] = (), lowest: float = -1.0) -> tuple[float, ...]:
+    """Edges every `step` from `lowest` to 1, and the `extra` ones; all of them are multiples of `step` from -1.
 
     Raises
     ------
-    InputError : a step that is too small, above 1 or does not divide 2, or an extra edge outside [-1, 1].
+    InputError : a step that is too small, above 1 or does not divide 2, or an edge outside [-1, 1].
     """
     if not MIN_STEP <= step <= 1:
         raise InputError(f"axis step is {step}, expected {MIN_STEP:g} to 1")
@@ -229,7 +229,10 @@ def score_axis(step: float, extra: Sequence[float] = ()) -> tuple[float, ...]:
         raise InputError(f"axis step is {step}, expected a step that divides 2, such as {2 / n:.6g}")
     # Dividing integers gives the decimal that a person would type: 0.9, not 0.9000000000000001.
     regular = {min(1.0, (2 * i - n) / n) for i in range(n + 1)}
-    return tuple(sorted(regular | set(checked_thresholds(extra))))
+    if not -1 <= lowest <= 1:
+        raise InputError(f"lowest edge of the axis is {lowest}, expected -1 to 1")
+    above = {edge for edge in regular if edge >= lowest}
+    return tuple(sorted(above | set(checked_thresholds(extra))))
 
 
 def checked_thresholds(thresholds: Sequence[float]) -> list[float]:

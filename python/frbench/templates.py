@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from frbench import scratch
 from frbench._rust import unit_rows
 from frbench.errors import InputError
 from frbench.readers import Matrix, read_matrix
@@ -126,7 +127,7 @@ class Templates:
         """
         chosen = self._row_numbers(np.asarray(rows))
         return Templates(
-            unit=_frozen(self.unit[chosen]),
+            unit=_frozen(scratch.take(self.unit, chosen)),
             failed=_frozen(self.failed[chosen]),
             template_ids=_frozen(self.template_ids[chosen]),
             subject_ids=None if self.subject_ids is None else _frozen(self.subject_ids[chosen]),
@@ -159,6 +160,7 @@ def load(
     subject_column: str = "subject_id",
     array: str | None = None,
     threads: int = 0,
+    scratch_directory: Path | None = None,
 ) -> Templates:
     """Templates from a matrix file, joined with a labels file.
 
@@ -172,6 +174,7 @@ def load(
     labels : .csv, .parquet or Arrow file with a subject column; it may cover more templates when joined by id.
     array : the array, tensor or column to take where the file holds several.
     threads : for normalisation; 0 takes every core.
+    scratch_directory : keep unit rows in a nameless file there, mapped to memory, however small they are.
 
     Raises
     ------
@@ -184,7 +187,7 @@ def load(
     subjects = _subjects(table, subject_column, is_required=labels is not None)
     template_ids, rows, joined_by = _joined(matrix, table, own_ids, id_column, is_file=labels is not None)
     values = _label_columns(table, (id_column, subject_column))
-    unit, failed = _normalised(matrix, threads)
+    unit, failed = _normalised(matrix, threads, scratch_directory)
     return Templates(
         unit=_frozen(unit),
         failed=_frozen(failed),
@@ -278,9 +281,11 @@ def _label_columns(table: Table | None, others: tuple[str, ...]) -> dict[str, Te
     return {} if table is None else {name: values for name, values in table.columns.items() if name not in others}
 
 
-def _normalised(matrix: Matrix, threads: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def _normalised(
+    matrix: Matrix, threads: int, scratch_directory: Path | None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Unit rows and failures, some 64 MiB at a time so that a mapped file is never copied whole."""
-    unit = np.empty((matrix.rows, matrix.dimension), dtype=np.float32)
+    unit = scratch.matrix(matrix.rows, matrix.dimension, scratch_directory)
     failed = np.empty(matrix.rows, dtype=np.bool_)
     start = 0
     for block in matrix.blocks:
