@@ -18,6 +18,7 @@ import pytest
 
 import frbench
 from frbench import cli, files
+from frbench.verify import AllPairs
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())
 N, D = 40, 8
@@ -92,6 +93,13 @@ def pairs(world: World, *lines: str) -> tuple[int, str, str]:
     return world.verify("--pairs", world.file("pairs.csv", "\n".join(lines) + "\n"))
 
 
+def excluding(world: World, *given: object) -> tuple[int, str, str]:
+    """`frbench verify --exclude` of the given lines, which stand before any option."""
+    options = next((i for i, item in enumerate(given) if str(item).startswith("--")), len(given))
+    text = "\n".join(["template_a,template_b", *map(str, given[:options])])
+    return world.verify("--exclude", world.file("reviewed.csv", f"{text}\n"), *given[options:])
+
+
 def relabelled(world: World, row: int, text: str) -> tuple[int, str, str]:
     """`frbench verify` with one row of the labels replaced."""
     world.rows[row] = text
@@ -153,6 +161,20 @@ BAD: dict[str, tuple[Callable[[World], tuple[int, str, str]], str]] = {
     "mated in words": (lambda w: pairs(w, "template_a,template_b,mated", "t0,t1,maybe"), "line 2"),
     "mated against the labels": (lambda w: pairs(w, "template_a,template_b,mated", "t0,t1,false"), "s0"),
     "no pairs": (lambda w: pairs(w, "template_a,template_b"), "pairs.csv"),
+    "no pairs to keep": (lambda w: w.verify("--keep-pairs", "0"), "--keep-pairs is 0, expected 1 to 100,000"),
+    "too many pairs to keep": (lambda w: w.verify("--keep-pairs", "100001"), "--keep-pairs is 100001"),
+    "no list of excluded pairs": (lambda w: w.verify("--exclude", w.directory / "none.csv"), "none.csv"),
+    "excluded pairs of unknown templates": (lambda w: excluding(w, "t0,t2", "t0,t99"), "reviewed.csv, line 3"),
+    "an excluded pair twice": (lambda w: excluding(w, "t0,t2", "t2,t0"), "line 2 and line 3"),
+    "an excluded pair with itself": (lambda w: excluding(w, "t0,t0"), "reviewed.csv, line 2"),
+    "an excluded pair that is not listed": (
+        lambda w: excluding(w, "t0,t2", "--pairs", w.file("pairs.csv", "template_a,template_b\nt0,t4\n")),
+        "reviewed.csv, line 2: 't0' with 't2'",
+    ),
+    "every listed pair excluded": (
+        lambda w: excluding(w, "t0,t4", "--pairs", w.file("pairs.csv", "template_a,template_b\nt4,t0\n")),
+        "excludes every pair",
+    ),
     "k above n": (lambda w: identified(w, "-k", "41"), "k is 41"),
     "k of 0": (lambda w: identified(w, "-k", "0"), "k is 0"),
     "ranks that decrease": (lambda w: identified(w, "--ranks", "5,1"), "ranks"),
@@ -317,6 +339,124 @@ def test_pairs_need_no_labels_where_they_say_which_are_mated(world: World) -> No
     assert [(cell["mated"], cell["trials"]) for cell in cells] == [(False, 1), (True, 1)]
 
 
+def test_pairs_that_are_kept_and_reviewed_leave_the_false_matches(world: World) -> None:
+    """Kept pairs are the false matches of the threshold; those left in the file leave rate, sums and the next tail."""
+    assert world.verify("--group", "sex", "--thresholds", "0.6", "--keep-pairs", "50")[0] == 0
+    before = files.read_json(world.out / "results.json")
+    header, *lines = (world.out / "tail.csv").read_text().splitlines()
+    accepted = [line for line in lines if float(line.split(",")[3]) >= 0.6]
+    false_matches = before["overall"][0]["accepted"][0]
+    assert len(accepted) == false_matches > 6
+    assert before["excluded"] is None
+
+    reviewed = accepted[::2]
+    listed = world.file("reviewed.csv", "\n".join([header, *reviewed]) + "\n")
+    arguments = ("--group", "sex", "--thresholds", "0.6", "--keep-pairs", "50", "--exclude", listed)
+    code, out, _ = world.verify(*arguments)
+
+    after = files.read_json(world.out / "results.json")
+    jsonschema.validate(after, SCHEMA)
+    fmr = after["estimates"][0]
+    assert code == 0
+    assert (fmr["k"], fmr["n"]) == (false_matches - len(reviewed), before["estimates"][0]["n"] - len(reviewed))
+    assert after["overall"][1] == before["overall"][1]
+    assert after["moments"]["checksum"].startswith("passed")
+    assert after["plan"] != before["plan"]
+    counts = {"pairs": len(reviewed), "mated": 0, "nonmated": len(reviewed)}
+    source = next(s for s in files.read_json(world.out / "manifest.json")["inputs"] if s["path"] == str(listed))
+    assert after["excluded"] == {"file": str(listed), "sha256": source["sha256"], **counts}
+    assert source["rows"] == len(reviewed)
+    assert f"{len(reviewed)} reviewed pairs of reviewed.csv are excluded from every rate; 0 of them mated." in out
+    pairs = {tuple(line.split(",")[4::2]) for line in (world.out / "tail.csv").read_text().splitlines()[1:]}
+    assert not pairs & {tuple(line.split(",")[4::2]) for line in reviewed}
+
+
+def test_a_threshold_is_set_without_excluded_pairs(world: World) -> None:
+    """Of 760 pairs 7 may be accepted at 1e-2; without the best five, the threshold is that of the twelfth."""
+    world.verify("--at", "fmr=1e-2", "--keep-pairs", "14")
+    header, *lines = (world.out / "tail.csv").read_text().splitlines()
+    first = files.read_json(world.out / "results.json")["operating_points"][0]
+    listed = world.file("reviewed.csv", "\n".join([header, *lines[:5]]) + "\n")
+
+    world.verify("--at", "fmr=1e-2", "--exclude", listed)
+
+    second = files.read_json(world.out / "results.json")["operating_points"][0]
+    scores = [np.float32(line.split(",")[3]) for line in lines]
+    assert [point["k"] for point in (first, second)] == [7, 7]
+    assert scores[7] < first["threshold"] <= scores[6]
+    assert scores[12] < second["threshold"] <= scores[11]
+
+
+def test_kept_and_excluded_pairs_of_a_list(world: World) -> None:
+    """Only listed pairs are named, and one that is excluded is neither counted nor named."""
+    listed = world.file("pairs.csv", "template_a,template_b,mated\n0,1,true\n0,2,false\n4,2,false\n")
+    run = ("verify", world.templates, "--pairs", listed, "--thresholds", "0", "--out", world.out, "--no-report")
+    assert world.run(*run, "--keep-pairs", "9")[0] == 0
+    named = {tuple(line.split(",")[4:]) for line in (world.out / "tail.csv").read_text().splitlines()[1:]}
+    assert named == {("0", "", "2", ""), ("2", "", "4", "")}
+
+    reviewed = world.file("reviewed.csv", "template_a,template_b,reason\n2,0,twins\n1,0,same file\n")
+    code, out, _ = world.run(*run, "--keep-pairs", "9", "--exclude", reviewed)
+
+    cells = files.read_json(world.out / "results.json")["cells"]
+    assert code == 0
+    assert [(cell["mated"], cell["trials"]) for cell in cells] == [(False, 1), (True, 0)]
+    assert [line.split(",")[4:] for line in (world.out / "tail.csv").read_text().splitlines()[1:]] == [
+        ["2", "", "4", ""]
+    ]
+    assert "2 reviewed pairs of reviewed.csv are excluded from every rate; 1 of them mated." in out
+
+
+def test_ctrl_c_while_pairs_are_kept_forgets_nothing_that_was_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole tally is kept, and the same command goes on from it without counting again."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = ("--thresholds", "0.5", "--keep-pairs", "5", "--checkpoint-every", "1000")
+    with monkeypatch.context() as patch:
+        patch.setattr(AllPairs, "tail", interrupted)
+        assert world.verify(*arguments)[0] == 130
+    kept = [files.load_tally(path) for path in world.out.glob(".*.partial")]
+    assert [tally.is_complete for tally in kept] == [True]
+    assert not (world.out / "results.json").exists()
+
+    monkeypatch.setattr(AllPairs, "count", interrupted)
+    code, out, _ = world.verify(*arguments)
+
+    assert code == 0
+    assert f"kept pairs: {world.out / 'tail.csv'}" in out
+    assert sorted(p.name for p in world.out.iterdir()) == [
+        *("manifest.json", "results.json", "tail.csv", "tally.safetensors")
+    ]
+
+
+@pytest.mark.parametrize("option", ["--exclude", "--pairs"])
+def test_a_list_that_the_run_would_replace_is_refused_and_stays(world: World, option: str) -> None:
+    """Reviewed lines in the run directory of the review are not lost to the next run there."""
+    world.verify("--thresholds", "0.5", "--keep-pairs", "3")
+    text = (world.out / "tail.csv").read_text()
+
+    code, _, err = world.verify(option, world.out / ".." / world.out.name / "tail.csv")
+
+    assert code == 2
+    assert "this run replaces it; name it otherwise, such as reviewed.csv, or choose another --out" in err
+    assert (world.out / "tail.csv").read_text() == text
+
+
+def test_a_run_without_kept_pairs_removes_those_of_the_one_before(world: World) -> None:
+    """A tail is of the run whose results stand beside it."""
+    world.verify("--thresholds", "0.5", "--keep-pairs", "3")
+    assert len((world.out / "tail.csv").read_text().splitlines()) == 1 + 3
+    assert files.read_json(world.out / "manifest.json")["options"]["keep_pairs"] == 3
+
+    world.verify("--thresholds", "0.5")
+
+    assert not (world.out / "tail.csv").exists()
+
+
 def test_the_environment_forces_an_instruction_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """FRBENCH_ISA decides, and the manifest says so."""
     monkeypatch.setenv("FRBENCH_ISA", "scalar")
@@ -364,11 +504,21 @@ def test_ctrl_c_stops_a_sweep_and_keeps_what_was_counted(tmp_path: Path) -> None
     assert not (out / "results.json").exists()
 
 
+def test_info_tells_of_the_machine_as_text_and_as_json(world: World) -> None:
+    """Without measuring, both name the kernels that were found."""
+    code, text, _ = world.run("info", "--quick")
+    json_code, found, _ = world.run("info", "--quick", "--json")
+
+    assert (0, 0) == (code, json_code)
+    assert ", ".join(json.loads(found)["kernels"]) in text
+    assert json.loads(found)["rates"] is None
+
+
 def test_a_closed_pipe_is_not_an_error_message() -> None:
     """`frbench ... | head` ends without a traceback."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "frbench", "info"]
+    command = [sys.executable, "-m", "frbench", "info", "--quick"]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert "Traceback" not in done.stderr

@@ -156,6 +156,37 @@ def test_scores_of_pairs_are_the_oracles(engine: Engine, world, seed: int):
 
 
 @every_engine
+@given(found=worlds.random_templates(), n=st.integers(0, 40), upper=st.booleans(), seed=st.integers(0, 2**32 - 1))
+@settings(worlds.FEW, max_examples=15)
+def test_every_engine_keeps_the_tail_of_the_oracle(engine: Engine, found, n: int, upper: bool, seed: int):
+    """Cells, scores and rows of the best pairs of a rectangle, whatever groups, subjects and floors there are."""
+    random, size = np.random.default_rng(seed), len(found)
+    group, subject = (random.integers(k, size=size).astype(np.uint32) for k in (3, 8))
+    ranges = {
+        f"{side}_range": tuple(np.sort(random.integers(size + 1, size=2)).tolist()) for side in ("probe", "gallery")
+    }
+    if upper:
+        ranges["gallery_range"] = ranges["probe_range"]
+    sides = {
+        f"{side}_{what}": of for side in ("probe", "gallery") for what, of in (("groups", group), ("subjects", subject))
+    }
+    # Floors below every score, at scores that occur, between, and above all.
+    some = ReferenceEngine().rows(found.unit)
+    scores = some.score_pairs(some, *random.integers(size, size=(2, 3))).astype(np.float64)
+    floors = np.concatenate([[-np.inf, np.inf], scores, [0.1]])
+    cells = random.integers(6, size=(3, 3)).astype(np.uint32)
+
+    def tail(by: Engine) -> list[bytes]:
+        rows = by.rows(found.unit)
+        kept = rows.tail(rows, n, floors, upper=upper, cells=cells, **ranges, **sides)
+        assert [column.dtype for column in kept] == [np.int64, np.float32, np.int64, np.int64]
+        # A zero may be either: their order is that of the rows.
+        return [(column + 0).tobytes() for column in kept]
+
+    assert tail(engine) == tail(ReferenceEngine())
+
+
+@every_engine
 def test_a_search_for_more_than_there_is_is_refused(engine: Engine):
     """k above the number of rows is an error of the caller."""
     rows = engine.rows(np.eye(3, dtype=np.float32))

@@ -55,6 +55,7 @@ LAYER = {
     "": 19,
 }
 COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gallery", "layout", "candidates"}
+COUNTING |= {"exclusion", "tail"}
 READING = {"estimate", "metrics", "differentials", "results", "report", "charts", "summary"}
 
 

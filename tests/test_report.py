@@ -395,6 +395,33 @@ def test_few_listed_pairs_render_without_charts():
     assert "const specs" not in page
 
 
+def excluding(pairs: int, mated: int) -> Section:
+    """A run without some reviewed pairs."""
+    section = verify()
+    excluded = {
+        "file": "a/reviewed.csv",
+        "sha256": "cd" * 32,
+        "pairs": pairs,
+        "mated": mated,
+        "nonmated": pairs - mated,
+    }
+    return Section(section.results | {"excluded": excluded}, section.manifest, section.tally)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "mated", "sentence"),
+    [
+        (12, 0, "12 reviewed pairs of reviewed.csv are excluded from every rate; 0 of them mated."),
+        (1, 1, "1 reviewed pair of reviewed.csv is excluded from every rate; 1 of them mated."),
+        (1200, 1100, "1,200 reviewed pairs of reviewed.csv are excluded from every rate; 1,100 of them mated."),
+    ],
+)
+def test_excluded_pairs_are_said_in_one_sentence(pairs: int, mated: int, sentence: str):
+    """It stands with what was counted, where the page begins; without a list there is none."""
+    assert sentence in text_of(page_of(excluding(pairs, mated)))
+    assert "excluded from every rate" not in text_of(page_of(verify()))
+
+
 def test_failed_templates_are_counted_with_their_policy():
     """Comparisons without a score stand in a table of their own with the rule for them."""
     text = text_of(page_of(verify(counts=lambda *_: (0, 400, 90, 5, 0, 0, 3), failed="exclude")))

@@ -60,7 +60,8 @@ def test_templates_in_a_file_count_as_those_in_memory(tmp_path: Path):
 
     subjects = np.array([f"s{i // 2}" for i in range(300)], dtype=object)
     totals = [
-        worlds.World(found.with_subjects(subjects), columns=(), n_blocks=3).counted_by(CpuEngine()).total for found in (here, there)
+        worlds.World(found.with_subjects(subjects), columns=(), n_blocks=3).counted_by(CpuEngine()).total
+        for found in (here, there)
     ]
     np.testing.assert_array_equal(*totals)
 

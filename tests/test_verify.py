@@ -1,9 +1,6 @@
-"""1:1 comparisons: all pairs and lists of pairs against enumeration, and what a list may not say."""
+"""1:1 comparisons: all pairs and lists of pairs against enumeration."""
 
 from __future__ import annotations
-
-import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +10,12 @@ from hypothesis import strategies as st
 import worlds
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
-from frbench.errors import Conservation, InputError
+from frbench.errors import Conservation
+from frbench.pair_list import PairList
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Source, Templates
-from frbench.verify import AllPairs, PairList, Pairs
+from frbench.verify import AllPairs, Pairs
 
 SOURCE = Source("pairs.csv", "", 0)
 
@@ -105,53 +103,6 @@ def test_a_list_changes_the_plan():
     ]
 
     assert len(set(plans)) == 3
-
-
-def read(directory: Path, text: str, found: Templates | None = None) -> PairList:
-    """The pairs of a CSV file."""
-    path = directory / "pairs.csv"
-    path.write_text(text)
-    return PairList.read(path, worlds.two_groups().templates if found is None else found)
-
-
-def test_a_list_is_read_in_any_order_with_or_without_mated(tmp_path: Path):
-    """The labels say which pairs are mated if the file does not."""
-    chosen = read(tmp_path, "template_a,template_b\nt1,t0\nt0,t6\n")
-    said = read(tmp_path, "fold,mated,template_b,template_a\n1,TRUE,t0,t1\n2,0,t6,t0\n")
-
-    for pairs in (chosen, said):
-        assert (pairs.a.tolist(), pairs.b.tolist(), pairs.mated.tolist()) == ([1, 0], [0, 6], [True, False])
-    assert chosen.digest == said.digest
-
-
-def test_a_list_that_says_mated_needs_no_subjects(tmp_path: Path):
-    """Without labels the file is believed."""
-    found = dataclasses.replace(worlds.two_groups().templates, subject_ids=None)
-    pairs = read(tmp_path, "template_a,template_b,mated\nt0,t3,true\n", found)
-
-    assert pairs.mated.tolist() == [True]
-    with pytest.raises(InputError, match="subjects are not known"):
-        read(tmp_path, "template_a,template_b\nt0,t3\n", found)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("template_a\nt0\n", "no column 'template_b'"),
-        ("template_a,template_b\nt0,t1\nt0,t9\n", r"line 3: template_b is 't9'"),
-        ("template_a,template_b\nt0,t1\nt2,t2\n", "line 3: compares a template with itself"),
-        ("template_a,template_b\nt0,t1\nt2,t3\nt1,t0\n", "line 2 and line 4 hold the same pair"),
-        ("template_a,template_b,mated\nt0,t1,true\nt0,t2,maybe\n", "line 3: mated is 'maybe', expected true or false"),
-        ("template_a,template_b,mated\nt0,t1,false\n", r"line 2: mated is false.*'ann' and 'ann'"),
-        ("template_a,template_b,mated\nt0,t2,true\n", r"line 2: mated is true.*'ann' and 'bea'"),
-        ("template_a,template_b\n", "no pairs|no rows|0 rows"),
-    ],
-)
-def test_mistakes_in_a_list_name_file_and_line(tmp_path: Path, text: str, named: str):
-    """The message says which file and which line is wrong."""
-    with pytest.raises(InputError, match=named) as refusal:
-        read(tmp_path, text)
-    assert "pairs.csv" in str(refusal.value)
 
 
 class Forgetful(ReferenceEngine):

@@ -3,7 +3,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Rows", "kernels", "slack", "threads", "unit_rows"]
+__all__ = ["Axis", "Rows", "kernels", "rates", "slack", "threads", "unit_rows"]
 
 @final
 class Axis:
@@ -33,14 +33,28 @@ class Rows:
         cells: NDArray[np.uint32],
         n_cells: int,
     ) -> tuple[NDArray[np.uint64], str, int]: ...
+    def tail(
+        self,
+        gallery: Rows,
+        n: int,
+        floors: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        probe_subjects: NDArray[np.uint32],
+        gallery_subjects: NDArray[np.uint32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]: ...
     def search(
         self, probes: Rows, k: int, *, floors: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]: ...
-    def score_pairs(
-        self, other: Rows, mine: NDArray[np.int64], theirs: NDArray[np.int64]
-    ) -> NDArray[np.float32]: ...
+    def score_pairs(self, other: Rows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]: ...
 
 def unit_rows(matrix: NDArray[Any], out: NDArray[np.float32], threads: int = 0) -> NDArray[np.bool_]: ...
 def kernels() -> list[str]: ...
 def threads(wanted: int) -> int: ...
 def slack(d: int) -> float: ...
+def rates(seconds: float, memory_bytes: int) -> dict[str, Any]: ...

@@ -13,15 +13,15 @@ from typing import Any, NoReturn
 
 import click
 
-from frbench import _rust, files, identify, jobs, latency, manifest, report, summary
+from frbench import files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
 from frbench.errors import FrbenchError, InputError
 from frbench.jobs import Options
 from frbench.metrics import FAILED_POLICIES
+from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.progress import TerminalProgress
 from frbench.templates import Templates, load
-from frbench.verify import PairList
 
 INTERRUPTED = 130
 DEMO_DATA = Path("examples/lfw")
@@ -124,6 +124,9 @@ def _counting(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--at-population", "population", default="all", callback=_population, metavar="all|COLUMN=LABEL",
                      help="Whom the thresholds are set on.  [default: all]"),
         click.option("--axis-step", type=float, default=0.001, show_default=True, help="Step of the score axis."),
+        click.option("--axis-from", type=float, default=-1.0, show_default=True, metavar="T",
+                     help="Lowest edge of the score axis; scores below it are only numbered. Above the bulk of "
+                          "non-mated scores, counting is several times faster."),
         click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
                      help="Blocks of subjects, from which intervals come."),
         click.option("--engine", type=click.Choice(["cpu", "reference"]), default="cpu", show_default=True,
@@ -146,6 +149,12 @@ def _columns(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--id-column", default="template_id", show_default=True, help="Column of template ids."),
         click.option("--subject-column", default="subject_id", show_default=True, help="Column of subject ids."),
+        click.option(
+            "--scratch",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Keep unit rows in a nameless file in this directory, mapped to memory. Also "
+            "FRBENCH_SCRATCH.  [default: in memory up to a quarter of it]",
+        ),
         click.option("--array", help="Array, tensor or column to take where a file holds several."),
     ]
     return _decorate(options, command)
@@ -159,13 +168,28 @@ PATH = click.Path(path_type=Path)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
 @click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated].")
 @click.option(
+    "--exclude", type=PATH, help="Leave these pairs out of every rate: template_a, template_b[, reason], or a tail.csv."
+)
+@click.option(
+    "--keep-pairs", type=int, metavar="N",
+    help="Name the N non-mated pairs of highest score of every two groups in tail.csv, for review.",
+)  # fmt: skip
+@click.option(
     "--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
     help="Comparisons with a failed template: rejected, out of the denominators, or accepted.",
 )  # fmt: skip
 @_columns
 @_counting
 @_shared("out/verify")
-def verify(templates: Path, labels: Path | None, pairs: Path | None, failed: Any, **given: Any) -> None:
+def verify(
+    templates: Path,
+    labels: Path | None,
+    pairs: Path | None,
+    exclude: Path | None,
+    keep_pairs: int | None,
+    failed: Any,
+    **given: Any,
+) -> None:
     """Compare all pairs of TEMPLATES, 1:1, and report FMR and FNMR by group.
 
     TEMPLATES is a matrix (n, d) of float16, float32 or float64 in .npy, .npz, .safetensors, Parquet or Arrow.
@@ -174,11 +198,23 @@ def verify(templates: Path, labels: Path | None, pairs: Path | None, failed: Any
     \b
     frbench verify t.npy --labels l.csv --group sex --group sex,age --at fmr=1e-3,1e-4
     frbench verify t.npy --labels l.csv --pairs pairs.csv --thresholds 0.9,0.95
+    frbench verify t.npy --labels l.csv --group sex --keep-pairs 1000
+    frbench verify t.npy --labels l.csv --group sex --exclude reviewed.csv
     """
     options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
     read = _load(templates, labels, given)
     listed = PairList.read(pairs, read) if pairs else None
-    _show(jobs.run_verify(read, options, pairs=listed, failed=failed, progress=_progress(given)), options, given)
+    excluded = PairList.reviewed(exclude, read, listed) if exclude else None
+    section = jobs.run_verify(
+        read,
+        options,
+        pairs=listed,
+        failed=failed,
+        progress=_progress(given),
+        excluded=excluded,
+        keep_pairs=keep_pairs,
+    )
+    _show(section, options, given)
 
 
 @app.command(name="identify", short_help="Search probes in a gallery, 1:N: FPIR, FNIR and CMC by group.")
@@ -309,15 +345,15 @@ def report_command(runs: tuple[Path, ...], out: Path, title: str) -> None:
 
 
 @app.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(as_json: bool) -> None:
-    """Show what frbench found on this machine."""
-    found = {"kernels": _rust.kernels(), **manifest.machine()}
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers carry their units in their names.")
+@click.option("--quick", is_flag=True, help="Measure nothing.")
+def info(as_json: bool, quick: bool) -> None:
+    """Show what frbench found on this machine, and measure what its kernels do: some seconds."""
+    found = machine.describe(measures=not quick)
     if as_json:
         click.echo(json.dumps(found))
-        return
-    for name, value in found.items():
-        click.echo(f"{name:<12}{', '.join(value) if isinstance(value, list) else value}")
+    else:
+        machine.show(found)
 
 
 def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> Options:
@@ -332,6 +368,7 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         targets=tuple(dict.fromkeys(targets)),
         population=given.get("population"),
         axis_step=given.get("axis_step", 0.001),
+        axis_from=given.get("axis_from", -1.0),
         n_blocks=given.get("blocks", DEFAULT_BLOCKS),
         engine=given.get("engine", "cpu"),
         isa=given["isa"],
@@ -350,6 +387,7 @@ def _load(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:
         subject_column=given["subject_column"],
         array=given["array"],
         threads=given["threads"],
+        scratch_directory=given["scratch"],
     )
 
 
@@ -404,6 +442,8 @@ def _show(section: report.Section, options: Options, given: dict[str, Any]) -> N
             click.echo(f"labels of {whose} joined by {joined}")
         summary.show(section.results)
         _say_where(options.out, given)
+        if section.manifest["options"].get("keep_pairs") is not None:
+            click.echo(f"kept pairs: {options.out / jobs.TAIL}")
 
 
 def _say_where(out: Path, given: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files, identify, report, results
+from frbench import files, identify, report, results, tail
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
@@ -27,14 +27,16 @@ from frbench.layout import Ints, Layout
 from frbench.manifest import machine, manifest
 from frbench.metrics import Failed
 from frbench.operating_point import OperatingPoint
+from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
-from frbench.run import Checkpoint, sweep
+from frbench.run import Checkpoint, kept_on_exit, sweep
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
-from frbench.verify import AllPairs, PairList, Pairs
+from frbench.verify import AllPairs, Pairs
 
 Grouping = tuple[str, ...]
 ALL_PAIRS = "all non-mated pairs"
+TAIL = "tail.csv"
 
 
 class Progress(Protocol):
@@ -60,6 +62,7 @@ class Options:
     targets: tuple[Target, ...] = ()
     population: tuple[str, str] | None = None
     axis_step: float = 0.001
+    axis_from: float = -1.0
     n_blocks: int = DEFAULT_BLOCKS
     engine: str = "cpu"
     isa: str | None = None
@@ -91,7 +94,7 @@ class Options:
 
     def edges(self, points: Sequence[OperatingPoint]) -> tuple[float, ...]:
         """The axis of the final tally."""
-        regular = set(score_axis(self.axis_step, self.thresholds))
+        regular = set(score_axis(self.axis_step, self.thresholds, self.axis_from))
         return tuple(sorted(regular | set(_set_thresholds(points))))
 
     def all_thresholds(self, points: Sequence[OperatingPoint]) -> list[float]:
@@ -114,30 +117,51 @@ class Clock:
 
 
 def run_verify(
-    templates: Templates, options: Options, *, pairs: PairList | None, failed: Failed, progress: Progress
+    templates: Templates,
+    options: Options,
+    *,
+    pairs: PairList | None,
+    failed: Failed,
+    progress: Progress,
+    excluded: PairList | None = None,
+    keep_pairs: int | None = None,
 ) -> report.Section:
-    """Counts all pairs, or the listed ones, and writes the run to `options.out`."""
+    """Counts all pairs, or the listed ones, and writes the run to `options.out`.
+
+    excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
+    no such file.
+    """
+    for given in (pairs, excluded):
+        _refuse_to_replace(given, options.out / TAIL)
     files.prepare(options.out)
     clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
     _require(templates, options)
     known = _with_subjects(templates, pairs)
+    listed = pairs.without(excluded) if pairs and excluded else pairs
 
     def comparisons(columns: Grouping) -> AllPairs | Pairs:
         layout = Layout.of(known, columns, options.n_blocks)
-        return AllPairs(layout, engine) if pairs is None else Pairs(pairs, layout, engine)
+        return AllPairs(layout, engine, excluded) if listed is None else Pairs(listed, layout, engine)
 
     def count(counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
         with progress.step(title, sum(plan.trials), "comparisons") as advance:
             return sweep(plan, partial(counter.count, plan), checkpoint=checkpoint, advance=advance)
 
+    if keep_pairs is not None:
+        tail.checked(keep_pairs, comparisons(options.columns).plan(()))
     with clock.time("calibrate"):
         points = _verify_points(known, comparisons, count, options, failed)
     with clock.time("count"):
         counter = comparisons(options.columns)
         plan = counter.plan(options.edges(points))
         tally = count(counter, plan, "verify")
-    with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
-        moments = counter.moments(plan, advance).check(tally)
+    kept = None
+    with kept_on_exit(partial(files.save_tally, tally, checkpoint.path(plan.digest))):
+        with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
+            moments = counter.moments(plan, advance).check(tally)
+        if keep_pairs is not None:
+            with clock.time("keep pairs"), progress.step("keep pairs", sum(plan.trials), "comparisons") as advance:
+                kept = counter.tail(tally, keep_pairs, advance).to_csv(templates)
     found = results.verify_results(
         tally,
         thresholds=options.all_thresholds(points),
@@ -145,15 +169,16 @@ def run_verify(
         points=points,
         failed=failed,
         moments=moments,
+        excluded=excluded,
     )
-    sources = list(templates.sources) + ([pairs.source] if pairs else [])
-    more = {"failed": failed, "labels_joined_by": {"templates": templates.joined_by}}
+    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
+    more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
     section = report.Section(
         found,
         _manifest(options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more),
         tally,
     )
-    _write(options, section, "1:1 verification", checkpoint)
+    _write(options, section, "1:1 verification", checkpoint, kept)
     return section
 
 
@@ -222,6 +247,15 @@ def _with_subjects(templates: Templates, pairs: PairList | None) -> Templates:
     return templates
 
 
+def _refuse_to_replace(given: PairList | None, path: Path) -> None:
+    """A run replaces the files of the one before it: a list that stands among them would be lost."""
+    if given and Path(given.source.path).resolve() == path.resolve():
+        raise InputError(
+            f"{given.source.path}: this run replaces it; name it otherwise, such as reviewed.csv, or choose another "
+            "--out"
+        )
+
+
 def _verify_points(
     templates: Templates,
     comparisons: Callable[[Grouping], AllPairs | Pairs],
@@ -244,7 +278,8 @@ def _verify_points(
         plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
         return count(counter, plan, "set threshold").pick(mated=False, grouping=columns, groups=group)
 
-    everything = histogram(np.array([0.0]))
+    # An edge that no score reaches makes this pass a cheap one.
+    everything = histogram(np.array([1.0]))
     return operating_points(
         lambda edges: histogram(edges).tail(),
         everything.trials - (everything.unscored if failed == "exclude" else 0),
@@ -309,6 +344,7 @@ def _manifest(
         "at": [target.name for target in options.targets],
         "at_population": "=".join(options.population) if options.population else "all",
         "axis_step": options.axis_step,
+        "axis_from": options.axis_from,
         "blocks": options.n_blocks,
         **more,
     }
@@ -322,15 +358,19 @@ def _manifest(
     )
 
 
-def _write(options: Options, section: report.Section, title: str, checkpoint: Checkpoint | None) -> None:
-    """Writes the files of a run, results last, and only then forgets the checkpoints.
+def _write(
+    options: Options, section: report.Section, title: str, checkpoint: Checkpoint | None, kept: str | None = None
+) -> None:
+    """Writes the files of a run, `kept` pairs among them, results last, and only then forgets the checkpoints.
 
     Files of an earlier run in the same directory go first, so that two runs are never mixed.
     """
     candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(options.out / name for name in ("results.json", "report.html", *candidates))
+    files.remove(options.out / name for name in ("results.json", "report.html", TAIL, *candidates))
     files.save_tally(section.tally, options.out / "tally.safetensors")
     files.write_json(options.out / "manifest.json", section.manifest)
+    if kept is not None:
+        files.write(options.out / TAIL, kept)
     if options.with_report:
         files.write(options.out / "report.html", report.render([section], title=title))
     files.write_json(options.out / "results.json", section.results)

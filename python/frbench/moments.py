@@ -6,9 +6,9 @@ the rows x of group A,
     sum of score^p, every row of A with every row of B   = <T_p(A), T_p(B)>
     sum of score^p, every two rows of A                  = (<T_p(A), T_p(A)> - sum of |x|^2p over A) / 2
 
-for p = 0, 1, 2: n d^2 products in place of n^2 d / 2. Mated pairs, which the labels name, are scored one by one in
-float64 and subtracted; no score is rounded to float32. No engine takes part, so a tally whose bins do not hold these
-sums was counted wrongly.
+for p = 0, 1, 2: n d^2 products in place of n^2 d / 2. Mated pairs, which the labels name, and excluded ones are scored
+one by one in float64 and subtracted; no score is rounded to float32. No engine takes part, so a tally whose bins do not
+hold these sums was counted wrongly.
 
 Source: the sums are bilinear in the rows of either side; for p = 2, <x, y>^2 = <x x^T, y y^T>_F.
 """
@@ -182,9 +182,14 @@ class Moments:
 
 
 def of_all_pairs(
-    plan: Plan, unit: Unit, group: Ints, mated: Iterable[Listed], advance: Advance = lambda _: None
+    plan: Plan,
+    unit: Unit,
+    group: Ints,
+    mated: Iterable[Listed],
+    advance: Advance = lambda _: None,
+    excluded: Iterable[Listed] = (),
 ) -> Moments:
-    """Moments of all unordered pairs of rows, in closed form.
+    """Moments of all unordered pairs of rows but for those `excluded`, in closed form.
 
     Parameters
     ----------
@@ -192,7 +197,8 @@ def of_all_pairs(
     unit : (n, d) unit rows, which are read some at a time.
     group : (n,) finest group of each row; -1 for a row that is not scored.
     mated : every mated pair of scored rows, once.
-    advance : told the number of rows read; a mated pair reads two.
+    advance : told the number of rows read; a mated or excluded pair reads two.
+    excluded : pairs of scored rows that are not counted, once.
     """
     n_groups, d = len(plan.groups), unit.shape[1]
     size = 8 * n_groups * d * d
@@ -203,11 +209,13 @@ def of_all_pairs(
         )
         return Moments.undefined(plan, reason)
     one_by_one = _one_by_one(unit, group, mated, n_groups, advance)
+    left_out = _one_by_one(unit, group, excluded, n_groups, advance)
     sums, own = _power_sums(unit, group, n_groups, advance)
     every = np.stack([_unordered(_products(t), o) for t, o in zip(sums, own, strict=True)])
-    tables = np.stack([every - one_by_one[1], one_by_one[1]])
-    products = np.stack([np.outer(own[0], own[0]), one_by_one[1, 0]])
-    return Moments(plan, _cells(plan, tables, products * _unit_error(len(group) + one_by_one[1, 0].sum(), d)))
+    tables = np.stack([every - one_by_one[1], one_by_one[1]]) - left_out
+    products = np.stack([np.outer(own[0], own[0]), one_by_one[1, 0] + left_out[1, 0]])
+    n_added = len(group) + one_by_one[1, 0].sum() + left_out[:, 0].sum()
+    return Moments(plan, _cells(plan, tables, products * _unit_error(n_added, d)))
 
 
 def of_list(plan: Plan, unit: Unit, group: Ints, pairs: Iterable[Listed], advance: Advance = lambda _: None) -> Moments:

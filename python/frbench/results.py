@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from frbench import differentials, metrics
 from frbench.metrics import Failed
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import OperatingPoint
+from frbench.pair_list import PairList
 from frbench.plan import ALL, OVERALL
 from frbench.tally import Tally
 
@@ -27,10 +29,11 @@ def verify_results(
     points: Sequence[OperatingPoint],
     failed: Failed,
     moments: Moments | None = None,
+    excluded: PairList | None = None,
 ) -> dict[str, Any]:
     """Counts by cell, FMR and FNMR with intervals at every threshold, mean and standard deviation of all scores.
 
-    moments : of the plan that the tally counts; None if nobody computed them.
+    moments : of the plan that the tally counts; None if nobody computed them. excluded : pairs that it does not count.
 
     Raises
     ------
@@ -41,6 +44,7 @@ def verify_results(
     return {
         **_head("verify", tally, thresholds, groupings, points),
         "failed_policy": failed,
+        "excluded": None if excluded is None else _excluded(excluded),
         "cells": [
             _cell(tally, thresholds, grouping, mated, pair)
             for grouping in groupings
@@ -57,6 +61,18 @@ def verify_results(
         "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g, failed)],
         "moments": _moments(tally, groupings, moments or Moments.undefined(tally.plan, "no sums were computed")),
     }
+
+
+def excluded_in_words(found: Mapping[str, Any]) -> str:
+    """What was left out of every rate of a verify run, in one sentence; "" if nothing was."""
+    excluded = found.get("excluded")
+    if excluded is None:
+        return ""
+    pairs, is_one = excluded["pairs"], excluded["pairs"] == 1
+    return (
+        f"{pairs:,} reviewed {'pair' if is_one else 'pairs'} of {Path(excluded['file']).name} "
+        f"{'is' if is_one else 'are'} excluded from every rate; {excluded['mated']:,} of them mated."
+    )
 
 
 def identify_results(
@@ -96,6 +112,17 @@ def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str,
             for part, batch in enumerate(tally.plan.details["batches"])
             for grouping, name in rows
         ],
+    }
+
+
+def _excluded(pairs: PairList) -> dict[str, Any]:
+    mated = int(pairs.mated.sum())
+    return {
+        "file": pairs.source.path,
+        "sha256": pairs.source.sha256,
+        "pairs": len(pairs.mated),
+        "mated": mated,
+        "nonmated": len(pairs.mated) - mated,
     }
 
 

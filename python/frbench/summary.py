@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench.plan import ALL
+from frbench.results import excluded_in_words
 
 PIPE_WIDTH = 132
 UNDEFINED = "not estimable"
@@ -34,6 +35,8 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         f"FMR: share of comparisons of {two} that are accepted; FNMR: share of comparisons of {one} that are "
         "rejected. A score at or above the threshold is accepted. k / n: errors / comparisons.\n"
     )
+    if excluded := excluded_in_words(results):
+        yield Text(f"{excluded}\n", style="yellow")
     yield from _unreached(results)
     for threshold in results["thresholds"]:
         yield Text(_heading(results, threshold), style="bold")

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import moments
+from frbench import moments, scratch
 from frbench.engines import Engine, Rows
-from frbench.errors import Conservation, InputError
+from frbench.errors import Conservation
+from frbench.exclusion import Exclusion
 from frbench.layout import Ints, Layout
 from frbench.moments import Advance, Listed, Moments
+from frbench.pair_list import PairList
 from frbench.plan import Cell, Plan, Tile, digest_of
-from frbench.tables import Table, open_table
-from frbench.templates import Source, Templates, table_source
+from frbench.tail import Hits, Keeper, Tail, best, floors
+from frbench.tally import Tally
+
+
+class Rectangle(TypedDict):
+    """Rows of a tile and their groups, as an engine takes them."""
+
+    probe_range: tuple[int, int]
+    gallery_range: tuple[int, int]
+    upper: bool
+    probe_groups: NDArray[np.uint32]
+    gallery_groups: NDArray[np.uint32]
 
 
 class AllPairs:
-    """Counts every unordered pair of templates once.
+    """Counts every unordered pair of templates once, but for those `excluded`.
 
     The engine counts all scored pairs of a tile as non-mated; mated pairs, which the labels name, are scored one
-    by one and moved. Trials that failed are the declared ones less the scored ones.
+    by one and moved, and excluded ones are scored and taken out. Trials that failed are the declared ones less the
+    scored ones.
     """
 
-    def __init__(self, layout: Layout, engine: Engine) -> None:
-        self._layout = layout
-        self._rows: Rows = engine.rows(layout.templates.unit[layout.order])
+    def __init__(self, layout: Layout, engine: Engine, excluded: PairList | None = None) -> None:
+        self._layout, self._engine = layout, engine
+        self._exclusion = Exclusion(layout, excluded)
         self._group = layout.group[layout.order].astype(np.uint32)
         g = len(layout.groups)
         self._upper = np.triu_indices(g)
@@ -39,7 +52,7 @@ class AllPairs:
 
     def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of all unordered pairs."""
-        return self._layout.verify_plan(edges, keeps_blocks=keeps_blocks)
+        return self._exclusion.leave(self._layout.verify_plan(edges, keeps_blocks=keeps_blocks))
 
     def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
         """(cells, bins) counts of `tile` of a plan of this layout.
@@ -48,31 +61,86 @@ class AllPairs:
         ------
         Conservation : the engine scored another number of pairs than there are.
         """
-        scored = self._scored(plan, tile)
+        counts = self._scored(plan, tile)
         out = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
-        declared = self._layout.trials(tile, scored=False)
-        expected = self._layout.trials(tile, scored=True)
+        declared, expected = (self._trials(tile, scored=scored) for scored in (False, True))
         for row, cell in zip(out, plan.cells, strict=True):
-            at = (cell.group_a, cell.group_b)
-            row[:-1] = scored[cell.mated][self._of_pair[at]]
-            if row.sum() != expected[cell.mated][at]:
+            at = (int(cell.mated), cell.group_a, cell.group_b)
+            row[:-1] = counts[at[0], self._of_pair[at[1:]]]
+            if row.sum() != expected[at]:
                 raise Conservation(
-                    f"tile {tile}: the engine scored {row.sum()} pairs of {cell}, there are {expected[cell.mated][at]}"
+                    f"tile {tile}: the engine scored {row.sum()} pairs of {cell}, there are {expected[at]}"
                 )
-            row[-1] = declared[cell.mated][at] - expected[cell.mated][at]
+            row[-1] = declared[at] - expected[at]
         return out
 
     @cached_property
     def rows_in_moments(self) -> int:
-        """Rows that `moments` reads: each scored one, and both of every mated pair."""
+        """Rows that `moments` reads: each scored one, and both of every mated and of every excluded pair."""
         layout = self._layout
         mated = sum(int(layout.trials((b, b), scored=True)[1].sum()) for b in range(layout.n_blocks))
-        return len(layout.order) + 2 * mated
+        return len(layout.order) + 2 * (mated + int(self._exclusion.trials(None, scored=True).sum()))
 
     def moments(self, plan: Plan, advance: Advance = lambda _: None) -> Moments:
         """Sums of all scores by cell of a plan of this layout, without the engine; `advance` is told the rows read."""
         layout = self._layout
-        return moments.of_all_pairs(plan, layout.templates.unit, layout.scored_group, self._mated_rows(), advance)
+        excluded = [self._exclusion.scored()]
+        group = layout.scored_group
+        return moments.of_all_pairs(plan, layout.templates.unit, group, self._mated_rows(), advance, excluded)
+
+    def tail(self, tally: Tally, n: int, advance: Advance = lambda _: None) -> Tail:
+        """The best `n` non-mated pairs of every cell of `tally`, a complete tally of a plan of this layout.
+
+        Only pairs that reach what `n` pairs of their cell reach are scored; equal scores stand in the order of the
+        layout. `advance` is told the comparisons passed.
+
+        Raises
+        ------
+        Conservation : the engine found another number of pairs than the tally says.
+        """
+        plan, layout = tally.plan, self._layout
+        # Pairs of groups that the plan does not count are of a cell more, whose floor nothing reaches.
+        cells = np.full_like(self._of_pair, len(plan.cells))
+        for number, cell in enumerate(plan.cells):
+            if not cell.mated:
+                cells[[cell.group_a, cell.group_b], [cell.group_b, cell.group_a]] = number
+        limits = np.append(floors(tally, n), np.inf)
+        keeper = Keeper(n)
+        for tile in plan.tiles():
+            keeper.add(self._hits(tile, n, limits, cells))
+            advance(int(self._trials(tile, scored=False).sum()))
+        hits = keeper.hits()
+        return Tail.of(tally, n, hits._replace(a=layout.order[hits.a], b=layout.order[hits.b]), layout.group)
+
+    def _hits(self, tile: Tile, n: int, limits: NDArray[np.float64], cells: NDArray[np.uint32]) -> Hits:
+        """The best `n` of each cell of a tile, by place in the layout, and some more; no excluded ones."""
+        order = self._layout.order
+        found = Hits(
+            *self._rows.tail(
+                self._rows,
+                n + len(self._exclusion),
+                limits,
+                **self._rectangle(tile),
+                cells=cells,
+                probe_subjects=self._subject,
+                gallery_subjects=self._subject,
+            )
+        )
+        return found.take(~self._exclusion.holds(order[found.a], order[found.b]))
+
+    def _rectangle(self, tile: Tile) -> Rectangle:
+        (i, j), start = tile, self._layout.start
+        return {
+            "probe_range": (int(start[i]), int(start[i + 1])),
+            "gallery_range": (int(start[j]), int(start[j + 1])),
+            "upper": i == j,
+            "probe_groups": self._group,
+            "gallery_groups": self._group,
+        }
+
+    def _trials(self, tile: Tile, *, scored: bool) -> Ints:
+        """(2, g, g) numbers of non-mated and of mated pairs of the tile, upper triangle; all rows or scored ones."""
+        return np.stack(self._layout.trials(tile, scored=scored)) - self._exclusion.trials(tile, scored=scored)
 
     def _mated_rows(self) -> Iterator[Listed]:
         layout = self._layout
@@ -80,62 +148,44 @@ class AllPairs:
             for a, b in layout.mated_pairs(block):
                 yield np.ones(len(a), dtype=bool), layout.order[a], layout.order[b]
 
-    def _scored(self, plan: Plan, tile: Tile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Non-mated and mated counts (pairs of groups, t + 1) of the scored pairs."""
-        (i, j), start = tile, self._layout.start
-        n_cells = len(self._upper[0])
+    @cached_property
+    def _rows(self) -> Rows:
+        """Scored rows in the order of the layout, packed when they are first counted."""
+        return self._engine.rows(scratch.take(self._layout.templates.unit, self._layout.order))
+
+    def _scored(self, plan: Plan, tile: Tile) -> Ints:
+        """(2, pairs of groups, t + 1) counts of the scored non-mated and mated pairs."""
         pairs = self._rows.count(
             self._rows,
             plan.axis,
-            probe_range=(int(start[i]), int(start[i + 1])),
-            gallery_range=(int(start[j]), int(start[j + 1])),
-            upper=i == j,
-            probe_groups=self._group,
-            gallery_groups=self._group,
+            **self._rectangle(tile),
             cells=self._of_pair,
-            n_cells=n_cells,
+            n_cells=len(self._upper[0]),
         ).astype(np.int64)
-        mated = np.zeros_like(pairs)
-        for a, b in self._layout.mated_pairs(i) if i == j else ():
-            bins = np.searchsorted(plan.axis, self._rows.score_pairs(self._rows, a, b), side="right")
-            np.add.at(mated, (self._of_pair[self._group[a], self._group[b]], bins), 1)
-        return pairs - mated, mated
+        counts = np.zeros((2, *pairs.shape), dtype=np.int64)
+        for a, b in self._layout.mated_pairs(tile[0]) if tile[0] == tile[1] else ():
+            np.add.at(counts[1], self._bins(plan, a, b), 1)
+        np.subtract(pairs, counts[1], out=counts[0])
+        is_mated, a, b = self._exclusion.scored(tile)
+        np.subtract.at(counts, (is_mated.astype(np.int64), *self._bins(plan, self._place[a], self._place[b])), 1)
+        return counts
 
+    def _bins(self, plan: Plan, a: Ints, b: Ints) -> tuple[NDArray[np.uint32], Ints]:
+        """Pair of groups and bin of pairs, by place in the layout."""
+        bins = np.searchsorted(plan.axis, self._rows.score_pairs(self._rows, a, b), side="right")
+        return self._of_pair[self._group[a], self._group[b]], bins.astype(np.int64)
 
-@dataclass(frozen=True, eq=False)
-class PairList:
-    """Pairs of templates to compare, by row.
+    @cached_property
+    def _subject(self) -> NDArray[np.uint32]:
+        """Subject of every scored row, in the order of the layout."""
+        return self._layout.subject[self._layout.order].astype(np.uint32)
 
-    a, b : (n,) rows; mated : (n,) whether both are of one subject; source : the file.
-    """
-
-    templates: Templates
-    a: Ints
-    b: Ints
-    mated: NDArray[np.bool_]
-    source: Source
-
-    @classmethod
-    def read(cls, path: Path, templates: Templates) -> PairList:
-        """The pairs of a CSV, Parquet or Arrow file with columns template_a, template_b[, mated][, fold].
-
-        Raises
-        ------
-        InputError : a column or a template is missing, a pair is given twice or with itself, or `mated` is
-            neither true nor false or contradicts the labels; the message names the file and the line.
-        """
-        table = open_table(path)
-        a = _rows_of("template_a", table, templates)
-        b = _rows_of("template_b", table, templates)
-        if not len(table):
-            raise InputError(f"{path}: no pairs, expected at least one")
-        _refuse_repeats(a, b, table)
-        return cls(templates, a, b, _mated(a, b, table, templates), table_source(table))
-
-    @property
-    def digest(self) -> str:
-        """Digest of templates and pairs."""
-        return digest_of(self.templates.digest, self.a, self.b, self.mated)
+    @cached_property
+    def _place(self) -> Ints:
+        """Place in the layout of every scored row."""
+        place = np.zeros(len(self._layout.templates), dtype=np.int64)
+        place[self._layout.order] = np.arange(len(self._layout.order))
+        return place
 
 
 class Pairs:
@@ -190,12 +240,15 @@ class Pairs:
         bins = np.full(len(here), plan.n_bins - 1)
         scored = self._scored[here]
         bins[scored] = np.searchsorted(plan.axis, self._scores[here[scored]], side="right")
-        number = {tuple(c[:3]): i for i, c in enumerate(plan.cells)}
-        keys = zip(self._pairs.mated[here], *self._groups[:, here], strict=True)
-        cells = np.array([number[bool(m), int(x), int(y)] for m, x, y in keys], dtype=np.int64)
         out = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
-        np.add.at(out, (cells, bins), 1)
+        np.add.at(out, (self._cells(plan, here), bins), 1)
         return out
+
+    def _cells(self, plan: Plan, pairs: Ints) -> Ints:
+        """Number of the cell of each of these pairs."""
+        number = {tuple(c[:3]): i for i, c in enumerate(plan.cells)}
+        keys = zip(self._pairs.mated[pairs], *self._groups[:, pairs], strict=True)
+        return np.array([number[bool(m), int(x), int(y)] for m, x, y in keys], dtype=np.int64)
 
     @property
     def rows_in_moments(self) -> int:
@@ -207,6 +260,20 @@ class Pairs:
         pairs, layout, scored = self._pairs, self._layout, self._scored
         listed = [(pairs.mated[scored], pairs.a[scored], pairs.b[scored])]
         return moments.of_list(plan, layout.templates.unit, layout.group, listed, advance)
+
+    def tail(self, tally: Tally, n: int, advance: Advance = lambda _: None) -> Tail:
+        """The best `n` non-mated pairs of every cell of `tally`, a complete tally of these pairs.
+
+        Raises
+        ------
+        Conservation : there is another number of pairs than the tally says.
+        """
+        pairs = self._pairs
+        found = np.flatnonzero(self._scored & ~pairs.mated)
+        a, b = np.sort(np.stack([pairs.a[found], pairs.b[found]]), axis=0)
+        advance(len(pairs.a))
+        hits = best(Hits(self._cells(tally.plan, found), self._scores[found], a, b), n)
+        return Tail.of(tally, n, hits, self._layout.group)
 
     @cached_property
     def _scores(self) -> NDArray[np.float32]:
@@ -222,56 +289,3 @@ def _independent(subjects: Ints) -> int:
             taken |= {a, b}
             n += 1
     return n
-
-
-def _rows_of(column: str, table: Table, templates: Templates) -> Ints:
-    ids = table.column(column)
-    order = np.argsort(templates.template_ids)
-    sorted_ids = templates.template_ids[order]
-    place = np.minimum(np.searchsorted(sorted_ids, ids), len(order) - 1)
-    missing = np.flatnonzero(sorted_ids[place] != ids)
-    if len(missing):
-        raise InputError(
-            f"{table.path}, {table.where(missing[0])}: {column} is {ids[missing[0]]!r}, which is not the id of a "
-            f"template ({len(missing)} of {len(ids)} are not)"
-        )
-    return order[place].astype(np.int64)
-
-
-def _refuse_repeats(a: Ints, b: Ints, table: Table) -> None:
-    same = np.flatnonzero(a == b)
-    if len(same):
-        raise InputError(f"{table.path}, {table.where(same[0])}: compares a template with itself, expected two")
-    _, first, place = np.unique(np.sort(np.stack([a, b]), axis=0), axis=1, return_index=True, return_inverse=True)
-    earlier = first[place.ravel()]
-    again = np.flatnonzero(earlier != np.arange(len(a)))
-    if len(again):
-        both = f"{table.where(earlier[again[0]])} and {table.where(again[0])}"
-        raise InputError(f"{table.path}: {both} hold the same pair, expected each pair once")
-
-
-def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> NDArray[np.bool_]:
-    subjects = templates.subject_ids
-    if "mated" not in table.columns:
-        if subjects is None:
-            raise InputError(f"{table.path}: no column 'mated', and subjects are not known; add the column or --labels")
-        return np.asarray(subjects[a] == subjects[b], dtype=bool)
-    mated = _flags("mated", table)
-    if subjects is not None and (mated != (subjects[a] == subjects[b])).any():
-        row = int(np.flatnonzero(mated != (subjects[a] == subjects[b]))[0])
-        raise InputError(
-            f"{table.path}, {table.where(row)}: mated is {str(bool(mated[row])).lower()}, but the labels give the "
-            f"subjects {subjects[a[row]]!r} and {subjects[b[row]]!r}"
-        )
-    return mated
-
-
-def _flags(column: str, table: Table) -> NDArray[np.bool_]:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    values = table.column(column)
-    flags = np.array([words.get(str(value).lower(), -1) for value in values], dtype=np.int64)
-    wrong = np.flatnonzero(flags < 0)
-    if len(wrong):
-        got = values[wrong[0]]
-        raise InputError(f"{table.path}, {table.where(wrong[0])}: {column} is {got!r}, expected true or false")
-    return np.asarray(flags == 1)

@@ -1,6 +1,6 @@
 """Engines: each scores, counts and searches rows; all give the same answers.
 
-An engine packs unit rows once. What it then offers is small enough that a new one is a class with three methods,
+An engine packs unit rows once. What it then offers is small enough that a new one is a class with four methods,
 and `tests/test_engines.py` holds every engine to the oracle.
 """
 
@@ -42,6 +42,28 @@ class Rows(Protocol):
         self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
         """(m, k) best scores, (m, k) their rows, ties by lower row; (m,) rows at or above `floors`, or (0,)."""
+        ...
+
+    def tail(
+        self,
+        gallery: Self,
+        n: int,
+        floors: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        probe_subjects: NDArray[np.uint32],
+        gallery_subjects: NDArray[np.uint32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Cells, scores, rows of this and of `gallery` of the best `n` pairs of each cell, of two subjects.
+
+        Cells as in `count`. Cell after cell, best first; equal scores by lower row of this, then of the gallery. Pairs
+        below `floors[cell]` are left out.
+        """
         ...
 
     def score_pairs(self, other: Self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:

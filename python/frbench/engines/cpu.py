@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from frbench import _rust
 from frbench.errors import EngineUnavailable
 
-
 SETTLED = "settled"
 
 
@@ -67,6 +66,36 @@ class CpuRows:
         """See `engines.Rows.search`."""
         return self._rows.search(probes._rows, k, floors=floors)
 
+    def tail(
+        self,
+        gallery: CpuRows,
+        n: int,
+        floors: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        probe_subjects: NDArray[np.uint32],
+        gallery_subjects: NDArray[np.uint32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """See `engines.Rows.tail`."""
+        return self._rows.tail(
+            gallery._rows,
+            n,
+            floors,
+            probe_range=probe_range,
+            gallery_range=gallery_range,
+            upper=upper,
+            probe_groups=probe_groups,
+            gallery_groups=gallery_groups,
+            cells=cells,
+            probe_subjects=probe_subjects,
+            gallery_subjects=gallery_subjects,
+        )
+
     def score_pairs(self, other: CpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `engines.Rows.score_pairs`."""
         return self._rows.score_pairs(other._rows, mine, theirs)
@@ -78,7 +107,8 @@ class CpuEngine:
     Parameters
     ----------
     threads : 0 uses every processor that this process may run on.
-    isa : amx, vnni, avx512, avxvnni, avx2, neondot, neon or scalar; None takes FRBENCH_ISA, or else the best that is there.
+    isa : amx, vnni, avx512, avxvnni, avx2, neondot, neon or scalar; None takes FRBENCH_ISA, or else the best that is
+        there.
 
     Raises
     ------
@@ -97,7 +127,7 @@ class CpuEngine:
         return CpuRows(unit, self.isa, self.threads, self._work)
 
     def describe(self) -> Mapping[str, Any]:
-        """Name, instruction set and threads; pairs counted by the screen that they passed, and those settled after it."""
+        """Name, instruction set, threads; pairs counted by the screen that they passed, and those settled after it."""
         screened = {screen: n for screen, n in self._work.items() if screen != SETTLED}
         return {
             "engine": self.name,

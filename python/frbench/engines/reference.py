@@ -90,6 +90,34 @@ class ReferenceRows:
         at_or_above = np.zeros(0) if floors is None else (all_scores >= floors[:, None]).sum(axis=1)
         return np.take_along_axis(all_scores, order, axis=1), order.astype(np.int64), at_or_above.astype(np.uint64)
 
+    def tail(
+        self,
+        gallery: ReferenceRows,
+        n: int,
+        floors: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: NDArray[np.uint32],
+        gallery_groups: NDArray[np.uint32],
+        cells: NDArray[np.uint32],
+        probe_subjects: NDArray[np.uint32],
+        gallery_subjects: NDArray[np.uint32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """See `engines.Rows.tail`."""
+        i, j = np.arange(*probe_range), np.arange(*gallery_range)
+        score = scores(self.unit[i], gallery.unit[j])
+        cell = cells[np.ix_(probe_groups[i], gallery_groups[j])].astype(np.int64)
+        wanted = (score >= floors[cell]) & (probe_subjects[i][:, None] != gallery_subjects[j][None, :])
+        if upper:
+            wanted &= j[None, :] > i[:, None]
+        # Places are in order of rows, and sorting keeps the order of what is equal.
+        places = np.argwhere(wanted)[np.argsort(-score[wanted], kind="stable")]
+        best = [places[cell[tuple(places.T)] == number][:n] for number in range(len(floors))]
+        a, b = np.concatenate(best).T if best else np.zeros((2, 0), np.int64)
+        return cell[a, b], score[a, b], i[a], j[b]
+
     def score_pairs(
         self, other: ReferenceRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]
     ) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from frbench.report.identify import Identify
 from frbench.report.latency import Latency, percentile
 from frbench.report.verify import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, Verify, verdict
 from frbench.report.words import rate_phrase
+from frbench.results import excluded_in_words
 from frbench.tally import Tally
 
 # More groups than this are counted rather than named.
@@ -27,15 +28,17 @@ def measured_verify(results: parts.Results, manifest: Mapping[str, Any], tally: 
     trials = {c["mated"]: c["trials"] for c in results["overall"]}
     listed = "listed " if tally.plan.kind == "pairs" else ""
     comparisons = words.plural(sum(trials.values()), f"{listed}comparison")
+    excluded = excluded_in_words(results)
+    after = f" {excluded}" if excluded else ""
     if not knows_people(tally):
-        return f"{comparisons}: {trials[True]:,} given as mated and {trials[False]:,} as non-mated."
+        return f"{comparisons}: {trials[True]:,} given as mated and {trials[False]:,} as non-mated.{after}"
     rows = sum(source["rows"] for source in manifest.get("inputs", []) if source.get("dimension"))
     n = tally.plan.details.get("n_subjects")
     of = [words.plural(rows, "template")] if rows and tally.plan.kind == "verify" else []
     of += [] if n is None else [words.people(n)]
     return (
         f"{' of '.join([comparisons, *of])}: {trials[True]:,} mated (of the same person) and "
-        f"{trials[False]:,} non-mated (of two different people)."
+        f"{trials[False]:,} non-mated (of two different people).{after}"
     )
 
 
