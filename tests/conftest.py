@@ -1,11 +1,12 @@
-"""Hypothesis: no deadlines, machines differ; the same examples each time in CI, which must not cry wolf."""
+"""Hypothesis: no clocks, machines differ; the same examples each time in CI, which must not cry wolf."""
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("local", **NO_CLOCKS)
+settings.register_profile("ci", **NO_CLOCKS, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
