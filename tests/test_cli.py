@@ -122,6 +122,8 @@ def reported(world: World, out: Path) -> tuple[int, str, str]:
 
 
 BAD: dict[str, tuple[Callable[[World], tuple[int, str, str]], str]] = {
+    "axis from beyond the scale": (lambda w: w.verify("--axis-from", 1.5), "lowest edge"),
+    "scratch nowhere": (lambda w: w.verify("--scratch", w.directory / "no"), "--scratch"),
     "missing file": (lambda w: w.verify(templates=w.directory / "no.npy"), "no.npy"),
     "directory for a file": (lambda w: w.verify(templates=w.directory), "directory"),
     "unknown suffix": (lambda w: w.verify(templates=w.file("t.txt", "1 2 3")), ".npz"),
@@ -431,6 +433,22 @@ def test_ctrl_c_while_pairs_are_kept_forgets_nothing_that_was_counted(
     assert sorted(p.name for p in world.out.iterdir()) == [
         *("manifest.json", "results.json", "tail.csv", "tally.safetensors")
     ]
+
+
+def test_an_axis_from_above_and_rows_in_a_file_change_no_rate(world: World) -> None:
+    """Where the axis begins and where the floats lie is a matter of speed and memory; the manifest tells of both."""
+    assert world.verify("--thresholds", "0.5,0.8", "--group", "sex")[0] == 0
+    whole = json.loads((world.out / "results.json").read_text())
+    code, _, error = world.verify(
+        "--thresholds", "0.5,0.8", "--group", "sex", "--axis-from", "0.45", "--scratch", world.directory
+    )
+
+    assert (code, error) == (0, "")
+    assert json.loads((world.out / "results.json").read_text())["estimates"] == whole["estimates"]
+    manifest = json.loads((world.out / "manifest.json").read_text())
+    assert manifest["options"]["axis_from"] == 0.45
+    assert sum(manifest["engine"]["screened"].values()) == N * (N - 1) // 2
+    assert sorted(path.name for path in world.directory.iterdir()) == ["l.csv", "out", "t.npy"]
 
 
 @pytest.mark.parametrize("option", ["--exclude", "--pairs"])

@@ -107,7 +107,8 @@ def _shared(default_out: str) -> Callable[[Callable[..., None]], Callable[..., N
                      help="Run directory: results.json, manifest.json, tally, report.html."),
         click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables."),
         click.option("--threads", type=int, default=0, help="Threads; 0 uses every processor.  [default: 0]"),
-        click.option("--isa", help="Instruction set: avx512, avx2, neon, scalar. Also FRBENCH_ISA.  [default: best]"),
+        click.option("--isa", help="Instruction set, such as amx or avx2; `frbench info` lists those of this machine. "
+                                   "Also FRBENCH_ISA.  [default: best]"),
         click.option("--no-report", is_flag=True, help="Do not write report.html."),
         click.option("--quiet", is_flag=True, help="No progress and no tables."),
     ]  # fmt: skip
