@@ -158,6 +158,13 @@ impl Job<'_> {
         kept as f64 / pairs as f64
     }
 
+    /// The bin of a pair, from its floats; `slack` is that of `near`.
+    fn settle(&self, probe: usize, row: usize, slack: f32) -> usize {
+        let (a, b) = (self.at.probes.row(probe), self.at.gallery.row(row));
+        let near = self.axis.certain_bin(self.kernel.near(a, b), slack);
+        near.unwrap_or_else(|| self.axis.bin(self.kernel.score(a, b)))
+    }
+
     fn sieve(&self, gallery: Gallery<'_>, stop: &mut dyn FnMut() -> bool) -> Result<Counted, Error> {
         let at = self.at;
         let mut counts = Counts::zeros(self.size)?;
@@ -186,7 +193,13 @@ impl Job<'_> {
                 let probes = fine::probes(way, at.probes, block.clone(), centre, kernel, threads)?;
                 let slack = Scores::slack(&probes, &gallery, at.probes.dimension());
                 let grid = Grid::new(self.axis, slack);
-                let unit = Fining { job: self, sides: (&probes, &gallery), starts: (start, rows.start), grid };
+                let unit = Fining {
+                    job: self,
+                    sides: (&probes, &gallery),
+                    starts: (start, rows.start),
+                    grid,
+                    near_slack: near_slack(at.probes.dimension()),
+                };
                 let wanted = rows.start.max(at.gallery_range.start)..rows.end;
                 counts = counts.add(self.shared(block, 2 * UNIT_PROBES, &wanted, stop, |counts, probes, rows| {
                     unit.count(probes, rows, counts);
@@ -256,9 +269,9 @@ struct Sieving<'a> {
 impl Sieving<'_> {
     fn count(&self, strips: &[(usize, Strips)], probes: Range<usize>, rows: Range<usize>, counts: &mut Counts) {
         let Some((first, strips)) = strips.iter().find(|(first, _)| *first == probes.start) else { return };
-        let (at, axis, kernel) = (self.job.at, self.job.axis, self.job.kernel);
+        let (at, axis) = (self.job.at, self.job.axis);
         let mut limits = vec![axis.floor(); strips.n_probes()];
-        let screen = Screen::new(kernel, strips, self.gallery).fetching();
+        let screen = Screen::new(self.job.kernel, strips, self.gallery).fetching();
         let mut screen = if at.upper { screen.after(*first) } else { screen };
         let counted = Cell::from_mut(&mut counts.bins[..]).as_slice_of_cells();
         let add = |pair: Pair, bin: usize| {
@@ -275,9 +288,7 @@ impl Sieving<'_> {
         };
         screen.open_pairs(0..strips.n_probes(), rows, &mut limits, is_open, |pair, _| {
             counts.settled += 1;
-            let (a, b) = (at.probes.row(first + pair.probe), at.gallery.row(pair.row));
-            let bin = axis.certain_bin(kernel.near(a, b), self.slack).unwrap_or_else(|| axis.bin(kernel.score(a, b)));
-            add(pair, bin);
+            add(pair, self.job.settle(first + pair.probe, pair.row, self.slack));
         });
     }
 }
@@ -289,6 +300,7 @@ struct Fining<'a> {
     /// Rows that the sides begin with.
     starts: (usize, usize),
     grid: Grid,
+    near_slack: f32,
 }
 
 impl Fining<'_> {
@@ -332,13 +344,13 @@ impl Fining<'_> {
 
     /// Adds the pairs of probe `i` and gallery rows from `start` on, of one group, to their bins.
     fn add(&self, i: usize, start: usize, bins: &[u32], group: u32, counts: &mut Counts) {
-        let (at, axis, kernel) = (self.job.at, self.job.axis, self.job.kernel);
+        let (at, axis) = (self.job.at, self.job.axis);
         let cell = at.cell(i, group) * axis.bins();
         let cell = &mut counts.bins[cell..cell + axis.bins()];
         for (j, &bin) in (start..).zip(bins) {
             if bin == OPEN {
                 counts.settled += 1;
-                cell[axis.bin(kernel.score(at.probes.row(i), at.gallery.row(j)))] += 1;
+                cell[self.job.settle(i, j, self.near_slack)] += 1;
             } else {
                 cell[bin as usize] += 1;
             }
@@ -349,14 +361,14 @@ impl Fining<'_> {
 impl Fining<'_> {
     /// The same for gallery rows whose groups change often.
     fn add_mixed(&self, i: usize, start: usize, bins: &[u32], counts: &mut Counts) {
-        let (at, axis, kernel) = (self.job.at, self.job.axis, self.job.kernel);
+        let (at, axis) = (self.job.at, self.job.axis);
         let row = at.probe_groups[i] as usize * at.n_gallery_groups;
         let cells = &at.cells[row..row + at.n_gallery_groups];
         let groups = &at.gallery_groups[start..start + bins.len()];
         for (j, (&bin, &group)) in (start..).zip(bins.iter().zip(groups)) {
             let bin = if bin == OPEN {
                 counts.settled += 1;
-                axis.bin(kernel.score(at.probes.row(i), at.gallery.row(j)))
+                self.job.settle(i, j, self.near_slack)
             } else {
                 bin as usize
             };

@@ -6,7 +6,7 @@
 //! residual norm of the probe pays for its coarser integers: with a peak of 46, four of them rarely exceed the limit. Every product is too large by 128 times the sum of
 //! the probe, with which each sum begins, negated.
 
-use super::tile::{FloatTiles, IntTiles, int_strips, strips};
+use super::tile::{BLOCK, FloatTiles, IntTiles, int_strips, strips};
 use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
 use crate::axis::Grid;
 use std::arch::x86_64::*;
@@ -113,28 +113,34 @@ impl Isa for Avx2 {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tile<const R: usize, const P: usize>(at: Tile<'_>, out: &mut [f32]) {
     let (probes, panels) = (at.probes.as_ptr(), at.panels.as_ptr());
-    let mut sums = [[[_mm256_setzero_ps(); 2]; P]; R];
-    for k in 0..at.d {
-        for p in 0..P {
-            // SAFETY: `p < P` and `k < d`, so these two times eight floats lie inside panel `p`.
-            let columns = unsafe {
-                let column = panels.add((p * at.d + k) * LANES);
-                [_mm256_loadu_ps(column), _mm256_loadu_ps(column.add(8))]
-            };
-            for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `r < R` and `k < d`, so this float lies inside probe `r`.
-                let probe = _mm256_set1_ps(unsafe { *probes.add(r * at.d + k) });
-                for (sum, &column) in sums[p].iter_mut().zip(&columns) {
-                    *sum = _mm256_fmadd_ps(probe, column, *sum);
+    for block in (0..at.d).step_by(BLOCK) {
+        let mut sums = [[[_mm256_setzero_ps(); 2]; P]; R];
+        for k in block..(block + BLOCK).min(at.d) {
+            for p in 0..P {
+                // SAFETY: `p < P` and `k < d`, so these two times eight floats lie inside panel `p`.
+                let columns = unsafe {
+                    let column = panels.add((p * at.d + k) * LANES);
+                    [_mm256_loadu_ps(column), _mm256_loadu_ps(column.add(8))]
+                };
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: `r < R` and `k < d`, so this float lies inside probe `r`.
+                    let probe = _mm256_set1_ps(unsafe { *probes.add(r * at.d + k) });
+                    for (sum, &column) in sums[p].iter_mut().zip(&columns) {
+                        *sum = _mm256_fmadd_ps(probe, column, *sum);
+                    }
                 }
             }
         }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        for (p, halves) in sums.iter().enumerate() {
-            for (h, &sum) in halves.iter().enumerate() {
-                // SAFETY: `out` holds sixteen floats at `r * width + p * LANES` (third obligation).
-                unsafe { _mm256_storeu_ps(out.as_mut_ptr().add(r * at.width + p * LANES + h * 8), sum) };
+        for (r, sums) in sums.iter().enumerate() {
+            for (p, halves) in sums.iter().enumerate() {
+                for (h, &sum) in halves.iter().enumerate() {
+                    // SAFETY: `out` holds sixteen floats at `r * width + p * LANES` (third obligation).
+                    unsafe {
+                        let total = out.as_mut_ptr().add(r * at.width + p * LANES + h * 8);
+                        let sum = if block == 0 { sum } else { _mm256_add_ps(_mm256_loadu_ps(total), sum) };
+                        _mm256_storeu_ps(total, sum);
+                    }
+                }
             }
         }
     }

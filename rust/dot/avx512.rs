@@ -1,7 +1,7 @@
 //! AVX-512: floats by eight probes and two panels of sixteen rows, sixteen sums in registers. Its integers are
 //! those of AVX2, for processors that have no VNNI.
 
-use super::tile::{FloatTiles, strips};
+use super::tile::{BLOCK, FloatTiles, strips};
 use super::{Form, Ints, Isa, LANES, Sieve, Tile, Vectors, avx2::Avx2};
 use crate::axis::Grid;
 use std::arch::x86_64::*;
@@ -110,25 +110,31 @@ impl Isa for Avx512 {
 #[target_feature(enable = "avx512f")]
 unsafe fn tile<const R: usize, const P: usize>(at: Tile<'_>, out: &mut [f32]) {
     let (probes, panels) = (at.probes.as_ptr(), at.panels.as_ptr());
-    let mut sums = [[_mm512_setzero_ps(); P]; R];
-    for k in 0..at.d {
-        let mut columns = [_mm512_setzero_ps(); P];
-        for (p, column) in columns.iter_mut().enumerate() {
-            // SAFETY: `p < P` and `k < d`, so these sixteen floats lie inside panel `p`.
-            *column = unsafe { _mm512_loadu_ps(panels.add((p * at.d + k) * LANES)) };
-        }
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `r < R` and `k < d`, so this float lies inside probe `r`.
-            let probe = _mm512_set1_ps(unsafe { *probes.add(r * at.d + k) });
-            for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = _mm512_fmadd_ps(probe, column, *sum);
+    for block in (0..at.d).step_by(BLOCK) {
+        let mut sums = [[_mm512_setzero_ps(); P]; R];
+        for k in block..(block + BLOCK).min(at.d) {
+            let mut columns = [_mm512_setzero_ps(); P];
+            for (p, column) in columns.iter_mut().enumerate() {
+                // SAFETY: `p < P` and `k < d`, so these sixteen floats lie inside panel `p`.
+                *column = unsafe { _mm512_loadu_ps(panels.add((p * at.d + k) * LANES)) };
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `r < R` and `k < d`, so this float lies inside probe `r`.
+                let probe = _mm512_set1_ps(unsafe { *probes.add(r * at.d + k) });
+                for (sum, &column) in sums.iter_mut().zip(&columns) {
+                    *sum = _mm512_fmadd_ps(probe, column, *sum);
+                }
             }
         }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        for (p, &sum) in sums.iter().enumerate() {
-            // SAFETY: `out` holds sixteen floats at `r * width + p * LANES` (third obligation).
-            unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(r * at.width + p * LANES), sum) };
+        for (r, sums) in sums.iter().enumerate() {
+            for (p, &sum) in sums.iter().enumerate() {
+                // SAFETY: `out` holds sixteen floats at `r * width + p * LANES` (third obligation).
+                unsafe {
+                    let total = out.as_mut_ptr().add(r * at.width + p * LANES);
+                    let sum = if block == 0 { sum } else { _mm512_add_ps(_mm512_loadu_ps(total), sum) };
+                    _mm512_storeu_ps(total, sum);
+                }
+            }
         }
     }
 }

@@ -16,7 +16,7 @@
 //! - `dots` multiplies rows of 8-bit integers, exactly: [`crate::pack`] says what they prove of a score.
 //! - `sieve` turns such products into one bit a pair: may its score reach a limit?
 //! - `near` adds `f32` products of one pair in at least [`NEAR_SUMS`] sums; [`near_slack`] bounds its error.
-//! - `screen` adds `f32` products of many pairs, one component after the other; [`slack`] bounds its error.
+//! - `screen` adds `f32` products of many pairs, by blocks of components; [`slack`] bounds its error.
 //!
 //! With `u = 2^-24`, a sum of `d` products by `r` roundings on any path carries a relative error of at most
 //! `r u / (1 - r u)` on `sum |a_i b_i|`, which Cauchy-Schwarz bounds by the product of the norms; with or without
@@ -47,6 +47,7 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
+use tile::BLOCK;
 pub use tile::{Ints, Limit, Sieve, Tile};
 
 /// Sums of the definition, and rows of a panel.
@@ -231,12 +232,12 @@ impl Kernel {
 
 /// Most that a score of `screen` for two unit rows of dimension `d` can differ from their score.
 ///
-/// `d` roundings of the sum and one of the result. Norms exceed one by at most `u` each, sums in `f64` err by
+/// Roundings of the longest block, of the sum of the blocks, and of the result. Norms exceed one by at most `u` each, sums in `f64` err by
 /// `d 2^-53`, products below the normal range by `d 2^-126`: `1e-6` relative and `1e-12` cover all three, and
 /// the rounding of comparisons with this value. Where nothing is proved the slack is infinite, and every pair is
 /// settled by `score`.
 pub fn slack(d: usize) -> f32 {
-    slack_of(d as f64 + 1.0)
+    slack_of((d.min(BLOCK) + d.div_ceil(BLOCK)) as f64 + 1.0)
 }
 
 /// The same for `near`: the longest of its sums, and 32 sums or 64 added up two by two.
@@ -433,9 +434,9 @@ mod tests {
 
     #[test]
     fn a_slack_that_proves_nothing_is_infinite() {
-        let last = (1 << 24) - 2;
-        assert!(slack(last).is_finite() && slack(last) > slack(last - 1));
-        for d in [last + 1, last + 2, 1 << 40, usize::MAX] {
+        let last = BLOCK * ((1 << 24) - BLOCK - 2);
+        assert!(slack(last).is_finite() && slack(last) > slack(last - BLOCK));
+        for d in [last + 1, last + BLOCK, 1 << 40, usize::MAX] {
             assert_eq!(slack(d), f32::INFINITY);
         }
         assert_eq!(lowered(1.0, f32::INFINITY), f32::NEG_INFINITY);

@@ -1,7 +1,7 @@
 //! NEON: four probes against one panel of sixteen rows, sixteen sums in registers; with the dot-product extension,
 //! integers likewise. Rust has no stable intrinsic for it, so one instruction stands in `asm!`.
 
-use super::tile::{FloatTiles, IntTiles, int_strips, strips};
+use super::tile::{BLOCK, FloatTiles, IntTiles, int_strips, strips};
 use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
 use crate::axis::Grid;
 use std::arch::aarch64::*;
@@ -179,24 +179,26 @@ unsafe fn tile<const R: usize, const P: usize>(at: Tile<'_>, out: &mut [f32]) {
     // SAFETY: NEON is present; every address below is bounded by the obligations: `p < P`, `r < R`,
     // `k < d`, and `out` holds sixteen floats at `r * width + p * LANES`.
     unsafe {
-        let mut sums = [[[vdupq_n_f32(0.0); 4]; P]; R];
-        for k in 0..at.d {
-            for p in 0..P {
-                let column = panels.add((p * at.d + k) * LANES);
-                let columns =
-                    [vld1q_f32(column), vld1q_f32(column.add(4)), vld1q_f32(column.add(8)), vld1q_f32(column.add(12))];
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let probe = vdupq_n_f32(*probes.add(r * at.d + k));
-                    for (sum, &column) in sums[p].iter_mut().zip(&columns) {
-                        *sum = vfmaq_f32(*sum, probe, column);
+        for block in (0..at.d).step_by(BLOCK) {
+            let mut sums = [[[vdupq_n_f32(0.0); 4]; P]; R];
+            for k in block..(block + BLOCK).min(at.d) {
+                for p in 0..P {
+                    let column = panels.add((p * at.d + k) * LANES);
+                    let columns = [0, 4, 8, 12].map(|start| vld1q_f32(column.add(start)));
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let probe = vdupq_n_f32(*probes.add(r * at.d + k));
+                        for (sum, &column) in sums[p].iter_mut().zip(&columns) {
+                            *sum = vfmaq_f32(*sum, probe, column);
+                        }
                     }
                 }
             }
-        }
-        for (r, sums) in sums.iter().enumerate() {
-            for (p, quarters) in sums.iter().enumerate() {
-                for (q, &sum) in quarters.iter().enumerate() {
-                    vst1q_f32(out.as_mut_ptr().add(r * at.width + p * LANES + q * 4), sum);
+            for (r, sums) in sums.iter().enumerate() {
+                for (p, quarters) in sums.iter().enumerate() {
+                    for (q, &sum) in quarters.iter().enumerate() {
+                        let total = out.as_mut_ptr().add(r * at.width + p * LANES + q * 4);
+                        vst1q_f32(total, if block == 0 { sum } else { vaddq_f32(vld1q_f32(total), sum) });
+                    }
                 }
             }
         }

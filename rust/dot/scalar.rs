@@ -1,6 +1,6 @@
 //! Plain Rust: the definition as it reads, an honest baseline, and what other kernels fall back on.
 
-use super::tile::{FloatTiles, strips};
+use super::tile::{BLOCK, FloatTiles, strips};
 use super::{Form, Ints, Isa, LANES, NEAR_SUMS, SIGNED, Sieve, Tile, Vectors, filled, reduce};
 use crate::axis::Grid;
 
@@ -13,13 +13,17 @@ impl FloatTiles for Scalar {
             let probe = &at.probes[r * at.d..][..at.d];
             for p in 0..P {
                 let panel = &at.panels[p * at.d * LANES..][..at.d * LANES];
-                let mut sums = [0.0f32; LANES];
-                for (&x, column) in probe.iter().zip(panel.chunks_exact(LANES)) {
-                    for (sum, &y) in sums.iter_mut().zip(column) {
-                        *sum += x * y;
+                let mut totals = [0.0f32; LANES];
+                for (probe, panel) in probe.chunks(BLOCK).zip(panel.chunks(BLOCK * LANES)) {
+                    let mut sums = [0.0f32; LANES];
+                    for (&x, column) in probe.iter().zip(panel.chunks_exact(LANES)) {
+                        for (sum, &y) in sums.iter_mut().zip(column) {
+                            *sum += x * y;
+                        }
                     }
+                    totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
                 }
-                out[r * at.width + p * LANES..][..LANES].copy_from_slice(&sums);
+                out[r * at.width + p * LANES..][..LANES].copy_from_slice(&totals);
             }
         }
     }

@@ -14,6 +14,9 @@ pub struct Tile<'a> {
     pub width: usize,
 }
 
+/// Components whose products are added before their sum is: the fewer, the fewer roundings on the way.
+pub const BLOCK: usize = 64;
+
 impl<'a> Tile<'a> {
     pub fn n_probes(&self) -> usize {
         self.probes.len() / self.d
