@@ -417,8 +417,11 @@ fn runs(groups: &[u32], rows: Range<usize>) -> Vec<(Range<usize>, u32)> {
 
 impl Rectangle<'_> {
     fn cell(&self, probe: usize, gallery_group: u32) -> usize {
-        let row = self.probe_groups[probe] as usize * self.n_gallery_groups;
-        self.cells[row + gallery_group as usize] as usize
+        self.cell_of(self.probe_groups[probe], gallery_group)
+    }
+
+    pub(crate) fn cell_of(&self, probe_group: u32, gallery_group: u32) -> usize {
+        self.cells[probe_group as usize * self.n_gallery_groups + gallery_group as usize] as usize
     }
 
     /// Puts the pairs that no bin of their cell holds into the lowest.
@@ -448,7 +451,7 @@ impl Rectangle<'_> {
         pairs
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let shape = |text: String| Err(Error::Shape(text));
         if self.probes.dimension() != self.gallery.dimension() {
             return shape(format!(

@@ -255,7 +255,9 @@ impl Panels {
                             scales[at] = left.scale;
                             offsets[at] = left.offset as f32;
                             spreads[at] = up((left.residual / share).max(left.norm));
-                            corrections[at] = 128 * row.iter().map(|&x| i32::from(x)).sum::<i32>();
+                            if form.corrects {
+                                corrections[at] = 128 * row.iter().map(|&x| i32::from(x)).sum::<i32>();
+                            }
                             if form.flips_gallery {
                                 row.iter_mut().for_each(|x| *x ^= FLIP);
                             }
@@ -266,7 +268,7 @@ impl Panels {
             },
         )?;
         drop(parts);
-        if !form.flips_probes && !form.slices {
+        if !form.corrects {
             corrections = Vec::new();
         }
         Ok(Panels { k, centre, share, ints, scales, offsets, spreads, corrections })

@@ -150,7 +150,7 @@ impl Scan<'_> {
         groups.sort_unstable();
         groups.dedup();
         let least = |group: u32| {
-            let limits = groups.iter().map(|&other| best[self.wanted.cell(group, other)].limit);
+            let limits = groups.iter().map(|&other| best[self.wanted.at.cell_of(group, other)].limit);
             limits.fold(f32::INFINITY, f32::min)
         };
         let mut known = HashMap::new();
@@ -160,7 +160,7 @@ impl Scan<'_> {
 
     fn settle(&self, best: &mut [Best], first: usize, pair: Pair) {
         let (wanted, probe, row) = (self.wanted, first + pair.probe, pair.row);
-        let best = &mut best[wanted.cell(wanted.at.probe_groups[probe], wanted.at.gallery_groups[row])];
+        let best = &mut best[wanted.at.cell_of(wanted.at.probe_groups[probe], wanted.at.gallery_groups[row])];
         // Rounding moves the bound by less than a step.
         let is_below = (pair.estimate + pair.error).next_up() < best.limit;
         if is_below || wanted.probe_subjects[probe] == wanted.gallery_subjects[row] {
@@ -195,30 +195,14 @@ fn affordable(threads: usize, n: usize, n_cells: usize) -> usize {
 }
 
 impl Wanted<'_> {
-    fn cell(&self, probe_group: u32, gallery_group: u32) -> usize {
-        self.at.cells[probe_group as usize * self.at.n_gallery_groups + gallery_group as usize] as usize
-    }
-
     fn check(&self) -> Result<(), Error> {
         let at = &self.at;
-        let n_probe_groups = at.cells.len() / at.n_gallery_groups.max(1);
-        let lengths = |groups: &[u32], subjects: &[u32], n: usize| groups.len() == n && subjects.len() == n;
-        let known = |groups: &[u32], n: usize| groups.iter().all(|&group| (group as usize) < n);
-        let fits = at.probes.dimension() == at.gallery.dimension()
-            && at.probe_range.end <= at.probes.len()
-            && at.gallery_range.end <= at.gallery.len()
-            && lengths(at.probe_groups, self.probe_subjects, at.probes.len())
-            && lengths(at.gallery_groups, self.gallery_subjects, at.gallery.len())
-            && known(at.probe_groups, n_probe_groups)
-            && known(at.gallery_groups, at.n_gallery_groups)
-            && at.n_cells == self.floors.len()
-            && known(at.cells, at.n_cells);
-        if !fits {
-            return Err(Error::Shape(
-                "a tail needs rows of one dimension, ranges within them, a group and a subject for each row, a cell for \
-                 each pair of groups and a floor for each cell"
-                    .into(),
-            ));
+        at.check()?;
+        if self.probe_subjects.len() != at.probes.len() || self.gallery_subjects.len() != at.gallery.len() {
+            return Err(Error::Shape("subjects must have one entry for each row".into()));
+        }
+        if self.floors.len() != at.n_cells {
+            return Err(Error::Shape("floors must have one entry for each cell".into()));
         }
         if self.floors.iter().any(|floor| floor.is_nan()) {
             return Err(Error::Value("a floor is NaN, expected a score or an infinity".into()));
@@ -240,7 +224,7 @@ mod tests {
         let mut cells = vec![Vec::new(); at.n_cells];
         for probe in at.probe_range.clone() {
             for row in at.gallery_range.clone().filter(|&row| !at.upper || row > probe) {
-                let cell = wanted.cell(at.probe_groups[probe], at.gallery_groups[row]);
+                let cell = wanted.at.cell_of(at.probe_groups[probe], at.gallery_groups[row]);
                 let score = scalar.score(at.probes.row(probe), at.gallery.row(row));
                 if wanted.probe_subjects[probe] != wanted.gallery_subjects[row] && score >= wanted.floors[cell] {
                     cells[cell].push(Hit { score, probe, row });

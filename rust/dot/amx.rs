@@ -5,8 +5,7 @@
 
 use super::tile::int_strips;
 use super::vnni::{Flipping, Vnni};
-use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors};
-use crate::axis::Grid;
+use super::{Floats, Form, Ints, Isa, LANES, SIGNED};
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::cell::Cell;
@@ -82,23 +81,11 @@ impl Isa for Amx {
     }
 
     fn form(&self) -> Form {
-        Form { step: DEPTH, slices: true, ..SIGNED }
+        Form { step: DEPTH, corrects: true, slices: true, ..SIGNED }
     }
 
-    fn per_cycle(&self) -> (f64, f64) {
-        (1024.0, self.vnni.per_cycle().1)
-    }
-
-    fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.vnni.score(a, b)
-    }
-
-    fn near(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.vnni.near(a, b)
-    }
-
-    fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        self.vnni.screen(at, out);
+    fn per_cycle(&self) -> f64 {
+        1024.0
     }
 
     fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
@@ -123,20 +110,8 @@ impl Isa for Amx {
         }
     }
 
-    fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
-        self.vnni.sieve(at, masks);
-    }
-
-    fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
-        self.vnni.locate(scores, grid, bins);
-    }
-
-    fn fetch(&self, rows: &[f32]) {
-        self.vnni.fetch(rows);
-    }
-
-    fn vectors(&self) -> Vectors {
-        self.vnni.vectors()
+    fn floats(&self) -> &dyn Floats {
+        self.vnni.floats()
     }
 }
 

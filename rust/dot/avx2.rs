@@ -7,7 +7,7 @@
 //! the probe, with which each sum begins, negated.
 
 use super::tile::{BLOCK, FloatTiles, IntTiles, int_strips, strips};
-use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
+use super::{Floats, Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
 use crate::axis::Grid;
 use std::arch::x86_64::*;
 
@@ -47,18 +47,9 @@ impl IntTiles for Avx2 {
     }
 }
 
-impl Isa for Avx2 {
-    fn name(&self) -> &'static str {
-        "avx2"
-    }
-
-    fn form(&self) -> Form {
-        Form { flips_gallery: true, probe_peak: 46, probe_quads: Some(128), ..SIGNED }
-    }
-
-    fn per_cycle(&self) -> (f64, f64) {
-        // Five instructions on three ports for 64 products.
-        (64.0 * 3.0 / 5.0, 16.0)
+impl Floats for Avx2 {
+    fn per_cycle(&self) -> f64 {
+        16.0
     }
 
     fn score(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -77,11 +68,6 @@ impl Isa for Avx2 {
     fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
         let done = strips::<_, 4, 1>(*self, at, out);
         strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
-    }
-
-    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
-        let done = int_strips::<_, 4, 1>(*self, at, out);
-        int_strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
     }
 
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
@@ -103,6 +89,30 @@ impl Isa for Avx2 {
 
     fn vectors(&self) -> Vectors {
         Vectors::Avx2(*self)
+    }
+}
+
+impl Isa for Avx2 {
+    fn name(&self) -> &'static str {
+        "avx2"
+    }
+
+    fn form(&self) -> Form {
+        Form { flips_gallery: true, probe_peak: 46, probe_quads: Some(128), ..SIGNED }
+    }
+
+    fn per_cycle(&self) -> f64 {
+        // Five instructions on three ports for 64 products.
+        64.0 * 3.0 / 5.0
+    }
+
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
+        let done = int_strips::<_, 4, 1>(*self, at, out);
+        int_strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
+    }
+
+    fn floats(&self) -> &dyn Floats {
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 //! those of AVX2, for processors that have no VNNI.
 
 use super::tile::{BLOCK, FloatTiles, strips};
-use super::{Form, Ints, Isa, LANES, Sieve, Tile, Vectors, avx2::Avx2};
+use super::{Floats, Form, Ints, Isa, LANES, Sieve, Tile, Vectors, avx2::Avx2};
 use crate::axis::Grid;
 use std::arch::x86_64::*;
 
@@ -41,17 +41,9 @@ impl FloatTiles for Avx512 {
     }
 }
 
-impl Isa for Avx512 {
-    fn name(&self) -> &'static str {
-        "avx512"
-    }
-
-    fn form(&self) -> Form {
-        self.avx2.form()
-    }
-
-    fn per_cycle(&self) -> (f64, f64) {
-        (self.avx2.per_cycle().0, 32.0)
+impl Floats for Avx512 {
+    fn per_cycle(&self) -> f64 {
+        32.0
     }
 
     #[inline]
@@ -75,10 +67,6 @@ impl Isa for Avx512 {
         }
     }
 
-    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
-        self.avx2.dots(at, out);
-    }
-
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
         assert!(at.holds(masks));
         // SAFETY: `self` proves AVX-512F; `holds` has checked the lengths that `sieve` lists.
@@ -100,6 +88,28 @@ impl Isa for Avx512 {
 
     fn vectors(&self) -> Vectors {
         Vectors::Avx512(*self)
+    }
+}
+
+impl Isa for Avx512 {
+    fn name(&self) -> &'static str {
+        "avx512"
+    }
+
+    fn form(&self) -> Form {
+        self.avx2.form()
+    }
+
+    fn per_cycle(&self) -> f64 {
+        Isa::per_cycle(&self.avx2)
+    }
+
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
+        self.avx2.dots(at, out);
+    }
+
+    fn floats(&self) -> &dyn Floats {
+        self
     }
 }
 

@@ -1,8 +1,7 @@
 //! AVX-VNNI: the products of [`super::vnni`] in registers of 256 bits; floats are those of AVX2.
 
 use super::tile::{IntTiles, int_strips};
-use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, avx2::Avx2};
-use crate::axis::Grid;
+use super::{Floats, Form, Ints, Isa, LANES, SIGNED, avx2::Avx2};
 use std::arch::x86_64::*;
 
 /// AVX-VNNI is present, beside what [`Avx2`] proves. Only [`AvxVnni::detect`] makes one.
@@ -32,23 +31,11 @@ impl Isa for AvxVnni {
     }
 
     fn form(&self) -> Form {
-        Form { flips_probes: true, ..SIGNED }
+        Form { flips_probes: true, corrects: true, ..SIGNED }
     }
 
-    fn per_cycle(&self) -> (f64, f64) {
-        (64.0, self.floats.per_cycle().1)
-    }
-
-    fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.score(a, b)
-    }
-
-    fn near(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.near(a, b)
-    }
-
-    fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        self.floats.screen(at, out);
+    fn per_cycle(&self) -> f64 {
+        64.0
     }
 
     fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
@@ -56,20 +43,8 @@ impl Isa for AvxVnni {
         int_strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
     }
 
-    fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
-        self.floats.sieve(at, masks);
-    }
-
-    fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
-        self.floats.locate(scores, grid, bins);
-    }
-
-    fn fetch(&self, rows: &[f32]) {
-        self.floats.fetch(rows);
-    }
-
-    fn vectors(&self) -> Vectors {
-        self.floats.vectors()
+    fn floats(&self) -> &dyn Floats {
+        &self.floats
     }
 }
 

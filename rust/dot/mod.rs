@@ -64,6 +64,8 @@ pub struct Form {
     pub flips_probes: bool,
     /// The same for gallery integers.
     pub flips_gallery: bool,
+    /// Whether `dots` asks for the sums of gallery rows, by which flipped probes are put right.
+    pub corrects: bool,
     /// Largest magnitude of a probe integer.
     pub probe_peak: i32,
     /// Most that magnitudes of components 0, 1, 4, 5 and of 2, 3, 6, 7 of every eight of a probe may add up to.
@@ -73,23 +75,24 @@ pub struct Form {
 }
 
 /// Signed integers as they are.
-pub const SIGNED: Form =
-    Form { step: 8, flips_probes: false, flips_gallery: false, probe_peak: 127, probe_quads: None, slices: false };
+pub const SIGNED: Form = Form {
+    step: 8,
+    flips_probes: false,
+    flips_gallery: false,
+    corrects: false,
+    probe_peak: 127,
+    probe_quads: None,
+    slices: false,
+};
 
-/// What one instruction set offers. Methods are safe: `self` is the proof that they may run.
-trait Isa: Sync {
-    fn name(&self) -> &'static str;
-    fn form(&self) -> Form;
-    /// Multiply-adds of `dots` and of `screen` that a core can start in a cycle; 0 where nobody says.
-    fn per_cycle(&self) -> (f64, f64);
+/// What one set of vector registers offers for floats. Methods are safe: `self` is the proof that they may run.
+trait Floats: Sync {
+    /// Multiply-adds of `screen` that a core can start in a cycle; 0 where nobody says.
+    fn per_cycle(&self) -> f64;
     /// The definition. `a` and `b` have the same length.
     fn score(&self, a: &[f32], b: &[f32]) -> f32;
     fn near(&self, a: &[f32], b: &[f32]) -> f32;
     fn screen(&self, at: Tile<'_>, out: &mut [f32]);
-    /// Only between `begin` and `end` on the same thread.
-    fn dots(&self, at: Ints<'_>, out: &mut [i32]);
-    fn begin(&self) {}
-    fn end(&self) {}
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]);
     fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]);
     /// Asks for rows that will be read soon.
@@ -98,9 +101,25 @@ trait Isa: Sync {
     fn vectors(&self) -> Vectors;
 }
 
+/// What one instruction set offers for 8-bit integers, and the floats that go with it. Safe likewise.
+trait Isa: Sync {
+    fn name(&self) -> &'static str;
+    fn form(&self) -> Form;
+    /// Multiply-adds of `dots` that a core can start in a cycle; 0 where nobody says.
+    fn per_cycle(&self) -> f64;
+    /// Only between `begin` and `end` on the same thread.
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]);
+    fn begin(&self) {}
+    fn end(&self) {}
+    fn floats(&self) -> &dyn Floats;
+}
+
 /// One instruction set, proved to be present.
 #[derive(Clone, Copy)]
-pub struct Kernel(&'static dyn Isa);
+pub struct Kernel {
+    isa: &'static dyn Isa,
+    floats: &'static dyn Floats,
+}
 
 /// A thread that is ready for products of integers: some processors keep a matrix unit that must be set up.
 pub struct Session {
@@ -111,13 +130,13 @@ pub struct Session {
 impl Session {
     /// Products of the integers of every probe and every panel of `at`, to `out[probe * width + row]`.
     pub fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
-        self.kernel.0.dots(at, out);
+        self.kernel.isa.dots(at, out);
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.kernel.0.end();
+        self.kernel.isa.end();
     }
 }
 
@@ -133,6 +152,10 @@ enum Vectors {
 }
 
 impl Kernel {
+    fn new(isa: &'static dyn Isa) -> Self {
+        Kernel { isa, floats: isa.floats() }
+    }
+
     /// The best instruction set of this machine, or the one that `name` asks for.
     pub fn choose(name: Option<&str>) -> Result<Kernel, Error> {
         let available = Kernel::available();
@@ -153,74 +176,74 @@ impl Kernel {
         let mut kernels: Vec<Kernel> = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            kernels.extend(amx::Amx::detect().map(|isa| Kernel(isa)));
-            kernels.extend(vnni::Vnni::detect().map(|isa| Kernel(isa)));
-            kernels.extend(avx512::Avx512::detect().map(|isa| Kernel(isa)));
-            kernels.extend(avxvnni::AvxVnni::detect().map(|isa| Kernel(isa)));
-            kernels.extend(avx2::Avx2::detect().map(|isa| Kernel(isa)));
+            kernels.extend(amx::Amx::detect().map(|isa| Kernel::new(isa)));
+            kernels.extend(vnni::Vnni::detect().map(|isa| Kernel::new(isa)));
+            kernels.extend(avx512::Avx512::detect().map(|isa| Kernel::new(isa)));
+            kernels.extend(avxvnni::AvxVnni::detect().map(|isa| Kernel::new(isa)));
+            kernels.extend(avx2::Avx2::detect().map(|isa| Kernel::new(isa)));
         }
         #[cfg(target_arch = "aarch64")]
         {
-            kernels.extend(neon::NeonDot::detect().map(|isa| Kernel(isa)));
-            kernels.extend(neon::Neon::detect().map(|isa| Kernel(isa)));
+            kernels.extend(neon::NeonDot::detect().map(|isa| Kernel::new(isa)));
+            kernels.extend(neon::Neon::detect().map(|isa| Kernel::new(isa)));
         }
-        kernels.push(Kernel(&scalar::Scalar));
+        kernels.push(Kernel::new(&scalar::Scalar));
         kernels
     }
 
     pub fn name(&self) -> &'static str {
-        self.0.name()
+        self.isa.name()
     }
 
     pub fn form(&self) -> Form {
-        self.0.form()
+        self.isa.form()
     }
 
     /// Multiply-adds that a core can start in a cycle: of 8-bit integers and of floats; 0 where it is not known.
     pub fn per_cycle(&self) -> (f64, f64) {
-        self.0.per_cycle()
+        (self.isa.per_cycle(), self.floats.per_cycle())
     }
 
     /// The score of two rows of the same length, by the definition.
     pub fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.0.score(a, b)
+        self.floats.score(a, b)
     }
 
     /// A score within [`near_slack`] of the definition.
     pub fn near(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.0.near(a, b)
+        self.floats.near(a, b)
     }
 
     /// Scores within [`slack`] of every probe and every panel of `at`, to `out[probe * width + row]`.
     pub fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        self.0.screen(at, out);
+        self.floats.screen(at, out);
     }
 
     /// Makes this thread ready for products of integers, until the answer is dropped.
     pub fn session(&self) -> Session {
-        self.0.begin();
+        self.isa.begin();
         Session { kernel: *self, _of_one_thread: PhantomData }
     }
 
     /// Bit `lane` of `masks[probe * panels + panel]`: whether that pair may reach the probe's limit.
     pub fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
-        self.0.sieve(at, masks);
+        self.floats.sieve(at, masks);
     }
 
     /// The bin of every score, or [`crate::axis::OPEN`] where an edge is too near to tell.
     pub fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
-        self.0.locate(scores, grid, bins);
+        self.floats.locate(scores, grid, bins);
     }
 
     /// Asks for rows that will be read soon.
     pub fn fetch(&self, rows: &[f32]) {
-        self.0.fetch(rows);
+        self.floats.fetch(rows);
     }
 
     /// Runs `work` compiled for the vectors of this instruction set, as far as the compiler inlines it.
     #[inline(always)]
     pub fn vectorise<T>(&self, work: impl FnOnce() -> T) -> T {
-        match self.0.vectors() {
+        match self.floats.vectors() {
             #[cfg(target_arch = "x86_64")]
             Vectors::Avx512(isa) => isa.vectorise(work),
             #[cfg(target_arch = "x86_64")]

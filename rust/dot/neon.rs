@@ -2,7 +2,7 @@
 //! integers likewise. Rust has no stable intrinsic for it, so one instruction stands in `asm!`.
 
 use super::tile::{BLOCK, FloatTiles, IntTiles, int_strips, strips};
-use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
+use super::{Floats, Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled, scalar::Scalar};
 use crate::axis::Grid;
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -46,17 +46,9 @@ impl IntTiles for NeonDot {
     }
 }
 
-impl Isa for Neon {
-    fn name(&self) -> &'static str {
-        "neon"
-    }
-
-    fn form(&self) -> Form {
-        SIGNED
-    }
-
-    fn per_cycle(&self) -> (f64, f64) {
-        (0.0, 0.0)
+impl Floats for Neon {
+    fn per_cycle(&self) -> f64 {
+        0.0
     }
 
     fn score(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -74,10 +66,6 @@ impl Isa for Neon {
         strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
     }
 
-    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
-        Scalar.dots(at, out);
-    }
-
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
         Scalar.sieve(at, masks);
     }
@@ -91,6 +79,28 @@ impl Isa for Neon {
     }
 }
 
+impl Isa for Neon {
+    fn name(&self) -> &'static str {
+        "neon"
+    }
+
+    fn form(&self) -> Form {
+        SIGNED
+    }
+
+    fn per_cycle(&self) -> f64 {
+        0.0
+    }
+
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
+        Scalar.dots(at, out);
+    }
+
+    fn floats(&self) -> &dyn Floats {
+        self
+    }
+}
+
 impl Isa for NeonDot {
     fn name(&self) -> &'static str {
         "neondot"
@@ -100,20 +110,8 @@ impl Isa for NeonDot {
         self.floats.form()
     }
 
-    fn per_cycle(&self) -> (f64, f64) {
-        (0.0, 0.0)
-    }
-
-    fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.score(a, b)
-    }
-
-    fn near(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.near(a, b)
-    }
-
-    fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        self.floats.screen(at, out);
+    fn per_cycle(&self) -> f64 {
+        0.0
     }
 
     fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
@@ -121,16 +119,8 @@ impl Isa for NeonDot {
         int_strips::<_, 1, 4>(*self, at.at_probe(done), &mut out[done * at.width..]);
     }
 
-    fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
-        self.floats.sieve(at, masks);
-    }
-
-    fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
-        self.floats.locate(scores, grid, bins);
-    }
-
-    fn vectors(&self) -> Vectors {
-        self.floats.vectors()
+    fn floats(&self) -> &dyn Floats {
+        &self.floats
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plain Rust: the definition as it reads, an honest baseline, and what other kernels fall back on.
 
 use super::tile::{BLOCK, FloatTiles, strips};
-use super::{Form, Ints, Isa, LANES, NEAR_SUMS, SIGNED, Sieve, Tile, Vectors, filled, reduce};
+use super::{Floats, Form, Ints, Isa, LANES, NEAR_SUMS, SIGNED, Sieve, Tile, Vectors, filled, reduce};
 use crate::axis::Grid;
 
 #[derive(Clone, Copy)]
@@ -29,17 +29,9 @@ impl FloatTiles for Scalar {
     }
 }
 
-impl Isa for Scalar {
-    fn name(&self) -> &'static str {
-        "scalar"
-    }
-
-    fn form(&self) -> Form {
-        SIGNED
-    }
-
-    fn per_cycle(&self) -> (f64, f64) {
-        (0.0, 0.0)
+impl Floats for Scalar {
+    fn per_cycle(&self) -> f64 {
+        0.0
     }
 
     fn score(&self, a: &[f32], b: &[f32]) -> f32 {
@@ -79,16 +71,6 @@ impl Isa for Scalar {
         strips::<_, 1, 1>(*self, at, out);
     }
 
-    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
-        for r in 0..at.n_probes {
-            let probe = &at.probes[r * at.stride..][..at.k];
-            for p in 0..at.n_panels {
-                let panel = &at.panels[p * at.panel_stride..][..at.k * LANES];
-                out[r * at.width + p * LANES..][..LANES].copy_from_slice(&panel_dots(probe, panel));
-            }
-        }
-    }
-
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
         let n_panels = at.n_panels();
         for (r, limit) in at.limits.iter().enumerate() {
@@ -116,6 +98,34 @@ impl Isa for Scalar {
 
     fn vectors(&self) -> Vectors {
         Vectors::Baseline
+    }
+}
+
+impl Isa for Scalar {
+    fn name(&self) -> &'static str {
+        "scalar"
+    }
+
+    fn form(&self) -> Form {
+        SIGNED
+    }
+
+    fn per_cycle(&self) -> f64 {
+        0.0
+    }
+
+    fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
+        for r in 0..at.n_probes {
+            let probe = &at.probes[r * at.stride..][..at.k];
+            for p in 0..at.n_panels {
+                let panel = &at.panels[p * at.panel_stride..][..at.k * LANES];
+                out[r * at.width + p * LANES..][..LANES].copy_from_slice(&panel_dots(probe, panel));
+            }
+        }
+    }
+
+    fn floats(&self) -> &dyn Floats {
+        self
     }
 }
 

@@ -4,8 +4,7 @@
 //! large by 128 times the sum of the gallery row, with which each sum therefore begins, negated.
 
 use super::tile::{IntTiles, int_strips};
-use super::{Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, avx512::Avx512};
-use crate::axis::Grid;
+use super::{Floats, Form, Ints, Isa, LANES, SIGNED, avx512::Avx512};
 use std::arch::x86_64::*;
 
 /// AVX-512 VNNI is present, beside what [`Avx512`] proves. Only [`Vnni::detect`] makes one.
@@ -47,23 +46,11 @@ impl Isa for Vnni {
     }
 
     fn form(&self) -> Form {
-        Form { flips_probes: true, ..SIGNED }
+        Form { flips_probes: true, corrects: true, ..SIGNED }
     }
 
-    fn per_cycle(&self) -> (f64, f64) {
-        (128.0, self.floats.per_cycle().1)
-    }
-
-    fn score(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.score(a, b)
-    }
-
-    fn near(&self, a: &[f32], b: &[f32]) -> f32 {
-        self.floats.near(a, b)
-    }
-
-    fn screen(&self, at: Tile<'_>, out: &mut [f32]) {
-        self.floats.screen(at, out);
+    fn per_cycle(&self) -> f64 {
+        128.0
     }
 
     fn dots(&self, at: Ints<'_>, out: &mut [i32]) {
@@ -73,20 +60,8 @@ impl Isa for Vnni {
         }
     }
 
-    fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]) {
-        self.floats.sieve(at, masks);
-    }
-
-    fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]) {
-        self.floats.locate(scores, grid, bins);
-    }
-
-    fn fetch(&self, rows: &[f32]) {
-        self.floats.fetch(rows);
-    }
-
-    fn vectors(&self) -> Vectors {
-        self.floats.vectors()
+    fn floats(&self) -> &dyn Floats {
+        &self.floats
     }
 }
 
