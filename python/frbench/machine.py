@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import _rust, manifest
+from frbench import _rust, manifest, scratch
 from frbench.summary import PIPE_WIDTH
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
@@ -103,8 +103,7 @@ def _text(path: Path) -> str:
 
 
 def _rates() -> dict[str, Any]:
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    read_bytes = min(READ_BYTES, memory_bytes // READ_PART)
+    read_bytes = min(READ_BYTES, scratch.memory_bytes() // READ_PART)
     measured = _rust.rates(MEASURE_S, read_bytes)
     clock_hz, read = measured["clock_hz"], measured["memory_read_bytes_per_s"]
     return {

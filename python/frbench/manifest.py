@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frbench import _rust
+from frbench import _rust, scratch
 from frbench.templates import Source
 
 LIBRARIES = ("numpy", "scipy", "pyarrow", "safetensors", "vl-convert-python")
@@ -64,7 +63,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": _rust.threads(0),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gib": round(scratch.memory_bytes() / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "byte_order": sys.byteorder,
     }

@@ -28,7 +28,7 @@ def matrix(n: int, d: int, directory: Path | None = None) -> NDArray[np.float32]
     InputError : the directory cannot be written, or has too little room.
     """
     wish = directory or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
-    if not n * d or (wish is None and 4 * n * d <= SHARE_OF_MEMORY * _memory_bytes()):
+    if not n * d or (wish is None and 4 * n * d <= SHARE_OF_MEMORY * memory_bytes()):
         return np.empty((n, d), dtype=np.float32)
     return _mapped(n, d, wish or Path(tempfile.gettempdir()))
 
@@ -62,5 +62,6 @@ def _mapped(n: int, d: int, directory: Path) -> NDArray[np.float32]:
         ) from error
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
+    """Memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
