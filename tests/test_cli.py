@@ -447,6 +447,7 @@ def test_an_axis_from_above_and_rows_in_a_file_change_no_rate(world: World) -> N
     assert json.loads((world.out / "results.json").read_text())["estimates"] == whole["estimates"]
     manifest = json.loads((world.out / "manifest.json").read_text())
     assert manifest["options"]["axis_from"] == 0.45
+    assert files.load_tally(world.out / "tally.safetensors").plan.edges[0] == 0.45
     assert sum(manifest["engine"]["screened"].values()) == N * (N - 1) // 2
     assert sorted(path.name for path in world.directory.iterdir()) == ["l.csv", "out", "t.npy"]
 
