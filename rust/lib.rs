@@ -7,7 +7,7 @@
 //! 3. [`pack`]: rows as 8-bit integers, and what they prove of a score; [`screen`] asks them which pairs may matter.
 //! 4. [`axis`]: which bin a score falls in.
 //! 5. [`count`]: counts of a rectangle of pairs, by cell and bin; with [`fine`] where every score is needed.
-//! 6. [`search`]: the best rows for a probe.
+//! 6. [`search`]: the best rows for a probe; [`best`] holds what may be among them, [`settle`] scores it.
 //! 7. [`tail`]: the best pairs of different people, by cell.
 //!
 //! [`rates`] measures what all this does on a machine, [`work`] shares units among threads, [`aligned`] holds what
@@ -15,6 +15,7 @@
 
 pub mod aligned;
 pub mod axis;
+pub mod best;
 pub mod count;
 pub mod dot;
 pub mod error;
@@ -24,6 +25,7 @@ pub mod rates;
 pub mod rows;
 pub mod screen;
 pub mod search;
+pub mod settle;
 pub mod tail;
 pub mod work;
 

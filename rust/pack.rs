@@ -291,6 +291,12 @@ impl Panels {
         }
     }
 
+    /// Integers of all panels that hold `rows`.
+    pub fn ints(&self, rows: &Range<usize>) -> &[i8] {
+        let panels = rows.start / LANES..rows.end.div_ceil(LANES).max(rows.start / LANES);
+        bytemuck::cast_slice(&self.ints[panels.start * LANES * self.k..panels.end * LANES * self.k])
+    }
+
     pub fn depth(&self) -> usize {
         self.k
     }

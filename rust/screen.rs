@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Panels whose products are made before they are sieved.
 pub const CHUNK_PANELS: usize = 8;
+/// Integers of a line of the cache.
+const LINE: usize = 64;
 /// Probes multiplied together.
 pub const STRIP: usize = 32;
 
@@ -52,6 +54,8 @@ pub struct Screen<'a> {
     /// Row of the gallery that the first probe is, if only pairs with a later row are wanted.
     upper: Option<usize>,
     fetches: bool,
+    /// Takes estimates for scores: what is kept is no proof.
+    by_estimate: bool,
     /// Pairs settled since the last chunk began.
     settled: usize,
     /// What each probe must reach.
@@ -72,6 +76,7 @@ impl<'a> Screen<'a> {
             products,
             upper: None,
             fetches: false,
+            by_estimate: false,
             settled: 0,
             limits: Vec::new(),
             found: Vec::new(),
@@ -87,6 +92,17 @@ impl<'a> Screen<'a> {
     /// Asks for the floats of every pair before it is settled.
     pub fn fetching(self) -> Self {
         Screen { fetches: true, ..self }
+    }
+
+    /// Takes estimates for scores, as a guess may.
+    pub fn estimating(self) -> Self {
+        Screen { by_estimate: true, ..self }
+    }
+
+    /// What the sieve must find for a score of at least `score` with probe `i`.
+    fn limit(&self, i: usize, score: f32) -> Limit {
+        let limit = self.probes.limit(i, score);
+        if self.by_estimate { Limit { spread: 0.0, ..limit } } else { limit }
     }
 
     /// Calls `settle` with every pair of `probes` and `gallery` whose score may reach `limits[probe]`, which `settle`
@@ -111,17 +127,23 @@ impl<'a> Screen<'a> {
         mut is_open: impl FnMut(Pair, &mut f32) -> bool,
         mut settle: impl FnMut(Pair, &mut f32),
     ) {
-        self.limits.clear();
-        self.limits.extend(limits.iter().enumerate().map(|(i, &limit)| self.probes.limit(i, limit)));
+        self.limits.resize(limits.len(), Limit::default());
+        for i in probes.clone() {
+            self.limits[i] = self.limit(i, limits[i]);
+        }
         let mut masks = [0u16; STRIP * CHUNK_PANELS];
         for (panels, rows) in chunks(gallery.clone(), CHUNK_PANELS) {
             // Where most rows have a pair to settle, the next rows are asked for while these are multiplied.
             let next = rows.end..(rows.end + CHUNK_PANELS * LANES).min(gallery.end);
             let is_dense = self.fetches && self.settled >= rows.len();
             self.settled = 0;
+            let coming = self.gallery.panels.ints(&next);
+            let n_strips = probes.len().div_ceil(STRIP);
             for (strip, first) in probes.clone().step_by(STRIP).enumerate() {
+                let step = coming.len().div_ceil(n_strips).next_multiple_of(LINE);
+                self.kernel.fetch(&coming[work::part(&(0..coming.len()), strip, step)]);
                 if is_dense {
-                    let step = next.len().div_ceil(probes.len().div_ceil(STRIP));
+                    let step = next.len().div_ceil(n_strips);
                     self.kernel.fetch(self.gallery.rows.block(work::part(&next, strip, step)));
                 }
                 let strip = first..(first + STRIP).min(probes.end);
@@ -167,44 +189,44 @@ impl<'a> Screen<'a> {
         let part = self.gallery.panels.part(panels);
         let products = self.products.chunks_exact(width);
         for ((masks, products), probe) in masks.chunks_exact(panels.len()).zip(products).zip(strip.clone()) {
-            if masks.iter().fold(0, |all, &mask| all | mask) == 0 {
+            let mut left = bits(masks);
+            if left == 0 {
                 continue;
             }
             let after = self.upper.map_or(0, |base| base + probe + 1).max(rows.start) - first;
-            let wanted = after..rows.end - first;
+            left &= from_bit(after) & !from_bit(rows.end - first);
             let before = limits[probe];
-            for (at, &mask) in masks.iter().enumerate() {
-                let mut left = mask & lanes(&wanted, at * LANES);
-                while left != 0 {
-                    let lane = at * LANES + left.trailing_zeros() as usize;
-                    left &= left - 1;
-                    let (estimate, error) = self.probes.estimate(probe, &part, lane, products[lane]);
-                    let pair = Pair { probe, row: first + lane, estimate, error };
-                    if is_open(pair, &mut limits[probe]) {
-                        if fetches {
-                            self.kernel.fetch(self.gallery.rows.row(pair.row));
-                        }
-                        self.pairs.push(pair);
+            while left != 0 {
+                let lane = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let (estimate, error) = self.probes.estimate(probe, &part, lane, products[lane]);
+                let pair = Pair { probe, row: first + lane, estimate, error };
+                if is_open(pair, &mut limits[probe]) {
+                    if fetches {
+                        self.kernel.fetch(self.gallery.rows.row(pair.row));
                     }
+                    self.pairs.push(pair);
                 }
             }
             if limits[probe] > before {
-                self.limits[probe] = self.probes.limit(probe, limits[probe]);
+                self.limits[probe] = self.limit(probe, limits[probe]);
             }
         }
     }
 
     /// Settles the pairs of the strip before.
     fn settle(&mut self, limits: &mut [f32], settle: &mut impl FnMut(Pair, &mut f32)) {
-        self.settled += self.found.len();
-        for pair in self.found.drain(..) {
+        let mut found = std::mem::take(&mut self.found);
+        self.settled += found.len();
+        for pair in found.drain(..) {
             let limit = &mut limits[pair.probe];
             let before = *limit;
             settle(pair, limit);
             if *limit > before {
-                self.limits[pair.probe] = self.probes.limit(pair.probe, *limit);
+                self.limits[pair.probe] = self.limit(pair.probe, *limit);
             }
         }
+        self.found = found;
     }
 
     /// For each of `probes`, the `k`-th best of the scores that its pairs with `rows` surely reach; `-inf` if there
@@ -230,13 +252,24 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// The lanes of the sixteen rows from `start` on that are wanted.
+/// The masks of one probe and a chunk as one: bit `lane` is that of row `lane` of the chunk.
 #[inline(always)]
-fn lanes(wanted: &Range<usize>, start: usize) -> u16 {
-    let all = (1u32 << LANES) - 1;
-    let from = wanted.start.saturating_sub(start).min(LANES);
-    let to = wanted.end.saturating_sub(start).min(LANES);
-    ((all << from) & !(all << to)) as u16
+fn bits(masks: &[u16]) -> u128 {
+    let whole = |masks: [u16; CHUNK_PANELS]| u128::from_le(bytemuck::cast(masks.map(u16::to_le)));
+    masks.try_into().map_or_else(
+        |_| {
+            let mut padded = [0; CHUNK_PANELS];
+            padded[..masks.len()].copy_from_slice(masks);
+            whole(padded)
+        },
+        whole,
+    )
+}
+
+/// All bits from `at` on.
+#[inline(always)]
+fn from_bit(at: usize) -> u128 {
+    u128::MAX.checked_shl(at as u32).unwrap_or(0)
 }
 
 fn kth_largest(mut values: Vec<f32>, k: usize) -> f32 {

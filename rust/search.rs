@@ -1,17 +1,19 @@
 //! Search: the best `k` gallery rows of each probe, exactly, and how many rows reach a floor.
 //!
-//! A row stays a candidate while the bounds of its 8-bit integers let it reach the `k`-th best lower bound of all
-//! candidates. When the gallery has passed, those that look best are scored by the definition, and of the others
-//! those that may reach the worst of them. Equal scores are ordered by the lower row. To begin with, the `k`-th best
-//! of what some rows surely reach stands in for candidates that are not known yet.
+//! A sample of the gallery, spread evenly, gives each probe a limit that its `k`-th best is guessed to reach. Rows
+//! whose 8-bit integers let them reach it are candidates; those that look best are scored by the definition, and of
+//! the others those that may reach the worst of them. If `k` of them reach the limit, no other row can be among the
+//! best; else that probe is searched again without a guess. In a small gallery, and in such a second search, the
+//! limit is what `k` rows surely reach, and rises with them. Equal scores are ordered by the lower row.
 
-use crate::dot::{Kernel, LANES, lowered, near_slack};
+use crate::best::{Best, Candidate};
+use crate::dot::{Kernel, LANES, near_slack};
 use crate::error::Error;
 use crate::pack::Strips;
 use crate::rows::Rows;
 use crate::screen::{CHUNK_PANELS, Gallery, Pair, Screen};
+use crate::settle::Settling;
 use crate::work::{self, part};
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -19,21 +21,21 @@ use std::sync::Mutex;
 const UNIT_PROBES: usize = 1024;
 /// Probes that are packed together.
 const PACK_PROBES: usize = 64;
+/// Probes whose limits one unit of work guesses.
+const GUESS_PROBES: usize = 256;
 /// Probes that are searched before the next are packed: each keeps some hundreds of candidates.
-const BLOCK_PROBES: usize = 1 << 14;
-/// Probes whose candidates one unit of work settles.
-const SETTLE_PROBES: usize = 16;
-/// Candidates of a probe, beside some times `k`, that are kept unsettled at most.
-const MANY: usize = 4096;
-/// How many candidates ahead a row is asked for.
-const AHEAD: usize = 4;
+const BLOCK_PROBES: usize = 1 << 13;
 /// Gallery rows of one unit of work, at most.
 const UNIT_GALLERY: usize = 65536;
-/// Products of one unit of work, at least: every unit settles the best `k` of its own rows, and wakes a thread.
+/// Products of one unit of work, at least: every unit has candidates of its own, and wakes a thread.
 const UNIT_PRODUCTS: usize = 1 << 26;
-/// Gallery rows that give the first limits, and the part of the gallery that they are at most.
+/// Gallery rows that give limits without a guess, and the part of the gallery that they are at most.
 const FIRST_ROWS: usize = 2048;
 const FIRST_PART: usize = 8;
+/// Probes from which on guessing is worth a pass over the sample.
+const GUESSED_PROBES: usize = 16;
+/// Rows that are multiplied together.
+const CHUNK: usize = CHUNK_PANELS * LANES;
 
 /// What a search returns, for `m` probes.
 #[derive(Debug, PartialEq)]
@@ -46,159 +48,16 @@ pub struct Found {
     pub at_or_above: Vec<u64>,
 }
 
-/// A gallery row that may be among the best, and bounds of its score; they are equal once it is settled.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    row: usize,
-    lower: f32,
-    upper: f32,
-    /// Whether the bounds are those of integers.
-    is_wide: bool,
-}
-
-impl Candidate {
-    /// A row whose score is within `error` of `estimate`; rounding moves either bound by less than a step.
-    fn within(row: usize, estimate: f32, error: f32) -> Self {
-        Candidate { row, lower: (estimate - error).next_down(), upper: (estimate + error).next_up(), is_wide: true }
-    }
-
-    fn settled(row: usize, score: f32) -> Self {
-        Candidate { row, lower: score, upper: score, is_wide: false }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.lower == self.upper
-    }
-
-    fn middle(&self) -> f32 {
-        self.lower + self.upper
-    }
-}
-
-/// What may be among the best `k` rows of one probe, and its count, over the rows seen so far.
-#[derive(Clone)]
-struct Best {
-    k: usize,
-    /// A score that the `k`-th best surely reaches.
-    limit: f32,
-    candidates: Vec<Candidate>,
-    /// Candidates at which those that cannot be among the best are looked for.
-    full: usize,
-    at_or_above: u64,
-}
-
-impl Best {
-    fn new(k: usize, limit: f32) -> Self {
-        let limit = if k == 0 { f32::INFINITY } else { limit };
-        Best { k, limit, candidates: Vec::new(), full: least_full(k), at_or_above: 0 }
-    }
-
-    fn offer(&mut self, candidate: Candidate) {
-        if candidate.upper >= self.limit {
-            self.candidates.push(candidate);
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.candidates.len() >= self.full
-    }
-
-    /// Puts those that look best first, as many as are wanted; says how many.
-    fn lead(&mut self) -> usize {
-        let leaders = self.k.min(self.candidates.len());
-        if leaders > 0 {
-            let middle = |a: &Candidate, b: &Candidate| b.middle().total_cmp(&a.middle());
-            self.candidates.select_nth_unstable_by(leaders - 1, middle);
-        }
-        leaders
-    }
-
-    /// Makes the bounds of those that look best narrow, and drops what cannot be among them.
-    fn sharpen(&mut self, near: impl Fn(usize) -> (f32, f32)) {
-        let leaders = self.lead();
-        for candidate in &mut self.candidates[..leaders] {
-            if candidate.is_wide {
-                let (near, slack) = near(candidate.row);
-                *candidate = Candidate { is_wide: false, ..Candidate::within(candidate.row, near, slack) };
-            }
-        }
-        if leaders == self.k {
-            self.limit = self.limit.max(worst(&self.candidates[..leaders]));
-        }
-        self.drop_hopeless();
-    }
-
-    fn drop_hopeless(&mut self) {
-        let limit = self.limit;
-        self.candidates.retain(|candidate| candidate.upper >= limit);
-        self.full = (3 * self.candidates.len() / 2).max(least_full(self.k));
-    }
-
-    /// Whether bounds alone leave more candidates than are worth keeping.
-    fn is_crowded(&self) -> bool {
-        self.candidates.len() >= 4 * least_full(self.k) + MANY
-    }
-
-    fn merge(&mut self, other: Best) {
-        self.limit = self.limit.max(other.limit);
-        self.candidates.extend(other.candidates);
-        self.at_or_above += other.at_or_above;
-        if self.k > 0 && self.candidates.len() >= self.k {
-            let lower = |a: &Candidate, b: &Candidate| b.lower.total_cmp(&a.lower);
-            self.limit = self.limit.max(self.candidates.select_nth_unstable_by(self.k - 1, lower).1.lower);
-        }
-        self.drop_hopeless();
-    }
-
-    /// Replaces bounds by scores, and keeps the best `k`, best first; equal scores in order of rows.
-    fn settle(&mut self, near: impl Fn(usize) -> (f32, f32), score: impl Fn(usize) -> f32, fetch: impl Fn(usize)) {
-        self.drop_hopeless();
-        let first = self.lead();
-        let mut settled: Vec<Candidate> = Vec::with_capacity(self.candidates.len());
-        for (i, candidate) in self.candidates.iter().enumerate() {
-            if let Some(next) = self.candidates.get(i + AHEAD) {
-                fetch(next.row);
-            }
-            if i == first && first == self.k {
-                // Those that look best are settled: their worst score is a limit that few others reach.
-                self.limit = self.limit.max(worst(&settled));
-            }
-            if candidate.is_settled() {
-                settled.push(*candidate);
-            } else if candidate.upper >= self.limit {
-                let (near, slack) = if i < first { (f32::INFINITY, 0.0) } else { near(candidate.row) };
-                if near >= lowered(self.limit, slack) {
-                    settled.push(Candidate::settled(candidate.row, score(candidate.row)));
-                }
-            }
-        }
-        settled
-            .sort_unstable_by(|a, b| b.lower.partial_cmp(&a.lower).unwrap_or(Ordering::Equal).then(a.row.cmp(&b.row)));
-        settled.truncate(self.k);
-        if settled.len() == self.k {
-            self.limit = self.limit.max(worst(&settled));
-        }
-        self.candidates = settled;
-        self.full = least_full(self.k);
-    }
-}
-
-fn worst(settled: &[Candidate]) -> f32 {
-    settled.iter().fold(f32::INFINITY, |worst, candidate| worst.min(candidate.lower))
-}
-
-fn least_full(k: usize) -> usize {
-    2 * k + 64
-}
-
 /// The best of every probe so far. Units merge into it as they finish; one lock for the probes that a unit takes
 /// together.
 struct Board(Vec<Mutex<Vec<Best>>>);
 
 impl Board {
-    /// `first` holds for each probe a score that its `k`-th best surely reaches.
-    fn new(first: &[f32], k: usize) -> Self {
-        Board(first.chunks(UNIT_PROBES).map(|f| Mutex::new(f.iter().map(|&f| Best::new(k, f)).collect())).collect())
+    fn new(best: Vec<Best>) -> Self {
+        let mut best = best.into_iter();
+        let units =
+            std::iter::from_fn(|| Some(best.by_ref().take(UNIT_PROBES).collect()).filter(|u: &Vec<_>| !u.is_empty()));
+        Board(units.map(Mutex::new).collect())
     }
 
     fn merge(&self, probe_unit: usize, found: Vec<Best>) {
@@ -212,8 +71,37 @@ impl Board {
     }
 
     /// The best of each probe, in order.
-    fn take(self) -> impl Iterator<Item = Best> {
-        self.0.into_iter().flat_map(|unit| std::mem::take(&mut *work::locked(&unit)))
+    fn take(self) -> Vec<Best> {
+        self.0.into_iter().flat_map(|unit| std::mem::take(&mut *work::locked(&unit))).collect()
+    }
+}
+
+/// Rows, spread evenly over a gallery, that stand for all of them.
+#[derive(Clone, Copy)]
+struct Sample {
+    /// Rows of the gallery, and from the start of one sampled chunk to the next.
+    n: usize,
+    step: usize,
+    /// The so-many-th best of the sample that the `k`-th best of all is guessed to reach.
+    rank: usize,
+}
+
+impl Sample {
+    /// One chunk in this many.
+    const SPARSITY: usize = 16;
+
+    /// `None` where the gallery is too small for `k`.
+    fn of(n: usize, k: usize) -> Option<Self> {
+        // Of the best k, a sample holds about as many as a Poisson variable says: five deviations are never missed
+        // in practice, whatever the rows, unless they stand in the order of their scores.
+        let mean = k as f64 / Self::SPARSITY as f64;
+        let rank = (mean + 4.0 * mean.sqrt()).ceil() as usize + 1;
+        let rows = n / Self::SPARSITY;
+        (k > 0 && rows >= 32 * rank.max(CHUNK)).then_some(Sample { n, step: Self::SPARSITY * CHUNK, rank })
+    }
+
+    fn chunks(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.n).step_by(self.step).map(move |start| start..(start + CHUNK).min(self.n))
     }
 }
 
@@ -228,64 +116,16 @@ pub fn search(
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Found, Error> {
     check(gallery.rows, probes, k, floors)?;
-    let (m, n) = (probes.len(), gallery.rows.len());
-    let mut found = Found { scores: Vec::new(), rows: Vec::new(), at_or_above: Vec::new() };
-    for start in (0..m).step_by(BLOCK_PROBES) {
-        let block = start..(start + BLOCK_PROBES).min(m);
-        let (strips, first) = packed(gallery, probes, &block, k, kernel, threads, stop)?;
-        let least = UNIT_PRODUCTS / (block.len().min(UNIT_PROBES) * probes.dimension());
-        let span = span(n, least, strips.len(), work::threads_or_all(threads));
-        let gallery_units = n.div_ceil(span);
-        let scan = Scan { gallery, probes, k, floors, kernel, slack: near_slack(probes.dimension()) };
-        let board = Board::new(&first, k);
-        work::share(
-            strips.len() * gallery_units,
-            threads,
-            stop,
-            || Ok(()),
-            |(), unit| {
-                let (probe_unit, rows) = (unit / gallery_units, part(&(0..n), unit % gallery_units, span));
-                let first = block.start + probe_unit * UNIT_PROBES;
-                board.merge(probe_unit, scan.unit(&strips[probe_unit], first, rows, board.limits(probe_unit)));
-            },
-        )?;
-        let best: Vec<_> = board.take().map(Mutex::new).collect();
-        work::share(
-            best.len().div_ceil(SETTLE_PROBES),
-            threads,
-            stop,
-            || Ok(()),
-            |(), unit| part(&(0..best.len()), unit, SETTLE_PROBES).for_each(|i| scan.finish(block.start + i, &best[i])),
-        )?;
-        best.into_iter().for_each(|best| found.add(&work::locked(&best), floors.is_some()));
+    let sample = Sample::of(gallery.rows.len(), k).filter(|_| probes.len() >= GUESSED_PROBES);
+    let scan = Scan { gallery, probes, k, floors, kernel, threads, sample };
+    let (mut found, missed) = scan.search(stop)?;
+    if !missed.is_empty() {
+        let d = probes.dimension();
+        let rows: Vec<f32> = missed.iter().flat_map(|&i| probes.row(i)).copied().collect();
+        let again = Scan { probes: Rows::checked(&rows, missed.len(), d), floors: None, sample: None, ..scan };
+        found.replace(&missed, &again.search(stop)?.0, k);
     }
     Ok(found)
-}
-
-/// Probes `block` packed, unit by unit, and for each a score that its `k`-th best surely reaches.
-fn packed(
-    gallery: Gallery<'_>,
-    probes: Rows<'_>,
-    block: &Range<usize>,
-    k: usize,
-    kernel: Kernel,
-    threads: usize,
-    stop: &mut dyn FnMut() -> bool,
-) -> Result<(Vec<Strips>, Vec<f32>), Error> {
-    let chunk = CHUNK_PANELS * LANES;
-    let first_rows = (gallery.rows.len() / FIRST_PART / chunk * chunk).min(FIRST_ROWS);
-    let parts = work::in_order(block.len().div_ceil(PACK_PROBES), threads, stop, |unit| {
-        let strips = Strips::new(probes, part(block, unit, PACK_PROBES), gallery.panels, kernel);
-        let n = strips.n_probes();
-        let limits = if k > first_rows {
-            vec![f32::NEG_INFINITY; n]
-        } else {
-            Screen::new(kernel, &strips, gallery).kth_best(0..n, 0..first_rows, k)
-        };
-        (strips, limits)
-    })?;
-    let (parts, limits): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    Ok((parts.chunks(UNIT_PROBES / PACK_PROBES).map(Strips::join).collect(), limits.concat()))
 }
 
 fn check(gallery: Rows<'_>, probes: Rows<'_>, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
@@ -311,20 +151,125 @@ fn span(n: usize, least: usize, probe_units: usize, threads: usize) -> usize {
     wanted.max(least).min(UNIT_GALLERY).next_multiple_of(CHUNK_PANELS * LANES)
 }
 
+/// Probes against a gallery.
+#[derive(Clone, Copy)]
 struct Scan<'a> {
     gallery: Gallery<'a>,
     probes: Rows<'a>,
     k: usize,
     floors: Option<&'a [f32]>,
     kernel: Kernel,
-    slack: f32,
+    threads: usize,
+    /// Rows that limits are guessed from, if they are.
+    sample: Option<Sample>,
 }
 
 impl Scan<'_> {
+    /// What was found, and the probes whose limit was guessed too high: theirs are not the best.
+    fn search(&self, stop: &mut dyn FnMut() -> bool) -> Result<(Found, Vec<usize>), Error> {
+        let m = self.probes.len();
+        let mut found = Found { scores: Vec::new(), rows: Vec::new(), at_or_above: Vec::new() };
+        let mut missed = Vec::new();
+        for start in (0..m).step_by(BLOCK_PROBES) {
+            for (i, best) in (start..).zip(self.block(start..(start + BLOCK_PROBES).min(m), stop)?) {
+                if !best.is_whole() {
+                    missed.push(i);
+                }
+                found.add(&best, self.k, self.floors.is_some());
+            }
+        }
+        Ok((found, missed))
+    }
+
+    /// The best of the probes `block`, settled.
+    fn block(&self, block: Range<usize>, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Best>, Error> {
+        let n = self.gallery.rows.len();
+        let strips = self.packed(&block, stop)?;
+        let board = Board::new(self.first(&strips, block.len(), stop)?);
+        let least = UNIT_PRODUCTS / (block.len().min(UNIT_PROBES) * self.probes.dimension());
+        let span = span(n, least, strips.len(), work::threads_or_all(self.threads));
+        let gallery_units = n.div_ceil(span);
+        work::share(
+            strips.len() * gallery_units,
+            self.threads,
+            stop,
+            || Ok(()),
+            |(), unit| {
+                let (probe_unit, rows) = (unit / gallery_units, part(&(0..n), unit % gallery_units, span));
+                let first = block.start + probe_unit * UNIT_PROBES;
+                board.merge(probe_unit, self.unit(&strips[probe_unit], first, rows, board.limits(probe_unit)));
+            },
+        )?;
+        let mut best = board.take();
+        self.settling().settle(block.start, &mut best, stop)?;
+        Ok(best)
+    }
+
+    /// Probes `block` packed, unit by unit.
+    fn packed(&self, block: &Range<usize>, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Strips>, Error> {
+        let parts = work::in_order(block.len().div_ceil(PACK_PROBES), self.threads, stop, |unit| {
+            Strips::new(self.probes, part(block, unit, PACK_PROBES), self.gallery.panels, self.kernel)
+        })?;
+        Ok(parts.chunks(UNIT_PROBES / PACK_PROBES).map(Strips::join).collect())
+    }
+
+    /// Nothing yet for each of `m` probes, but a limit.
+    fn first(&self, strips: &[Strips], m: usize, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Best>, Error> {
+        let limits = work::in_order(m.div_ceil(GUESS_PROBES), self.threads, stop, |unit| {
+            let first = unit * GUESS_PROBES;
+            let strips = &strips[first / UNIT_PROBES];
+            let probes = part(&(0..strips.n_probes()), first % UNIT_PROBES / GUESS_PROBES, GUESS_PROBES);
+            match self.sample {
+                Some(sample) => self.guesses(sample, strips, probes),
+                None => self.proofs(strips, probes),
+            }
+        })?;
+        Ok(limits.into_iter().flatten().map(|limit| Best::new(self.k, limit, self.room())).collect())
+    }
+
+    /// Candidates for which there is room before hopeless ones are looked for: a guess leaves few of them.
+    fn room(&self) -> usize {
+        if self.sample.is_some() { 16 * self.k + 1024 } else { 2 * self.k + 64 }
+    }
+
+    /// For each of `probes`, what `sample.rank` rows of the sample seem to reach.
+    fn guesses(&self, sample: Sample, strips: &Strips, probes: Range<usize>) -> Vec<f32> {
+        let full = 4 * sample.rank;
+        let mut screen = Screen::new(self.kernel, strips, self.gallery).estimating();
+        let mut limits = vec![f32::NEG_INFINITY; strips.n_probes()];
+        let mut tops = vec![Vec::with_capacity(full); probes.len()];
+        let keep = |top: &mut Vec<f32>| {
+            let nth = *top.select_nth_unstable_by(sample.rank - 1, |a, b| b.total_cmp(a)).1;
+            top.truncate(sample.rank);
+            nth
+        };
+        for rows in sample.chunks() {
+            let push = |pair: Pair, limit: &mut f32| {
+                let top = &mut tops[pair.probe - probes.start];
+                top.push(pair.estimate);
+                if top.len() == full {
+                    *limit = keep(top);
+                }
+                false
+            };
+            screen.open_pairs(probes.clone(), rows, &mut limits, push, |_, _| ());
+        }
+        tops.iter_mut().map(keep).collect()
+    }
+
+    /// For each of `probes`, a score that `k` of the first rows surely reach.
+    fn proofs(&self, strips: &Strips, probes: Range<usize>) -> Vec<f32> {
+        let rows = (self.gallery.rows.len() / FIRST_PART / CHUNK * CHUNK).min(FIRST_ROWS);
+        if self.k > rows {
+            return vec![f32::NEG_INFINITY; probes.len()];
+        }
+        Screen::new(self.kernel, strips, self.gallery).kth_best(probes, 0..rows, self.k)
+    }
+
     /// What may be among the best of the probes that `strips` holds, of which `first` is the first, in gallery `rows`.
     fn unit(&self, strips: &Strips, first: usize, rows: Range<usize>, known: Vec<f32>) -> Vec<Best> {
         let floor = |probe: usize| self.floors.map_or(f32::INFINITY, |floors| floors[first + probe]);
-        let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known)).collect();
+        let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known, self.room())).collect();
         let mut limits: Vec<f32> = best.iter().enumerate().map(|(probe, best)| best.limit.min(floor(probe))).collect();
         let mut screen = Screen::new(self.kernel, strips, self.gallery);
         let keep = |pair: Pair, limit: &mut f32| {
@@ -333,8 +278,8 @@ impl Scan<'_> {
             best.offer(candidate);
             if best.is_full() {
                 self.sharpen(first + pair.probe, best);
+                *limit = best.limit.min(floor);
             }
-            *limit = best.limit.min(floor);
             false
         };
         screen.open_pairs(0..strips.n_probes(), rows, &mut limits, keep, |_, _| ());
@@ -344,42 +289,57 @@ impl Scan<'_> {
     /// The candidate that a pair is, once it is known whether its score reaches the floor.
     fn counted(&self, i: usize, pair: Pair, floor: f32, best: &mut Best) -> Candidate {
         let bounds = Candidate::within(pair.row, pair.estimate, pair.error);
-        if bounds.upper < floor || bounds.lower >= floor {
-            best.at_or_above += u64::from(bounds.lower >= floor);
-            return bounds;
-        }
-        let score = self.kernel.score(self.probes.row(i), self.gallery.rows.row(pair.row));
-        best.at_or_above += u64::from(score >= floor);
-        Candidate::settled(pair.row, score)
+        let candidate = if bounds.upper < floor || bounds.lower >= floor { bounds } else { self.settled(i, pair.row) };
+        best.at_or_above += u64::from(candidate.lower >= floor);
+        candidate
     }
 
+    #[cold]
+    fn settled(&self, i: usize, row: usize) -> Candidate {
+        Candidate::settled(row, self.kernel.score(self.probes.row(i), self.gallery.rows.row(row)))
+    }
+
+    /// Makes room among the candidates of probe `i`.
+    #[cold]
     fn sharpen(&self, i: usize, best: &mut Best) {
-        best.sharpen(|row| (self.kernel.near(self.probes.row(i), self.gallery.rows.row(row)), self.slack));
+        let (probe, rows) = (self.probes.row(i), self.gallery.rows);
+        let near = |row| (self.kernel.near(probe, rows.row(row)), near_slack(probe.len()));
+        best.sharpen(near);
         if best.is_crowded() {
-            self.settle(i, best);
+            best.settle(near, |row| self.kernel.score(probe, rows.row(row)), |row| self.kernel.fetch(rows.row(row)));
         }
     }
 
-    fn settle(&self, i: usize, best: &mut Best) {
-        let probe = self.probes.row(i);
-        best.settle(
-            |row| (self.kernel.near(probe, self.gallery.rows.row(row)), self.slack),
-            |row| self.kernel.score(probe, self.gallery.rows.row(row)),
-            |row| self.kernel.fetch(self.gallery.rows.row(row)),
-        );
-    }
-
-    fn finish(&self, i: usize, best: &Mutex<Best>) {
-        self.settle(i, &mut work::locked(best));
+    fn settling(&self) -> Settling<'_> {
+        Settling {
+            gallery: self.gallery.rows,
+            probes: self.probes,
+            kernel: self.kernel,
+            slack: near_slack(self.probes.dimension()),
+            threads: self.threads,
+        }
     }
 }
 
 impl Found {
-    fn add(&mut self, best: &Best, counted: bool) {
+    /// Adds a probe, of whose best there are `k`, or fewer if it was missed.
+    fn add(&mut self, best: &Best, k: usize, counted: bool) {
+        let missing = k - best.candidates.len();
         self.scores.extend(best.candidates.iter().map(|candidate| candidate.lower));
+        self.scores.extend(std::iter::repeat_n(f32::NEG_INFINITY, missing));
         self.rows.extend(best.candidates.iter().map(|candidate| candidate.row as i64));
+        self.rows.extend(std::iter::repeat_n(-1, missing));
         if counted {
             self.at_or_above.push(best.at_or_above);
+        }
+    }
+
+    /// Puts what `again` found in the place of `probes`.
+    fn replace(&mut self, probes: &[usize], again: &Found, k: usize) {
+        for (at, &probe) in probes.iter().enumerate() {
+            let (from, to) = (at * k..(at + 1) * k, probe * k..(probe + 1) * k);
+            self.scores[to.clone()].copy_from_slice(&again.scores[from.clone()]);
+            self.rows[to].copy_from_slice(&again.rows[from]);
         }
     }
 }
@@ -387,6 +347,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::best::MANY;
     use crate::count::tests::Kept;
     use crate::rows::tests::{awkward, ties};
     use proptest::prelude::*;
@@ -443,9 +404,9 @@ mod tests {
     #[test]
     fn however_many_units_merge_a_probe_keeps_few_candidates() {
         let (m, k) = (UNIT_PROBES + 3, 5);
-        let board = Board::new(&vec![f32::NEG_INFINITY; m], k);
+        let board = Board::new(vec![Best::new(k, f32::NEG_INFINITY, 2 * k + 64); m]);
         for unit in 0..1000 {
-            let mut found = vec![Best::new(k, f32::NEG_INFINITY); 3];
+            let mut found = vec![Best::new(k, f32::NEG_INFINITY, 2 * k + 64); 3];
             for best in &mut found {
                 for row in unit * 10..unit * 10 + 10 {
                     let score = (row * 7919 % 10_000) as f32;
@@ -457,14 +418,58 @@ mod tests {
             }
             found[0].at_or_above = 1;
             board.merge(1, found);
-            assert!(board.0[1].lock().unwrap().iter().all(|best| best.candidates.len() < 60));
+            assert!(board.0[1].lock().unwrap().iter().all(|best| best.candidates.len() < 2 * k + 64));
         }
-        let mut best: Vec<Best> = board.take().collect();
+        let mut best = board.take();
         assert_eq!((best.len(), best[0].candidates.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));
         let score = |row: usize| (row * 7919 % 10_000) as f32;
         best[m - 1].settle(|row| (score(row), 0.0), score, |_| ());
         let scores: Vec<f32> = best[m - 1].candidates.iter().map(|candidate| candidate.lower).collect();
         assert_eq!(scores, [9999.0, 9998.0, 9997.0, 9996.0, 9995.0]);
+    }
+
+    /// Rows enough for a sample of them to give limits.
+    const MANY_ROWS: usize = 16 * 32 * CHUNK + 7;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4))]
+
+        #[test]
+        fn a_guessed_limit_changes_nothing(
+            m in GUESSED_PROBES..40, d in 1usize..9, k in 1usize..200, seed: u64, is_awkward: bool, threads in 1usize..4,
+        ) {
+            let make = if is_awkward { awkward } else { ties };
+            let (gallery, probes) = (make(MANY_ROWS, d, seed), make(m, d, seed ^ 1));
+            let (gallery, probes) = (Rows::new(&gallery, MANY_ROWS, d).unwrap(), Rows::new(&probes, m, d).unwrap());
+            prop_assert!(Sample::of(MANY_ROWS, k).is_some());
+            let scalar = Kernel::choose(Some("scalar")).unwrap();
+            let floors: Vec<f32> = (0..m).map(|i| scalar.score(probes.row(i), gallery.row(i))).collect();
+            let expected = by_definition(gallery, probes, k, &floors);
+            for kernel in Kernel::available() {
+                let found = searched(gallery, probes, k, &floors, kernel, threads);
+                prop_assert_eq!(&found, &expected, "{}", kernel.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_probe_whose_limit_was_guessed_too_high_is_searched_again() {
+        let (m, k) = (GUESSED_PROBES, 50);
+        // The first forty rows, all in the sample, are alike; all others are far from them, each at its own angle.
+        let angle = |row: usize| if row < 40 { 0.0 } else { 1.0 + row as f32 / MANY_ROWS as f32 };
+        let rows: Vec<f32> = (0..MANY_ROWS).flat_map(|row| [angle(row).cos(), angle(row).sin()]).collect();
+        let gallery = Rows::checked(&rows, MANY_ROWS, 2);
+        let probes = gallery.block(0..m).to_vec();
+        let probes = Rows::checked(&probes, m, 2);
+        let kernel = Kernel::choose(None).unwrap();
+        let kept = Kept::new(gallery, kernel);
+        let sample = Sample::of(MANY_ROWS, k);
+        let scan = Scan { gallery: kept.with(gallery), probes, k, floors: None, kernel, threads: 1, sample };
+        let (found, missed) = scan.search(&mut || false).unwrap();
+        assert_eq!(missed, (0..m).collect::<Vec<_>>());
+        assert_eq!(found.rows[..k].iter().filter(|&&row| row < 0).count(), 10);
+        let found = searched(gallery, probes, k, &vec![2.0; m], kernel, 2);
+        assert_eq!(found, by_definition(gallery, probes, k, &vec![2.0; m]));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::{Floats, Form, Ints, Isa, LANES, SIGNED, Sieve, Tile, Vectors, filled
 use crate::axis::Grid;
 use std::arch::x86_64::*;
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
 /// AVX2 and FMA are present. Only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy)]
 pub struct Avx2(());
@@ -80,10 +83,10 @@ impl Floats for Avx2 {
         Scalar.locate(scores, grid, bins);
     }
 
-    fn fetch(&self, rows: &[f32]) {
-        for at in (0..rows.len()).step_by(LANES) {
-            // SAFETY: asking for a line of memory reads nothing; the address lies inside `rows`.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(rows.as_ptr().add(at).cast()) }
+    fn fetch(&self, bytes: &[u8]) {
+        for line in bytes.chunks(LINE) {
+            // SAFETY: asking for a line of memory reads nothing; the address lies inside `bytes`.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
         }
     }
 

@@ -79,11 +79,8 @@ impl Floats for Avx512 {
         unsafe { locate(scores, grid, bins) }
     }
 
-    fn fetch(&self, rows: &[f32]) {
-        for at in (0..rows.len()).step_by(LANES) {
-            // SAFETY: asking for a line of memory reads nothing; the address lies inside `rows`.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(rows.as_ptr().add(at).cast()) }
-        }
+    fn fetch(&self, bytes: &[u8]) {
+        self.avx2.fetch(bytes);
     }
 
     fn vectors(&self) -> Vectors {

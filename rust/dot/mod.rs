@@ -95,8 +95,8 @@ trait Floats: Sync {
     fn screen(&self, at: Tile<'_>, out: &mut [f32]);
     fn sieve(&self, at: Sieve<'_>, masks: &mut [u16]);
     fn locate(&self, scores: &[f32], grid: &Grid, bins: &mut [u32]);
-    /// Asks for rows that will be read soon.
-    fn fetch(&self, _rows: &[f32]) {}
+    /// Asks for memory that will be read soon.
+    fn fetch(&self, _bytes: &[u8]) {}
     /// The widest vectors that compiled code may use.
     fn vectors(&self) -> Vectors;
 }
@@ -235,9 +235,9 @@ impl Kernel {
         self.floats.locate(scores, grid, bins);
     }
 
-    /// Asks for rows that will be read soon.
-    pub fn fetch(&self, rows: &[f32]) {
-        self.floats.fetch(rows);
+    /// Asks for memory that will be read soon.
+    pub fn fetch<T: bytemuck::NoUninit>(&self, rows: &[T]) {
+        self.floats.fetch(bytemuck::cast_slice(rows));
     }
 
     /// Runs `work` compiled for the vectors of this instruction set, as far as the compiler inlines it.
