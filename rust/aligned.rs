@@ -17,6 +17,14 @@ impl<T: Copy + Default> Aligned<T> {
         let start = values.as_ptr().align_offset(LINE_BYTES);
         Aligned { start, len, values }
     }
+
+    /// `len` values to be overwritten: those of `spare` where there are as many, whatever they are, or zeros.
+    pub fn reused(spare: Option<Self>, len: usize) -> Self {
+        match spare {
+            Some(spare) if spare.start + len <= spare.values.len() => Aligned { len, ..spare },
+            _ => Aligned::zeros(len),
+        }
+    }
 }
 
 impl<T> Deref for Aligned<T> {
@@ -36,6 +44,15 @@ impl<T> DerefMut for Aligned<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_spare_buffer_is_used_again_where_it_is_long_enough() {
+        let spare = Aligned::<i32>::zeros(100);
+        let place = spare.as_ptr();
+        let shorter = Aligned::reused(Some(spare), 60);
+        assert_eq!((shorter.as_ptr(), shorter.len()), (place, 60));
+        assert_eq!(Aligned::reused(Some(shorter), 1000).len(), 1000);
+    }
 
     #[test]
     fn a_buffer_begins_at_a_line_and_holds_zeros() {

@@ -299,8 +299,9 @@ fn check_fine(world: &World, way: Way) -> Result<(), TestCaseError> {
         if way == Way::Slices && Way::of(kernel, world.d) != Way::Slices {
             continue;
         }
-        let probes = fine::probes(way, world.probe_rows(), 0..world.n, &centre, kernel, 1).unwrap();
-        let gallery = fine::gallery(way, world.gallery_rows(), 0..world.m, &centre, kernel, 1).unwrap();
+        let plan = fine::Plan { way, centre: &centre, kernel, threads: 1 };
+        let probes = plan.probes(world.probe_rows(), 0..world.n, None).unwrap();
+        let gallery = plan.gallery(world.gallery_rows(), 0..world.m, None).unwrap();
         let slack = f64::from(Scores::slack(&probes, &gallery, world.d));
         let mut scores = Scores::new(kernel, &probes, &gallery);
         for first in (0..world.n).step_by(fine::STRIP) {

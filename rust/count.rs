@@ -27,8 +27,6 @@ const BLOCK_PROBES: usize = 1 << 16;
 const COUNTS_BYTES: usize = 2 << 30;
 /// Probes and gallery rows on which the share of pairs to settle is measured.
 const SAMPLE: (usize, usize) = (128, 2048);
-/// Rows of equal group that are worth a loop of their own.
-const SHORT_RUN: usize = 16;
 /// Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
 const LOWEST_WORTH_A_SAMPLE: f32 = -0.5;
 
@@ -158,10 +156,10 @@ impl Job<'_> {
         kept as f64 / pairs as f64
     }
 
-    /// The bin of a pair, from its floats; `slack` is that of `near`.
-    fn settle(&self, probe: usize, row: usize, slack: f32) -> usize {
+    /// The bin of a pair, from its floats; `slack` is that of `near`, if that is to be asked first.
+    fn settle(&self, probe: usize, row: usize, slack: Option<f32>) -> usize {
         let (a, b) = (self.at.probes.row(probe), self.at.gallery.row(row));
-        let near = self.axis.certain_bin(self.kernel.near(a, b), slack);
+        let near = slack.and_then(|slack| self.axis.certain_bin(self.kernel.near(a, b), slack));
         near.unwrap_or_else(|| self.axis.bin(self.kernel.score(a, b)))
     }
 
@@ -181,30 +179,26 @@ impl Job<'_> {
     }
 
     fn fine(&self, way: Way, centre: &Centre, stop: &mut dyn FnMut() -> bool) -> Result<Counted, Error> {
-        let (at, kernel, threads) = (self.at, self.kernel, self.threads);
+        let at = self.at;
+        let plan = fine::Plan { way, centre, kernel: self.kernel, threads: self.threads };
         let step = Way::block(at.probes.dimension());
         let first = at.gallery_range.start / LANES * LANES;
         let mut counts = Counts::zeros(self.size)?;
+        let (mut spare_probes, mut spare_gallery) = (None, None);
         for start in (first..at.gallery_range.end).step_by(step) {
             let rows = start..(start + step).min(at.gallery_range.end);
-            let gallery = fine::gallery(way, at.gallery, rows.clone(), centre, kernel, threads)?;
+            let gallery = plan.gallery(at.gallery, rows.clone(), spare_gallery.take())?;
             for start in at.probe_range.clone().step_by(step) {
                 let block = start..(start + step).min(at.probe_range.end);
-                let probes = fine::probes(way, at.probes, block.clone(), centre, kernel, threads)?;
-                let slack = Scores::slack(&probes, &gallery, at.probes.dimension());
-                let grid = Grid::new(self.axis, slack);
-                let unit = Fining {
-                    job: self,
-                    sides: (&probes, &gallery),
-                    starts: (start, rows.start),
-                    grid,
-                    near_slack: near_slack(at.probes.dimension()),
-                };
+                let probes = plan.probes(at.probes, block.clone(), spare_probes.take())?;
                 let wanted = rows.start.max(at.gallery_range.start)..rows.end;
-                counts = counts.add(self.shared(block, 2 * UNIT_PROBES, &wanted, stop, |counts, probes, rows| {
+                let unit = Fining::new(self, (&probes, &gallery), (start, rows.start));
+                counts = counts.add(self.shared(block, UNIT_PROBES / 2, &wanted, stop, |counts, probes, rows| {
                     unit.count(probes, rows, counts);
                 })?);
+                spare_probes = Some(probes);
             }
+            spare_gallery = Some(gallery);
         }
         Ok(Counted { counts: counts.bins, strategy: Strategy::Fine(way), settled: counts.settled })
     }
@@ -288,7 +282,7 @@ impl Sieving<'_> {
         };
         screen.open_pairs(0..strips.n_probes(), rows, &mut limits, is_open, |pair, _| {
             counts.settled += 1;
-            add(pair, self.job.settle(first + pair.probe, pair.row, self.slack));
+            add(pair, self.job.settle(first + pair.probe, pair.row, Some(self.slack)));
         });
     }
 }
@@ -300,80 +294,91 @@ struct Fining<'a> {
     /// Rows that the sides begin with.
     starts: (usize, usize),
     grid: Grid,
-    near_slack: f32,
+    /// That of `near`, where it is worth asking before the definition.
+    near_slack: Option<f32>,
 }
 
-impl Fining<'_> {
+/// Rows of a chunk.
+const FINE_ROWS: usize = fine::CHUNK_PANELS * LANES;
+
+impl<'a> Fining<'a> {
+    fn new(job: &'a Job<'a>, sides: (&'a Side<'a>, &'a Side<'a>), starts: (usize, usize)) -> Self {
+        let d = job.at.probes.dimension();
+        let (slack, near) = (Scores::slack(sides.0, sides.1, d), near_slack(d));
+        let near_slack = (near <= slack / 2.0).then_some(near);
+        Fining { job, sides, starts, grid: Grid::new(job.axis, slack), near_slack }
+    }
+
     fn count(&self, probes: Range<usize>, gallery: Range<usize>, counts: &mut Counts) {
         let (at, (first_probe, first_row)) = (self.job.at, self.starts);
         let mut scores = Scores::new(self.job.kernel, self.sides.0, self.sides.1);
-        let mut bins = [0u32; fine::CHUNK_PANELS * LANES];
+        let mut bins = [0u32; FINE_ROWS];
         for (panels, rows) in chunks(gallery.start - first_row..gallery.end - first_row, fine::CHUNK_PANELS) {
             let rows = first_row + rows.start..first_row + rows.end;
             let first = first_row + panels.start * LANES;
-            let runs = runs(at.gallery_groups, rows.clone());
-            let next = rows.end..(rows.end + fine::CHUNK_PANELS * LANES).min(gallery.end);
-            self.job.kernel.fetch(at.gallery.block(next));
-            let is_mixed = runs.len() > rows.len() / SHORT_RUN;
-            for start in probes.clone().step_by(fine::STRIP) {
+            let mut places = Places::new(self.job, rows.start);
+            let next = rows.end..(rows.end + FINE_ROWS).min(gallery.end);
+            let ahead = next.len().div_ceil(probes.len().div_ceil(fine::STRIP));
+            for (number, start) in probes.clone().step_by(fine::STRIP).enumerate() {
+                self.job.kernel.fetch(at.gallery.block(part(&next, number, ahead)));
                 let strip = start..(start + fine::STRIP).min(probes.end);
                 if at.upper && rows.end <= start + 1 {
                     continue;
                 }
                 let scores = scores.of(&(strip.start - first_probe..strip.end - first_probe), &panels);
                 for (scores, i) in scores.chunks_exact(panels.len() * LANES).zip(strip) {
-                    self.job.kernel.locate(scores, &self.grid, &mut bins);
                     let wanted = if at.upper { rows.start.max(i + 1)..rows.end } else { rows.clone() };
-                    if wanted.is_empty() {
-                        continue;
-                    }
-                    if is_mixed {
-                        self.add_mixed(i, wanted.start, &bins[wanted.start - first..wanted.end - first], counts);
-                        continue;
-                    }
-                    for (run, group) in &runs {
-                        let start = run.start.max(wanted.start);
-                        if start < run.end {
-                            self.add(i, start, &bins[start - first..run.end - first], *group, counts);
-                        }
+                    if !wanted.is_empty() {
+                        self.job.kernel.locate(scores, &self.grid, &mut bins);
+                        let bins = &bins[wanted.start - first..wanted.end - first];
+                        let places = places.of(at.probe_groups[i]);
+                        self.add(i, wanted.start, bins, &places[wanted.start - rows.start..], counts);
                     }
                 }
             }
         }
     }
 
-    /// Adds the pairs of probe `i` and gallery rows from `start` on, of one group, to their bins.
-    fn add(&self, i: usize, start: usize, bins: &[u32], group: u32, counts: &mut Counts) {
-        let (at, axis) = (self.job.at, self.job.axis);
-        let cell = at.cell(i, group) * axis.bins();
-        let cell = &mut counts.bins[cell..cell + axis.bins()];
-        for (j, &bin) in (start..).zip(bins) {
-            if bin == OPEN {
-                counts.settled += 1;
-                cell[self.job.settle(i, j, self.near_slack)] += 1;
-            } else {
-                cell[bin as usize] += 1;
-            }
+    /// Adds the pairs of probe `i` and gallery rows from `start` on to their bins.
+    fn add(&self, i: usize, start: usize, bins: &[u32], places: &[usize], counts: &mut Counts) {
+        for (j, (&bin, &place)) in (start..).zip(bins.iter().zip(places)) {
+            let bin = if bin == OPEN { self.settle(i, j, counts) } else { bin };
+            counts.bins[place + bin as usize] += 1;
         }
+    }
+
+    #[cold]
+    fn settle(&self, i: usize, j: usize, counts: &mut Counts) -> u32 {
+        counts.settled += 1;
+        self.job.settle(i, j, self.near_slack) as u32
     }
 }
 
-impl Fining<'_> {
-    /// The same for gallery rows whose groups change often.
-    fn add_mixed(&self, i: usize, start: usize, bins: &[u32], counts: &mut Counts) {
-        let (at, axis) = (self.job.at, self.job.axis);
-        let row = at.probe_groups[i] as usize * at.n_gallery_groups;
-        let cells = &at.cells[row..row + at.n_gallery_groups];
-        let groups = &at.gallery_groups[start..start + bins.len()];
-        for (j, (&bin, &group)) in (start..).zip(bins.iter().zip(groups)) {
-            let bin = if bin == OPEN {
-                counts.settled += 1;
-                self.job.settle(i, j, self.near_slack)
-            } else {
-                bin as usize
-            };
-            counts.bins[cells[group as usize] as usize * axis.bins() + bin] += 1;
+/// Where the bins of each gallery row of a chunk begin among the counts, for one group of probes after another.
+struct Places<'a> {
+    job: &'a Job<'a>,
+    /// First row of the chunk.
+    first: usize,
+    of_group: Vec<Option<[usize; FINE_ROWS]>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(job: &'a Job<'a>, first: usize) -> Self {
+        Places { job, first, of_group: Vec::new() }
+    }
+
+    fn of(&mut self, probe_group: u32) -> &[usize; FINE_ROWS] {
+        let (job, group) = (self.job, probe_group as usize);
+        if self.of_group.len() <= group {
+            self.of_group.resize(group + 1, None);
         }
+        self.of_group[group].get_or_insert_with(|| {
+            let mut places = [0; FINE_ROWS];
+            for (place, &group) in places.iter_mut().zip(&job.at.gallery_groups[self.first..]) {
+                *place = job.at.cell_of(probe_group, group) * job.axis.bins();
+            }
+            places
+        })
     }
 }
 
@@ -400,19 +405,6 @@ fn too_large(what: String) -> Error {
     Error::Memory(format!(
         "the result has {what} of 8 bytes, more than there is memory for, expected fewer cells or edges"
     ))
-}
-
-/// Runs of equal group in `rows`.
-fn runs(groups: &[u32], rows: Range<usize>) -> Vec<(Range<usize>, u32)> {
-    let first = rows.start;
-    groups[rows]
-        .chunk_by(|a, b| a == b)
-        .scan(first, |start, run| {
-            let range = *start..*start + run.len();
-            *start = range.end;
-            Some((range, run[0]))
-        })
-        .collect()
 }
 
 impl Rectangle<'_> {

@@ -5,9 +5,8 @@
 //!
 //! > `x.y ~ s_x s_y (aa + (ab + ba) / B + (ac + bb + ca) / B^2)`,
 //!
-//! each bracket one product of longer rows: a probe lies as `[a b c]`, a gallery row as `[c b a]`, so that the first
-//! `j` slices of one against the last `j` of the other are the `j`-th bracket. What is left out, `bc + cb + cc` and
-//! everything with `r`, is bounded by the norms of the slices, as in [`crate::pack`].
+//! six products of slices. What is left out, `bc + cb + cc` and everything with `r`, is bounded by the norms of the
+//! slices, as in [`crate::pack`].
 //!
 //! # Roundings of slices
 //!
@@ -26,14 +25,17 @@ use std::sync::Mutex;
 /// Probes whose scores are made together.
 pub const STRIP: usize = 32;
 /// Panels whose scores are made together.
-pub const CHUNK_PANELS: usize = 4;
+pub const CHUNK_PANELS: usize = 8;
 /// Most components for which brackets fit in 32 bits: three products of magnitude 127 each.
 const MOST_COMPONENTS: usize = 1 << 14;
 /// Bytes of rows that are laid out at a time.
-const BLOCK_BYTES: usize = 128 << 20;
+const BLOCK_BYTES: usize = 32 << 20;
 /// Rows that one unit of work lays out.
 const UNIT_ROWS: usize = 256;
 const SLICES: usize = 3;
+/// Places of the slices that are multiplied: a probe lies as `[a b c]`, a gallery row as `[c b a]`. One slice of the
+/// probes after another, so that it stays in the first-level cache.
+const PAIRS: [(usize, usize); 6] = [(0, 2), (0, 1), (0, 0), (1, 2), (1, 1), (2, 2)];
 
 /// Which of the two ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,85 +106,88 @@ pub enum Side<'a> {
     Slices { ints: Aligned<i8>, scales: Vec<f32>, offsets: Vec<f32>, norms: Norms, k: usize },
 }
 
-/// Lays out probes.
-pub fn probes<'a>(
-    way: Way,
-    rows: Rows<'a>,
-    range: Range<usize>,
-    centre: &Centre,
-    kernel: Kernel,
-    threads: usize,
-) -> Result<Side<'a>, Error> {
-    match way {
-        Way::Floats => Ok(Side::Floats { rows: rows.block(range), d: rows.dimension() }),
-        Way::Slices => sliced(rows, range, centre, kernel, threads, Slice::Probe),
-    }
+/// How sides are laid out.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    pub way: Way,
+    pub centre: &'a Centre,
+    pub kernel: Kernel,
+    pub threads: usize,
 }
 
-/// Lays out gallery rows; the first of `range` is the first of a panel.
-pub fn gallery<'a>(
-    way: Way,
-    rows: Rows<'a>,
-    range: Range<usize>,
-    centre: &Centre,
-    kernel: Kernel,
-    threads: usize,
-) -> Result<Side<'a>, Error> {
-    if way == Way::Slices {
-        return sliced(rows, range, centre, kernel, threads, Slice::Gallery);
+impl Plan<'_> {
+    /// Lays out probes; `spare` is a side that is needed no more, whose memory is used again.
+    pub fn probes<'r>(&self, rows: Rows<'r>, range: Range<usize>, spare: Option<Side<'r>>) -> Result<Side<'r>, Error> {
+        match self.way {
+            Way::Floats => Ok(Side::Floats { rows: rows.block(range), d: rows.dimension() }),
+            Way::Slices => self.sliced(rows, range, Slice::Probe, spare),
+        }
     }
-    let d = rows.dimension();
-    let mut floats = Aligned::zeros(range.len().next_multiple_of(LANES) * d);
-    let parts: Vec<_> = floats.chunks_mut(UNIT_ROWS * d).map(Mutex::new).collect();
-    work::share(
-        parts.len(),
-        threads,
-        &mut || false,
-        || Ok(()),
-        |(), unit| panel_floats(rows, work::part(&range, unit, UNIT_ROWS), &mut work::locked(&parts[unit])),
-    )?;
-    drop(parts);
-    Ok(Side::Panels { floats })
-}
 
-fn sliced<'a>(
-    rows: Rows<'a>,
-    range: Range<usize>,
-    centre: &Centre,
-    kernel: Kernel,
-    threads: usize,
-    slice: Slice,
-) -> Result<Side<'a>, Error> {
-    let k = rows.dimension().next_multiple_of(kernel.form().step);
-    let padded = range.len().next_multiple_of(STRIP);
-    let mut ints = Aligned::zeros(padded * SLICES * k);
-    let (mut scales, mut offsets) = (vec![0.0f32; padded], vec![0.0f32; padded]);
-    let parts: Vec<_> = ints
-        .chunks_mut(UNIT_ROWS * SLICES * k)
-        .zip(scales.chunks_mut(UNIT_ROWS))
-        .zip(offsets.chunks_mut(UNIT_ROWS))
-        .map(Mutex::new)
-        .collect();
-    let norms = work::share(
-        parts.len(),
-        threads,
-        &mut || false,
-        || Ok((Norms::default(), vec![0i8; SLICES * k])),
-        |(norms, row), unit| {
-            let ((ints, scales), offsets) = &mut *work::locked(&parts[unit]);
-            for (at, i) in work::part(&range, unit, UNIT_ROWS).enumerate() {
-                let left = kernel.vectorise(
-                    #[inline(always)]
-                    || slice.put(rows.row(i), centre, k, row, ints, at),
-                );
-                (scales[at], offsets[at]) = (left.scale, left.offset as f32);
-                *norms = norms.with(&left);
-            }
-        },
-    )?;
-    drop(parts);
-    let norms = norms.into_iter().fold(Norms::default(), |all, (norms, _)| all.max(norms));
-    Ok(Side::Slices { ints, scales, offsets, norms, k })
+    /// Lays out gallery rows; the first of `range` is the first of a panel.
+    pub fn gallery<'r>(&self, rows: Rows<'r>, range: Range<usize>, spare: Option<Side<'r>>) -> Result<Side<'r>, Error> {
+        match self.way {
+            Way::Floats => self.panels(rows, range, spare),
+            Way::Slices => self.sliced(rows, range, Slice::Gallery, spare),
+        }
+    }
+
+    fn panels<'r>(&self, rows: Rows<'r>, range: Range<usize>, spare: Option<Side<'r>>) -> Result<Side<'r>, Error> {
+        let d = rows.dimension();
+        let spare = spare.and_then(|side| if let Side::Panels { floats } = side { Some(floats) } else { None });
+        let mut floats = Aligned::reused(spare, range.len().next_multiple_of(LANES) * d);
+        let parts: Vec<_> = floats.chunks_mut(UNIT_ROWS * d).map(Mutex::new).collect();
+        work::share(
+            parts.len(),
+            self.threads,
+            &mut || false,
+            || Ok(()),
+            |(), unit| panel_floats(rows, work::part(&range, unit, UNIT_ROWS), &mut work::locked(&parts[unit])),
+        )?;
+        drop(parts);
+        Ok(Side::Panels { floats })
+    }
+
+    fn sliced<'r>(
+        &self,
+        rows: Rows<'r>,
+        range: Range<usize>,
+        slice: Slice,
+        spare: Option<Side<'r>>,
+    ) -> Result<Side<'r>, Error> {
+        let Plan { centre, kernel, threads, .. } = *self;
+        let k = rows.dimension().next_multiple_of(kernel.form().step);
+        let padded = range.len().next_multiple_of(STRIP);
+        let spare = spare.and_then(|side| if let Side::Slices { ints, .. } = side { Some(ints) } else { None });
+        let mut ints = Aligned::reused(spare, padded * SLICES * k);
+        let (mut scales, mut offsets) = (vec![0.0f32; padded], vec![0.0f32; padded]);
+        let parts: Vec<_> = ints
+            .chunks_mut(UNIT_ROWS * SLICES * k)
+            .zip(scales.chunks_mut(UNIT_ROWS))
+            .zip(offsets.chunks_mut(UNIT_ROWS))
+            .map(Mutex::new)
+            .collect();
+        let norms = work::share(
+            parts.len(),
+            threads,
+            &mut || false,
+            || Ok((Norms::default(), vec![0i8; SLICES * k])),
+            |(norms, row), unit| {
+                let ((ints, scales), offsets) = &mut *work::locked(&parts[unit]);
+                for (at, i) in work::part(&range, unit, UNIT_ROWS).enumerate() {
+                    let left = kernel.vectorise(
+                        #[inline(always)]
+                        || slice.put(rows.row(i), centre, k, row, ints, at),
+                    );
+                    (scales[at], offsets[at]) = (left.scale, left.offset as f32);
+                    *norms = norms.with(&left);
+                }
+            },
+        )?;
+        drop(parts);
+        let norms = norms.into_iter().fold(Norms::default(), |all, (norms, _)| all.max(norms));
+        Ok(Side::Slices { ints, scales, offsets, norms, k })
+    }
 }
 
 /// Scores of strips of probes and chunks of panels, and how wrong they can be.
@@ -191,15 +196,16 @@ pub struct Scores<'a> {
     session: Session,
     probes: &'a Side<'a>,
     gallery: &'a Side<'a>,
-    brackets: [Aligned<i32>; SLICES],
+    /// Of each pair of slices in [`PAIRS`].
+    products: [Aligned<i32>; PAIRS.len()],
     scores: Aligned<f32>,
 }
 
 impl<'a> Scores<'a> {
     pub fn new(kernel: Kernel, probes: &'a Side<'a>, gallery: &'a Side<'a>) -> Self {
         let size = STRIP * CHUNK_PANELS * LANES;
-        let brackets = [(); SLICES].map(|()| Aligned::zeros(size));
-        Scores { kernel, session: kernel.session(), probes, gallery, brackets, scores: Aligned::zeros(size) }
+        let products = [(); PAIRS.len()].map(|()| Aligned::zeros(size));
+        Scores { kernel, session: kernel.session(), probes, gallery, products, scores: Aligned::zeros(size) }
     }
 
     /// Most that a score made here can differ from the score, for rows of dimension `d`.
@@ -223,19 +229,19 @@ impl<'a> Scores<'a> {
                 Side::Slices { ints, scales, offsets, k, .. },
                 Side::Slices { ints: panel_ints, scales: panel_scales, offsets: panel_offsets, .. },
             ) => {
-                for (j, bracket) in self.brackets.iter_mut().enumerate() {
+                for ((slice, other), products) in PAIRS.into_iter().zip(&mut self.products) {
                     let at = Ints {
-                        probes: &ints[strip.start * SLICES * k..],
+                        probes: &ints[(strip.start * SLICES + slice) * k..],
                         n_probes: strip.len(),
                         stride: SLICES * k,
-                        k: (j + 1) * k,
-                        panels: &panel_ints[(panels.start * SLICES + SLICES - 1 - j) * k * LANES..],
+                        k: *k,
+                        panels: &panel_ints[(panels.start * SLICES + other) * k * LANES..],
                         n_panels: panels.len(),
                         panel_stride: SLICES * k * LANES,
                         corrections: &[],
                         width,
                     };
-                    self.session.dots(at, bracket);
+                    self.session.dots(at, products);
                 }
                 let rows = panels.start * LANES..panels.end * LANES;
                 let gallery = (&panel_scales[rows.clone()], &panel_offsets[rows]);
@@ -247,20 +253,29 @@ impl<'a> Scores<'a> {
         &self.scores[..strip.len() * width]
     }
 
-    /// Scores from brackets.
+    /// Scores from products of slices, `width` for each probe.
     fn blend(&mut self, probes: (&[f32], &[f32]), gallery: (&[f32], &[f32]), width: usize) {
-        let [first, second, third] = &self.brackets;
-        let scores = &mut self.scores;
+        let [aa, ab, ac, ba, bb, ca] = self.products.each_ref().map(|products| products.as_chunks::<LANES>().0);
+        let scores = self.scores.as_chunks_mut::<LANES>().0;
+        let (gallery_scales, gallery_offsets) = (gallery.0.as_chunks::<LANES>().0, gallery.1.as_chunks::<LANES>().0);
         self.kernel.vectorise(
             #[inline(always)]
             || {
+                let panels = width / LANES;
                 for (r, (&scale, &offset)) in probes.0.iter().zip(probes.1).enumerate() {
-                    let row = r * width..(r + 1) * width;
-                    let brackets = first[row.clone()].iter().zip(&second[row.clone()]).zip(&third[row.clone()]);
-                    let gallery = gallery.0.iter().zip(gallery.1);
-                    for ((score, ((&x, &y), &z)), (&s, &o)) in scores[row].iter_mut().zip(brackets).zip(gallery) {
-                        let sum = x as f32 + (y as f32 + z as f32 * (1.0 / BASE)) * (1.0 / BASE);
-                        *score = scale * (s * sum) + (offset + o);
+                    let row = r * panels..(r + 1) * panels;
+                    let second = ab[row.clone()].iter().zip(&ba[row.clone()]);
+                    let third = ac[row.clone()].iter().zip(&bb[row.clone()]).zip(&ca[row.clone()]);
+                    let gallery = gallery_scales.iter().zip(gallery_offsets);
+                    let products = aa[row.clone()].iter().zip(second).zip(third);
+                    for ((out, (s, o)), ((aa, (ab, ba)), ((ac, bb), ca))) in
+                        scores[row].iter_mut().zip(gallery).zip(products)
+                    {
+                        for l in 0..LANES {
+                            let (second, third) = ((ab[l] + ba[l]) as f32, (ac[l] + bb[l] + ca[l]) as f32);
+                            let sum = aa[l] as f32 + (second + third * (1.0 / BASE)) * (1.0 / BASE);
+                            out[l] = scale * (s[l] * sum) + (offset + o[l]);
+                        }
                     }
                 }
             },
