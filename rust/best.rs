@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 /// Candidates of a probe, beside some times `k`, that are kept unsettled at most.
 pub const MANY: usize = 4096;
+/// Candidates that most probes have in some part of a gallery.
+const FEW: usize = 96;
 /// How many candidates ahead a row is asked for.
 const AHEAD: usize = 4;
 
@@ -53,7 +55,7 @@ pub struct Best {
 impl Best {
     pub fn new(k: usize, limit: f32, room: usize) -> Self {
         let limit = if k == 0 { f32::INFINITY } else { limit };
-        Best { k, limit, candidates: Vec::new(), room, full: room, at_or_above: 0 }
+        Best { k, limit, candidates: Vec::with_capacity(FEW), room, full: room, at_or_above: 0 }
     }
 
     pub fn offer(&mut self, candidate: Candidate) {
