@@ -16,6 +16,10 @@ from frbench import _rust
 # Features that the kernels of anyone here ask for.
 FLAGS = ("fma", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "asimddp")
 
+# Each rate is measured this long; memory is not of interest here.
+RATE_S = 0.2
+RATE_BYTES = 1 << 20
+
 
 def describe() -> dict[str, Any]:
     """The machine as JSON; what cannot be read is left out."""
@@ -35,6 +39,7 @@ def describe() -> dict[str, Any]:
         "load": [round(load, 2) for load in os.getloadavg()],
         "peers": peers.versions(),
         "blas": _blas(),
+        "multiply_adds": _multiply_adds(),
     }
 
 
@@ -45,6 +50,13 @@ def busy_s() -> float:
         return 0.0
     user, nice, system, _, _, irq, soft, steal = map(int, ticks[:8])
     return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
+
+
+def _multiply_adds() -> dict[str, dict[str, float]]:
+    """Multiply-adds a second of each kernel on one core, of 8-bit integers and of floats, from the cache."""
+    found = _rust.rates(RATE_S, RATE_BYTES)["kernels"]
+    kinds = ("int8", "float32")
+    return {kernel["kernel"]: {kind: kernel[f"{kind}_multiply_adds_per_s"] for kind in kinds} for kernel in found}
 
 
 def _text(path: str) -> str:

@@ -49,6 +49,8 @@ class Work:
     """What is to be done.
 
     comparisons : scores that it stands for; 0 if it is not of comparisons.
+    products : multiply-adds of one pass over all of them; 0 if its roof is not asked for.
+    is_fine : whether every score is needed, and not only what lies above a limit.
     series, label : works of one series are rows of one table, named by their labels.
     """
 
@@ -57,6 +59,8 @@ class Work:
     comparisons: int = 0
     series: str = ""
     label: str = ""
+    products: int = 0
+    is_fine: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,8 @@ def result(work: Work, contestants: Sequence[Contestant], seconds: Seconds) -> d
         "comparisons": work.comparisons,
         "series": work.series,
         "label": work.label,
+        "products": work.products,
+        "is_fine": work.is_fine,
         "kernels": kernels,
         "entries": [_entry(c, seconds, kernels) for c in contestants],
     }

@@ -20,6 +20,8 @@ Entry = Mapping[str, Any]
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 # Share of the processors that others may take during a race before its title says so; an idle machine stays below 0.01.
 DISTURBED = 0.05
+# Products of slices that make a score fine; see rust/fine.rs.
+SLICE_PRODUCTS = 6
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,54 @@ def machine(info: Mapping[str, Any]) -> Table:
     """What the run was made on."""
     plain = {key: "; ".join(map(str, value)) if isinstance(value, list) else value for key, value in info.items()}
     plain["peers"] = "; ".join(f"{name} {version}" for name, version in info["peers"].items())
+    plain["multiply_adds"] = "; ".join(
+        f"{kernel} {rates['int8'] / 1e9:,.0f} int8, {rates['float32'] / 1e9:,.0f} float32"
+        for kernel, rates in info["multiply_adds"].items()
+    )
     return Table("Machine", ("what", "value"), [(key, str(value)) for key, value in plain.items() if value != ""])
+
+
+def roofs(results: Sequence[Result], multiply_adds: Mapping[str, Mapping[str, float]], threads: int) -> Table:
+    """The least time that each kernel's multiplications alone take, and the ratio that no design above them exceeds.
+
+    A search or a sweep above a limit multiplies 8-bit integers at least once; a histogram needs every score to about
+    1e-6: six such products, or one of floats, whichever is faster.
+    """
+    rows = []
+    for result in (r for r in results if r["products"]):
+        peer = min((e for e in result["entries"] if e["kind"] == "peer"), key=lambda e: e["median_s"], default=None)
+        for entry in (e for e in result["entries"] if e["kind"] == "kernel" and peer is not None):
+            rates = multiply_adds[entry["name"].removeprefix("frbench ")]
+            rate = max(rates["int8"] / SLICE_PRODUCTS, rates["float32"]) if result["is_fine"] else rates["int8"]
+            least = result["products"] / rate / threads
+            rows.append(
+                [
+                    f"{result['work']}: {result['size']}",
+                    entry["name"],
+                    _time(least),
+                    _time(entry["median_s"]),
+                    f"{least / entry['median_s']:.0%}",
+                    peer["name"],
+                    f"{peer['median_s'] / entry['median_s']:.3g}",
+                    f"{peer['median_s'] / least:.3g}",
+                ]
+            )
+    header = ("race", "kernel", "multiplying alone", "whole", "share", "fastest peer", "its ratio", "highest possible")
+    return Table("Roofs", header, rows)
 
 
 def page(run: Mapping[str, Any]) -> str:
     """The whole of a run's JSON as Markdown."""
     results = [benchmark["extra_info"] for benchmark in run["benchmarks"]]
-    commit = run["commit_info"]
+    commit, info = run["commit_info"], run["machine_info"]["race"]
     changed = ", changed" if commit.get("dirty") else ""
     blocks = [
         [f"Run of {run['datetime'][:10]}, commit {commit.get('id', 'unknown')[:10]}{changed}.", ""],
-        machine(run["machine_info"]["race"]).markdown(),
+        machine(info).markdown(),
         [f"Noise: {noise(results)}.", ""],
         _list("Lost", lost(results)),
         _list("Even", even(results)),
+        roofs(results, info["multiply_adds"], info["threads"]).markdown(),
         *(table.markdown() for table in tables(results)),
     ]
     return "\n".join(line for block in blocks for line in block).rstrip() + "\n"

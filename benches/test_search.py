@@ -33,5 +33,6 @@ def test_search_of_200_000(run: Run, size: Size, gallery: Matrix, probes: Matrix
     checks.same_answers(ours)
     checks.exact_answers([ours[0], *theirs], gallery, asked)
 
-    work = Work("search", f"{len(asked):,} probes, {len(gallery):,} x {D}, k = {K}", len(asked) * len(gallery))
+    n = len(asked) * len(gallery)
+    work = Work("search", f"{len(asked):,} probes, {len(gallery):,} x {D}, k = {K}", n, products=n * D)
     run(work, [*ours, *theirs], rounds=9)

@@ -73,7 +73,7 @@ def test_sweep_above_fmr_1e_3(run: Run, size: Size, pairs: Pairs) -> None:
     ours = own.each_kernel(pairs.gallery, lambda g: pairs.count(g, edges), has_scalar=size.has_scalar)
     pairs.check(ours, edges)
 
-    run(Work("sweep, 200 edges", pairs.size, pairs.n), [*ours, *products(pairs)], rounds=9)
+    run(Work("sweep, 200 edges", pairs.size, pairs.n, products=pairs.n * D), [*ours, *products(pairs)], rounds=9)
 
 
 def products(pairs: Pairs) -> list[Contestant]:
@@ -100,4 +100,5 @@ def test_histogram_of_every_pair(run: Run, size: Size, pairs: Pairs) -> None:
     fewest, most = (pairs.count(gallery, np.clip(EVERY_EDGE + shift, -1, 1)) for shift in (error, -error))
     checks.between(theirs.call()[..., :-1], fewest[..., :-1], most[..., :-1])
 
-    run(Work("histogram, 2,001 edges", pairs.size, pairs.n), [*ours, theirs], rounds=7)
+    work = Work("histogram, 2,001 edges", pairs.size, pairs.n, products=pairs.n * D, is_fine=True)
+    run(work, [*ours, theirs], rounds=7)

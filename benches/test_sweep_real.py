@@ -27,5 +27,6 @@ def test_all_pairs_of_real_templates(run: Run, size: Size, rate: str) -> None:
     fewest, most = (gallery.count(rows, edges + shift) for shift in (error, -error))
     checks.between(theirs.call(), fewest, most)
 
-    work = Work(f"LFW, all pairs at FMR {rate}", f"{len(rows):,} x {rows.shape[1]}, 1 edge", len(rows) ** 2)
+    size_in_words, n = f"{len(rows):,} x {rows.shape[1]}, 1 edge", len(rows) ** 2
+    work = Work(f"LFW, all pairs at FMR {rate}", size_in_words, n, products=n * rows.shape[1])
     run(work, [*ours, theirs], rounds=9)

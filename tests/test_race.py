@@ -280,7 +280,7 @@ def results() -> list[dict[str, Any]]:
         race.result(Work("sweep", "", 10, series="by d", label=f"d = {d}"), contestants[:1] + contestants[3:], seconds)
         for d in (64, 128)
     ]
-    search = race.result(Work("search", "small", 2_000_000_000), contestants, seconds)
+    search = race.result(Work("search", "small", 2_000_000_000, products=10**12), contestants, seconds)
     return [each | {"others": 0.03} for each in (search, *series)]
 
 
@@ -316,18 +316,39 @@ def test_a_disturbed_race_says_so():
     assert table.tables(disturbed)[0].title.endswith("(DISTURBED: others took 20% of the processors)")
 
 
+RATES = {"x": {"int8": 2e12, "float32": 1e11}}
+
+
+def test_a_roof_is_the_time_of_the_multiplications_alone():
+    """10^12 products at 2 x 10^12 a second take two threads 0.25 s: nothing on them beats a peer of 0.5 s threefold."""
+    assert table.roofs(results(), RATES, threads=2).rows == [
+        ["search: small", "frbench x", "250 ms", "1 s", "25%", "fast", "0.5", "2"]
+    ]
+
+
+def test_the_roof_of_a_histogram_is_the_cheaper_way_to_fine_scores():
+    """Six integer products at 2 x 10^12 cost less than one of floats at 10^11, and more than one at 10^12."""
+    fine = [{**results()[0], "is_fine": True}]
+
+    for float32, least in ((1e11, "1.5 s"), (1e12, "500 ms")):
+        rates = {"x": {"int8": 2e12, "float32": float32}}
+        assert table.roofs(fine, rates, threads=2).rows[0][2] == least
+
+
 def test_the_page_of_a_run_has_machine_versions_and_figures():
     """Nothing in the README is typed by hand."""
+    info = {"cpu": "a processor", "kernels": ["x"], "peers": {"numpy": "2.0"}, "blas": []}
+    info |= {"threads": 2, "multiply_adds": RATES}
     run = {
         "datetime": "2030-01-02T00:00:00",
         "commit_info": {"id": "0123456789abcdef", "dirty": True},
-        "machine_info": {"race": {"cpu": "a processor", "kernels": ["x"], "peers": {"numpy": "2.0"}, "blas": []}},
+        "machine_info": {"race": info},
         "benchmarks": [{"extra_info": result} for result in results()],
     }
     page = table.page(run)
 
     assert page.startswith("Run of 2030-01-02, commit 0123456789, changed.\n")
-    for line in ("| cpu | a processor |", "| peers | numpy 2.0 |", "**Lost** (1)", "**by d**"):
+    for line in ("| cpu | a processor |", "| peers | numpy 2.0 |", "**Lost** (1)", "**by d**", "**Roofs**"):
         assert line in page
 
 
