@@ -5,15 +5,19 @@
 //! enough to name nearly every bin ([`crate::fine`]), and the rest is settled. So the counts are those of the
 //! definition, whatever the instruction set, strategy, threads or order.
 
-use crate::axis::{Axis, Grid, OPEN};
-use crate::dot::{Kernel, LANES, near_slack};
+mod fining;
+mod rectangle;
+mod sieving;
+
+pub use rectangle::Rectangle;
+
+use crate::axis::Axis;
+use crate::dot::Kernel;
 use crate::error::Error;
-use crate::fine::{self, Scores, Side, Way};
-use crate::pack::{Centre, Panels, Strips};
-use crate::rows::Rows;
-use crate::screen::{Gallery, Pair, Screen, chunks};
+use crate::fine::Way;
+use crate::pack::{Centre, Panels};
+use crate::screen::Gallery;
 use crate::work::{self, part};
-use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,30 +25,10 @@ use std::sync::Arc;
 const UNIT_PROBES: usize = 1024;
 /// Gallery rows of one unit of work: a few milliseconds, so that a request to stop is heard soon.
 const UNIT_GALLERY: usize = 4096;
-/// Probes that are packed at a time.
-const BLOCK_PROBES: usize = 1 << 16;
 /// Most that the counts of all threads may take together: large tables get fewer threads, not more memory.
 const COUNTS_BYTES: usize = 2 << 30;
-/// Probes and gallery rows on which the share of pairs to settle is measured.
-const SAMPLE: (usize, usize) = (128, 2048);
 /// Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
 const LOWEST_WORTH_A_SAMPLE: f32 = -0.5;
-
-/// A rectangle of pairs and the cells that they fall in.
-pub struct Rectangle<'a> {
-    pub probes: Rows<'a>,
-    pub gallery: Rows<'a>,
-    pub probe_range: Range<usize>,
-    pub gallery_range: Range<usize>,
-    /// Count only pairs whose gallery row comes after the probe row: for rows against themselves.
-    pub upper: bool,
-    pub probe_groups: &'a [u32],
-    pub gallery_groups: &'a [u32],
-    /// `cells[probe group * n_gallery_groups + gallery group]`.
-    pub cells: &'a [u32],
-    pub n_gallery_groups: usize,
-    pub n_cells: usize,
-}
 
 /// How a rectangle was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,67 +124,11 @@ impl Job<'_> {
         Ok(if self.share_to_settle(gallery) <= most { Strategy::Sieve } else { Strategy::Fine(way) })
     }
 
-    /// Share of the pairs of a sample, evenly spread, that may reach the lowest edge.
-    fn share_to_settle(&self, gallery: Gallery<'_>) -> f64 {
-        let at = self.at;
-        let (mut pairs, mut kept) = (0, 0);
-        for probes in spread(&at.probe_range, SAMPLE.0, crate::screen::STRIP) {
-            let strips = Strips::new(at.probes, probes, gallery.panels, self.kernel);
-            let mut screen = Screen::new(self.kernel, &strips, gallery);
-            let mut limits = vec![self.axis.floor(); strips.n_probes()];
-            for rows in spread(&at.gallery_range, SAMPLE.1, 16 * LANES) {
-                pairs += strips.n_probes() * rows.len();
-                screen.pairs(0..strips.n_probes(), rows, &mut limits, |_, _| kept += 1);
-            }
-        }
-        kept as f64 / pairs as f64
-    }
-
     /// The bin of a pair, from its floats; `slack` is that of `near`, if that is to be asked first.
     fn settle(&self, probe: usize, row: usize, slack: Option<f32>) -> usize {
         let (a, b) = (self.at.probes.row(probe), self.at.gallery.row(row));
         let near = slack.and_then(|slack| self.axis.certain_bin(self.kernel.near(a, b), slack));
         near.unwrap_or_else(|| self.axis.bin(self.kernel.score(a, b)))
-    }
-
-    fn sieve(&self, gallery: Gallery<'_>, stop: &mut dyn FnMut() -> bool) -> Result<Counted, Error> {
-        let at = self.at;
-        let mut counts = Counts::zeros(self.size)?;
-        for start in at.probe_range.clone().step_by(BLOCK_PROBES) {
-            let block = start..(start + BLOCK_PROBES).min(at.probe_range.end);
-            let strips = packed_strips(at.probes, &block, gallery.panels, self.kernel, self.threads, stop)?;
-            counts = counts.add(self.shared(block, UNIT_PROBES, &at.gallery_range, stop, |counts, probes, rows| {
-                let unit = Sieving { job: self, gallery, slack: near_slack(at.probes.dimension()) };
-                unit.count(&strips[..], probes, rows, counts);
-            })?);
-        }
-        at.add_the_rest(&mut counts.bins, self.axis.bins());
-        Ok(Counted { counts: counts.bins, strategy: Strategy::Sieve, settled: counts.settled })
-    }
-
-    fn fine(&self, way: Way, centre: &Centre, stop: &mut dyn FnMut() -> bool) -> Result<Counted, Error> {
-        let at = self.at;
-        let plan = fine::Plan { way, centre, kernel: self.kernel, threads: self.threads };
-        let step = Way::block(at.probes.dimension());
-        let first = at.gallery_range.start / LANES * LANES;
-        let mut counts = Counts::zeros(self.size)?;
-        let (mut spare_probes, mut spare_gallery) = (None, None);
-        for start in (first..at.gallery_range.end).step_by(step) {
-            let rows = start..(start + step).min(at.gallery_range.end);
-            let gallery = plan.gallery(at.gallery, rows.clone(), spare_gallery.take())?;
-            for start in at.probe_range.clone().step_by(step) {
-                let block = start..(start + step).min(at.probe_range.end);
-                let probes = plan.probes(at.probes, block.clone(), spare_probes.take())?;
-                let wanted = rows.start.max(at.gallery_range.start)..rows.end;
-                let unit = Fining::new(self, (&probes, &gallery), (start, rows.start));
-                counts = counts.add(self.shared(block, UNIT_PROBES / 2, &wanted, stop, |counts, probes, rows| {
-                    unit.count(probes, rows, counts);
-                })?);
-                spare_probes = Some(probes);
-            }
-            spare_gallery = Some(gallery);
-        }
-        Ok(Counted { counts: counts.bins, strategy: Strategy::Fine(way), settled: counts.settled })
     }
 
     /// The sum of what `count` does with every unit of probes and gallery rows that has a wanted pair.
@@ -231,157 +159,6 @@ impl Job<'_> {
     }
 }
 
-/// Probes of every unit of `block`, packed.
-fn packed_strips(
-    probes: Rows<'_>,
-    block: &Range<usize>,
-    panels: &Panels,
-    kernel: Kernel,
-    threads: usize,
-    stop: &mut dyn FnMut() -> bool,
-) -> Result<Vec<(usize, Strips)>, Error> {
-    work::in_order(block.len().div_ceil(UNIT_PROBES), threads, stop, |unit| {
-        let rows = part(block, unit, UNIT_PROBES);
-        (rows.start, Strips::new(probes, rows, panels, kernel))
-    })
-}
-
-/// About `wanted` places of `range`, `step` side by side, evenly spread.
-fn spread(range: &Range<usize>, wanted: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
-    let parts = (wanted / step).min(range.len().div_ceil(step)).max(1);
-    let (start, end, stride) = (range.start, range.end, range.len() / parts);
-    (0..parts).map(move |i| start + i * stride..(start + i * stride + step).min(end))
-}
-
-/// Pairs above the lowest edge, one unit at a time.
-struct Sieving<'a> {
-    job: &'a Job<'a>,
-    gallery: Gallery<'a>,
-    slack: f32,
-}
-
-impl Sieving<'_> {
-    fn count(&self, strips: &[(usize, Strips)], probes: Range<usize>, rows: Range<usize>, counts: &mut Counts) {
-        let Some((first, strips)) = strips.iter().find(|(first, _)| *first == probes.start) else { return };
-        let (at, axis) = (self.job.at, self.job.axis);
-        let mut limits = vec![axis.floor(); strips.n_probes()];
-        let screen = Screen::new(self.job.kernel, strips, self.gallery).fetching();
-        let mut screen = if at.upper { screen.after(*first) } else { screen };
-        let counted = Cell::from_mut(&mut counts.bins[..]).as_slice_of_cells();
-        let add = |pair: Pair, bin: usize| {
-            let cell = at.cell(first + pair.probe, at.gallery_groups[pair.row]);
-            let count = &counted[cell * axis.bins() + bin];
-            count.set(count.get() + 1);
-        };
-        let is_open = |pair: Pair, _: &mut f32| match axis.certain_bin(pair.estimate, pair.error) {
-            Some(bin) => {
-                add(pair, bin);
-                false
-            }
-            None => true,
-        };
-        screen.open_pairs(0..strips.n_probes(), rows, &mut limits, is_open, |pair, _| {
-            counts.settled += 1;
-            add(pair, self.job.settle(first + pair.probe, pair.row, Some(self.slack)));
-        });
-    }
-}
-
-/// Every pair, one unit at a time.
-struct Fining<'a> {
-    job: &'a Job<'a>,
-    sides: (&'a Side<'a>, &'a Side<'a>),
-    /// Rows that the sides begin with.
-    starts: (usize, usize),
-    grid: Grid,
-    /// That of `near`, where it is worth asking before the definition.
-    near_slack: Option<f32>,
-}
-
-/// Rows of a chunk.
-const FINE_ROWS: usize = fine::CHUNK_PANELS * LANES;
-
-impl<'a> Fining<'a> {
-    fn new(job: &'a Job<'a>, sides: (&'a Side<'a>, &'a Side<'a>), starts: (usize, usize)) -> Self {
-        let d = job.at.probes.dimension();
-        let (slack, near) = (Scores::slack(sides.0, sides.1, d), near_slack(d));
-        let near_slack = (near <= slack / 2.0).then_some(near);
-        Fining { job, sides, starts, grid: Grid::new(job.axis, slack), near_slack }
-    }
-
-    fn count(&self, probes: Range<usize>, gallery: Range<usize>, counts: &mut Counts) {
-        let (at, (first_probe, first_row)) = (self.job.at, self.starts);
-        let mut scores = Scores::new(self.job.kernel, self.sides.0, self.sides.1);
-        let mut bins = [0u32; FINE_ROWS];
-        for (panels, rows) in chunks(gallery.start - first_row..gallery.end - first_row, fine::CHUNK_PANELS) {
-            let rows = first_row + rows.start..first_row + rows.end;
-            let first = first_row + panels.start * LANES;
-            let mut places = Places::new(self.job, rows.start);
-            let next = rows.end..(rows.end + FINE_ROWS).min(gallery.end);
-            let ahead = next.len().div_ceil(probes.len().div_ceil(fine::STRIP));
-            for (number, start) in probes.clone().step_by(fine::STRIP).enumerate() {
-                self.job.kernel.fetch(at.gallery.block(part(&next, number, ahead)));
-                let strip = start..(start + fine::STRIP).min(probes.end);
-                if at.upper && rows.end <= start + 1 {
-                    continue;
-                }
-                let scores = scores.of(&(strip.start - first_probe..strip.end - first_probe), &panels);
-                for (scores, i) in scores.chunks_exact(panels.len() * LANES).zip(strip) {
-                    let wanted = if at.upper { rows.start.max(i + 1)..rows.end } else { rows.clone() };
-                    if !wanted.is_empty() {
-                        self.job.kernel.locate(scores, &self.grid, &mut bins);
-                        let bins = &bins[wanted.start - first..wanted.end - first];
-                        let places = places.of(at.probe_groups[i]);
-                        self.add(i, wanted.start, bins, &places[wanted.start - rows.start..], counts);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Adds the pairs of probe `i` and gallery rows from `start` on to their bins.
-    fn add(&self, i: usize, start: usize, bins: &[u32], places: &[usize], counts: &mut Counts) {
-        for (j, (&bin, &place)) in (start..).zip(bins.iter().zip(places)) {
-            let bin = if bin == OPEN { self.settle(i, j, counts) } else { bin };
-            counts.bins[place + bin as usize] += 1;
-        }
-    }
-
-    #[cold]
-    fn settle(&self, i: usize, j: usize, counts: &mut Counts) -> u32 {
-        counts.settled += 1;
-        self.job.settle(i, j, self.near_slack) as u32
-    }
-}
-
-/// Where the bins of each gallery row of a chunk begin among the counts, for one group of probes after another.
-struct Places<'a> {
-    job: &'a Job<'a>,
-    /// First row of the chunk.
-    first: usize,
-    of_group: Vec<Option<[usize; FINE_ROWS]>>,
-}
-
-impl<'a> Places<'a> {
-    fn new(job: &'a Job<'a>, first: usize) -> Self {
-        Places { job, first, of_group: Vec::new() }
-    }
-
-    fn of(&mut self, probe_group: u32) -> &[usize; FINE_ROWS] {
-        let (job, group) = (self.job, probe_group as usize);
-        if self.of_group.len() <= group {
-            self.of_group.resize(group + 1, None);
-        }
-        self.of_group[group].get_or_insert_with(|| {
-            let mut places = [0; FINE_ROWS];
-            for (place, &group) in places.iter_mut().zip(&job.at.gallery_groups[self.first..]) {
-                *place = job.at.cell_of(probe_group, group) * job.axis.bins();
-            }
-            places
-        })
-    }
-}
-
 /// Counts of `n_cells` cells, of which there may be more than any memory holds.
 fn size(n_cells: usize, bins: usize) -> Result<usize, Error> {
     n_cells.checked_mul(bins).ok_or_else(|| too_large(format!("{n_cells} cells of {bins} bins")))
@@ -407,73 +184,11 @@ fn too_large(what: String) -> Error {
     ))
 }
 
-impl Rectangle<'_> {
-    fn cell(&self, probe: usize, gallery_group: u32) -> usize {
-        self.cell_of(self.probe_groups[probe], gallery_group)
-    }
-
-    pub(crate) fn cell_of(&self, probe_group: u32, gallery_group: u32) -> usize {
-        self.cells[probe_group as usize * self.n_gallery_groups + gallery_group as usize] as usize
-    }
-
-    /// Puts the pairs that no bin of their cell holds into the lowest.
-    fn add_the_rest(&self, counts: &mut [u64], bins: usize) {
-        for (cell, pairs) in self.pairs_by_cell().into_iter().enumerate() {
-            let counts = &mut counts[cell * bins..(cell + 1) * bins];
-            counts[0] += pairs - counts.iter().sum::<u64>();
-        }
-    }
-
-    /// Pairs of each cell, from the numbers of rows.
-    fn pairs_by_cell(&self) -> Vec<u64> {
-        let mut pairs = vec![0; self.n_cells];
-        let mut rows = vec![0u64; self.n_gallery_groups];
-        let mut first = self.gallery_range.end;
-        // From the last probe down, so that rows after a probe are added once.
-        for i in self.probe_range.clone().rev() {
-            let after = if self.upper { self.gallery_range.start.max(i + 1) } else { self.gallery_range.start };
-            while first > after {
-                first -= 1;
-                rows[self.gallery_groups[first] as usize] += 1;
-            }
-            for (group, &n) in rows.iter().enumerate() {
-                pairs[self.cell(i, group as u32)] += n;
-            }
-        }
-        pairs
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let shape = |text: String| Err(Error::Shape(text));
-        if self.probes.dimension() != self.gallery.dimension() {
-            return shape(format!(
-                "probes have dimension {}, the gallery has {}",
-                self.probes.dimension(),
-                self.gallery.dimension()
-            ));
-        }
-        if self.probe_range.end > self.probes.len() || self.gallery_range.end > self.gallery.len() {
-            return shape("a range goes beyond the rows".into());
-        }
-        if self.probe_groups.len() != self.probes.len() || self.gallery_groups.len() != self.gallery.len() {
-            return shape("groups must have one entry for each row".into());
-        }
-        let n_probe_groups = self.cells.len() / self.n_gallery_groups.max(1);
-        let known = |groups: &[u32], n: usize| groups.iter().all(|&g| (g as usize) < n);
-        if !known(self.probe_groups, n_probe_groups) || !known(self.gallery_groups, self.n_gallery_groups) {
-            return shape("a group is not in the table of cells".into());
-        }
-        if self.cells.iter().any(|&c| c as usize >= self.n_cells) {
-            return shape("the table of cells names a cell that is not counted".into());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Strategy;
     use super::*;
+    use crate::rows::Rows;
     use crate::rows::tests::{awkward, ties};
     use proptest::prelude::*;
 
