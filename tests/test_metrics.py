@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 import worlds
 from frbench import metrics
@@ -19,12 +17,11 @@ from frbench.differentials import fmr_ratio
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.estimate import Estimate
-from frbench.latency import nanosecond_axis
 from frbench.layout import Layout
-from frbench.metrics import det, fmr, fnir, fnmr, fpir, mean_ns, quantile, rank_hits
+from frbench.metrics import complement, det, fmr, fnir, fnmr, fpir, fta, fte, generalised, rank_hits, tpir
 from frbench.plan import Cell
 from frbench.run import sweep
-from frbench.tally import Histogram, Tally
+from frbench.tally import Tally
 from frbench.templates import Source
 from frbench.verify import PairList, Pairs
 
@@ -243,70 +240,88 @@ def test_a_rank_that_was_not_counted_is_refused():
         fnir(searches(), 0.5, rank=3)
 
 
+def test_tpir_is_the_rest_of_fnir():
+    """Hits and misses are all mated searches, and the interval is turned over: 3 of 8 at rank 1, 4 of 8 at rank 5."""
+    tally = searches()
+    miss, hit = (metric(tally, 0.5, rank=1) for metric in (fnir, tpir))
+
+    assert fraction(hit) == Fraction(3, 8)
+    assert fraction(tpir(tally, 0.5, rank=5)) == Fraction(4, 8)
+    assert fraction(hit) + fraction(miss) == 1
+    whole = complement(Estimate(0.25, 0.125, 0.5, 1, 4))
+    assert (whole.value, whole.low, whole.high, whole.k, whole.n) == (0.75, 0.5, 0.875, 3, 4)
+    none = metrics.undefined("0 mated searches")
+    assert complement(none) == none
+
+
+def test_fta_by_hand():
+    """Six of 21 comparisons have the failed template of dan: 2 + 1 of the six among men, none of those among women."""
+    tally = worlds.two_groups().tally
+
+    assert fraction(fta(tally)) == Fraction(5 + 1, 18 + 3)
+    assert fraction(fta(tally, grouping=SEX, group=("m", "m"))) == Fraction(2 + 1, 4 + 2)
+    assert fraction(fta(tally, grouping=SEX, group=("f", "f"))) == Fraction(0, 3)
+    assert fta(tally, grouping=SEX, group=("x", "x")).reason == "0 trials"
+    assert fta(tally).n_subjects == 4
+    assert fta(worlds.World(worlds.templates([worlds.X] * 2, "aa", sex="ff")).tally).n_subjects == 1
+    # Of the ten and eight searches two have no score.
+    assert fraction(fta(searches())) == Fraction(1 + 1, 10 + 8)
+
+
+def gallery(*, templates: int, subjects: int, failed: int) -> Tally:
+    """Searches in a gallery of so many templates."""
+    details = {"ranks": [1], "gallery": templates, "gallery_subjects": subjects, "gallery_failed": failed}
+    plan = worlds.small_plan(kind="identify", details=details)
+    return worlds.tally_of(plan, [[0, 0, 0], [0, 0, 0]])
+
+
+def test_fte_by_hand():
+    """Of ten people enrolled once each none failed: 0 / 10, and the exact interval of metrics.md 5(e)."""
+    found = fte(gallery(templates=10, subjects=10, failed=0))
+
+    assert (found.k, found.n, found.low) == (0, 10, 0)
+    # Printed to 17 digits.
+    assert found.high == pytest.approx(0.30849710781876077, abs=1e-13, rel=0)
+
+
+def test_fte_of_several_templates_a_subject_has_no_exact_interval():
+    """Two photographs of one person may fail for one reason; and comparisons 1:1 have no enrolments."""
+    several = fte(gallery(templates=10, subjects=9, failed=2))
+
+    assert (several.k, several.n, several.low) == (2, 10, None)
+    assert "10 enrolments of 9 subjects" in several.reason
+    assert fte(worlds.two_groups().tally).value is None
+
+
+@given(worlds.random_worlds(max_n=25))
+@worlds.FEW
+def test_generalised_rates_are_those_of_rejected_failures(world: worlds.World):
+    """With FTA of the mated and of the non-mated comparisons alone, the formula gives the counted rates exactly."""
+    sides = [world.tally.pick(mated=mated) for mated in (False, True)]
+    for edge in world.edges:
+        done = [metric(world.tally, edge, failed="exclude") for metric in (fmr, fnmr)]
+        if all(each.n for each in done):
+            wrong, missed = map(fraction, done)
+            for i, metric in enumerate((fmr, fnmr)):
+                failed = Fraction(sides[i].unscored, sides[i].trials)
+                formula = generalised(wrong, missed, fta=failed, fte=Fraction(0))
+                assert formula[i] == fraction(metric(world.tally, edge, failed="reject"))
+
+
+def test_generalised_rates_by_hand():
+    """A tenth fails to enrol, a fifth of the rest is not acquired: 72% complete, of which 1% and 25% err."""
+    one, fte_rate, fta_rate = Fraction(1), Fraction(1, 10), Fraction(1, 5)
+    found = generalised(one / 100, one / 4, fta=fta_rate, fte=fte_rate)
+
+    assert found == (Fraction(72, 100) / 100, fte_rate + (1 - fte_rate) * fta_rate + Fraction(72, 100) / 4)
+    assert generalised(one / 100, one / 4, fta=one, fte=Fraction(0)) == (0, 1)
+
+
 def test_the_curve_of_searches_takes_the_parts_asked_for():
     """FNIR at rank 1: only the first rank class hits."""
     curve = det(searches(), parts=[0])
 
     assert (curve.false_matches.tolist(), curve.false_nonmatches.tolist()) == ([3], [8 - 3])
-
-
-AXIS = np.array([10.0, 20, 30, 40])
-
-
-def latencies(*bins: int) -> Histogram:
-    """Requests by bin of the axis 10, 20, 30, 40 ns."""
-    counts = np.array([*bins, 0], dtype=np.uint64)
-    return Histogram(counts, np.zeros((0, len(counts)), np.uint64))
-
-
-@pytest.mark.parametrize(("q", "floor"), [(0.9, 44), (0.99, 459), (0.999, 4603)])
-def test_a_quantile_needs_requests_beyond_it(q: float, floor: int):
-    """MLPerf's floors: one request fewer is refused, with the number needed."""
-    assert 0.01 < q ** (floor - 1)
-    assert q**floor <= 0.01
-    few, enough = (quantile(latencies(0, n, 0, 0, 0), AXIS, q) for n in (floor - 1, floor))
-
-    assert (few.value_ns, few.n) == (None, floor - 1)
-    assert few.reason == f"{floor - 1} requests, at least {floor} are needed"
-    assert enough.value_ns == 20
-
-
-def test_a_quantile_is_the_upper_end_of_its_bin():
-    """Of 100 requests 50 lie in [10, 20) and 50 in [20, 30): the 50th is the median, the 51st lies above."""
-    assert quantile(latencies(0, 50, 50, 0, 0), AXIS, 0.5).value_ns == 20
-    assert quantile(latencies(0, 49, 51, 0, 0), AXIS, 0.5).value_ns == 30
-    assert quantile(latencies(100, 0, 0, 0, 0), AXIS, 0.5).value_ns == 10
-    assert quantile(latencies(0, 0, 0, 0, 100), AXIS, 0.5).value_ns == 40
-
-
-@given(st.integers(44, 3000), st.sampled_from([0.5, 0.9]))
-@worlds.FEW
-def test_the_interval_of_a_quantile_is_of_order_statistics(n: int, q: float):
-    """One request in each bin shows the ranks: binomial quantiles at 2.5% and, one more, at 97.5%."""
-    axis = np.arange(1.0, n + 2)
-    # Bin i lies below edge i, which is i + 1; so the request of rank r, in bin r - 1, has the upper end r.
-    found = quantile(latencies(*[1] * n, 0, 0), axis, q)
-
-    assert found.value_ns == math.ceil(q * n)
-    assert found.low_ns == max(1, stats.binom.ppf(0.025, n, q))
-    assert found.high_ns == min(n, stats.binom.ppf(0.975, n, q) + 1)
-
-
-def test_the_mean_is_taken_at_the_middles_of_bins():
-    """Three requests in [10, 20) and one in [30, 40): (3 * 15 + 35) / 4; ends stand for the outer bins."""
-    assert mean_ns(latencies(0, 3, 0, 1, 0), AXIS) == (3 * 15 + 35) / 4
-    assert mean_ns(latencies(1, 0, 0, 0, 1), AXIS) == (10 + 40) / 2
-    assert mean_ns(latencies(0, 0, 0, 0, 0), AXIS) is None
-
-
-def test_the_axis_of_latencies_runs_from_a_microsecond_to_a_hundred_seconds():
-    """Neighbouring edges differ by 1%, up to the rounding to whole nanoseconds at the lower end."""
-    axis = np.array(nanosecond_axis())
-
-    assert axis[0] == 1000
-    assert 1e11 <= axis[-1] < 1.01 * 1e11 + 1
-    # Two edges rounded by half a nanosecond each, against 1000.
-    assert np.abs(axis[1:] / axis[:-1] - 1.01).max() < 2.02 * 0.5 / 1000
 
 
 def test_mated_comparisons_between_groups_have_no_more_subjects_than_the_smaller_group():

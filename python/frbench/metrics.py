@@ -11,17 +11,15 @@ In 1:N a failed template is always a miss and never a candidate (convention K6).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from frbench.errors import InputError
-from frbench.estimate import LEVEL, Estimate, rate
+from frbench.estimate import Estimate, clopper_pearson, rate, undefined
 from frbench.tally import Histogram, Tally
 
 Failed = Literal["reject", "exclude", "accept"]
@@ -60,7 +58,7 @@ def fmr(
         tally.edge(threshold),
         errors_below=False,
         failed=failed,
-        people=_people(tally, grouping, group, mated=False),
+        people=people_of(tally, grouping, group, mated=False),
         what="non-mated comparisons",
     )
 
@@ -84,7 +82,7 @@ def fnmr(
         tally.edge(threshold),
         errors_below=True,
         failed=failed,
-        people=_people(tally, grouping, group, mated=True),
+        people=people_of(tally, grouping, group, mated=True),
         what="mated comparisons",
     )
 
@@ -103,7 +101,7 @@ def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group:
         tally.edge(threshold),
         errors_below=False,
         failed="reject",
-        people=_people(tally, grouping, pair, mated=False),
+        people=people_of(tally, grouping, pair, mated=False),
         what="non-mated searches",
     )
 
@@ -123,22 +121,100 @@ def fnir(
     Source: NIST FRVT 1:N; ISO/IEC 19795-1, false negative identification rate.
     """
     pair = None if group is None else (group, group)
-    people = _people(tally, grouping, pair, mated=True) or _People(0, 0, 0)
     everything = tally.pick(mated=True, grouping=grouping, groups=pair)
     hits = tally.pick(mated=True, grouping=grouping, groups=pair, parts=_classes_within(tally, rank))
     first = -1 if threshold is None else tally.edge(threshold)
     hit, hit_touching = hits.at_or_above(first), hits.touching[:, first + 1 : -1].sum(axis=1)
     n_touching = everything.touching.sum(axis=1)
-    return rate(
+    return _rate(
         everything.trials - hit,
         everything.trials,
         n_touching - hit_touching,
         n_touching,
-        n_subjects=people.n,
-        n_independent=people.n_independent,
-        n_occupied=people.n_occupied,
+        people_of(tally, grouping, pair, mated=True),
         what="mated searches",
     )
+
+
+def tpir(
+    tally: Tally, threshold: float | None, *, rank: int, grouping: Sequence[str] = (), group: str | None = None
+) -> Estimate:
+    """Share of mated searches whose mate is within the top `rank` and at or above `threshold`.
+
+    TPIR(N, R, T) = 1 - FNIR(N, R, T), also called detection and identification rate. Parameters and errors as in
+    `fnir`.
+
+    Source: ISO/IEC 19795-1, true positive identification rate.
+    """
+    return complement(fnir(tally, threshold, rank=rank, grouping=grouping, group=group))
+
+
+def complement(estimate: Estimate) -> Estimate:
+    """The share of all the other trials: (n - k) / n, with the interval turned over."""
+    if estimate.value is None:
+        return estimate
+    low, high = (None if end is None else 1 - end for end in (estimate.high, estimate.low))
+    hits = estimate.n - estimate.k
+    return replace(estimate, value=hits / estimate.n, low=low, high=high, k=hits)
+
+
+def fta(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> Estimate:
+    """Share of trials without a score, mated and non-mated together.
+
+    FTA = trials with a failed template / trials. In 1:N a mated search also has no score where every template of the
+    mate failed to enrol.
+
+    Source: bob.measure, failure to acquire: scores that are NaN / scores.
+    """
+    sides = [tally.pick(mated=mated, grouping=grouping, groups=group) for mated in (False, True)]
+    both = Histogram(sides[0].bins + sides[1].bins, sides[0].touching + sides[1].touching)
+    return _rate(
+        both.unscored,
+        both.trials,
+        both.touching[:, -1],
+        both.touching.sum(axis=1),
+        people_of(tally, grouping, group, mated=not sides[0].trials),
+        what="trials",
+    )
+
+
+def fte(tally: Tally) -> Estimate:
+    """Share of gallery templates that failed to enrol.
+
+    FTE = failed enrolments / enrolments. Where each subject is enrolled once the enrolments are independent, and the
+    interval is exact.
+
+    Source: ISO/IEC 2382-37, failure-to-enrol rate; Clopper & Pearson (1934).
+    """
+    details = tally.plan.details
+    if "gallery_failed" not in details:
+        return undefined("enrolments are those of a gallery, and comparisons 1:1 have none; fta counts their failures")
+    k, n, n_subjects = (int(details[name]) for name in ("gallery_failed", "gallery", "gallery_subjects"))
+    if n != n_subjects:
+        reason = f"interval not estimable: {n} enrolments of {n_subjects} subjects are not independent"
+        return Estimate(k / n, None, None, k, n, n_subjects=n_subjects, reason=reason)
+    low, high = clopper_pearson(k, n)
+    return Estimate(k / n, low, high, k, n, float(n), n_subjects, method="Clopper-Pearson")
+
+
+class Generalised(NamedTuple):
+    """Error rates of transactions: failures of enrolment and acquisition count as rejections."""
+
+    gfar: float
+    gfrr: float
+
+
+def generalised(fmr: float, fnmr: float, *, fta: float, fte: float = 0.0) -> Generalised:
+    """GFAR and GFRR of a positive claim, from rates over completed comparisons.
+
+    GFAR = FMR (1 - FTA) (1 - FTE); GFRR = FTE + (1 - FTE) FTA + (1 - FTE) (1 - FTA) FNMR. It takes failures as
+    independent of errors. `fmr` and `fnmr` under the policy `reject` are the same rates measured, trial by trial,
+    where every failure is in the tally.
+
+    Source: the terms are those of ISO/IEC 19795-1; at FTE = 0 the formulas are bob.measure's FAR and FRR.
+    """
+    completed = (1 - fta) * (1 - fte)
+    return Generalised(fmr * completed, 1 - completed + completed * fnmr)
 
 
 def rank_hits(tally: Tally, rank: int, *, grouping: Sequence[str] = (), group: str | None = None) -> tuple[int, int]:
@@ -185,8 +261,8 @@ def det(
 
 
 @dataclass(frozen=True)
-class _People:
-    """Subjects behind a rate, trials of theirs that share none, and blocks that hold them; None if nobody knows."""
+class People:
+    """Subjects behind a rate, trials of theirs that share none, and blocks that hold them."""
 
     n: int
     n_independent: int
@@ -201,6 +277,12 @@ def errors(bins: NDArray[np.uint64], edge: int, *, errors_below: bool, failed: F
     return total
 
 
+def check_policy(failed: str) -> None:
+    """Raises InputError unless `failed` is one of the policies for failed templates."""
+    if failed not in FAILED_POLICIES:
+        raise InputError(f"policy for failed templates is '{failed}', expected one of: {', '.join(FAILED_POLICIES)}")
+
+
 def trials(bins: NDArray[np.uint64], *, failed: Failed) -> NDArray[np.int64]:
     """Trials over the last axis of bins, under the policy for failed templates."""
     kept = bins[..., :-1] if failed == "exclude" else bins
@@ -209,23 +291,36 @@ def trials(bins: NDArray[np.uint64], *, failed: Failed) -> NDArray[np.int64]:
 
 
 def _share(
-    histogram: Histogram, edge: int, *, errors_below: bool, failed: Failed, people: _People | None, what: str
+    histogram: Histogram, edge: int, *, errors_below: bool, failed: Failed, people: People | None, what: str
 ) -> Estimate:
-    if failed not in FAILED_POLICIES:
-        raise InputError(f"policy for failed templates is '{failed}', expected one of: {', '.join(FAILED_POLICIES)}")
+    check_policy(failed)
     k = int(errors(histogram.bins, edge, errors_below=errors_below, failed=failed))
     n = int(trials(histogram.bins, failed=failed))
-    if n and people is None:
-        return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
-    if n and k in (0, n) and failed == "exclude" and histogram.unscored:
+    if n and people is not None and k in (0, n) and failed == "exclude" and histogram.unscored:
         reason = "interval not estimable: no bound at the end of the range where failed templates are excluded"
         return Estimate(k / n, None, None, k, n, reason=reason)
-    people = people or _People(0, 0, 0)
-    return rate(
+    return _rate(
         k,
         n,
         errors(histogram.touching, edge, errors_below=errors_below, failed=failed),
         trials(histogram.touching, failed=failed),
+        people,
+        what=what,
+    )
+
+
+def _rate(
+    k: int, n: int, k_touching: NDArray[Any], n_touching: NDArray[Any], people: People | None, *, what: str
+) -> Estimate:
+    """k / n with its interval; without one if nobody knows the people."""
+    if n and people is None:
+        return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
+    people = people or People(0, 0, 0)
+    return rate(
+        k,
+        n,
+        k_touching,
+        n_touching,
         n_subjects=people.n,
         n_independent=people.n_independent,
         n_occupied=people.n_occupied,
@@ -255,25 +350,26 @@ def n_members(tally: Tally, grouping: Sequence[str], name: str | None) -> int:
     return int(_members(tally, grouping, name).sum())
 
 
-def _people(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> _People | None:
+def people_of(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> People | None:
+    """The people behind the mated or the non-mated trials of a group; None if the tally does not know them."""
     if not knows_people(tally):
         return None
     if mated:
         # Only subjects with a trial between just these groups count.
         blocks = tally.plan.subjects_of(grouping, lambda a, b: group is None or {a, b} == set(group), mated=True)
         n = int(blocks.sum())
-        return _People(n, n, int((blocks > 0).sum()))
+        return People(n, n, int((blocks > 0).sum()))
     names: list[str | None] = [None] if group is None else list(group)
     everybody = tally.plan.subjects_of(grouping, lambda a, _: group is None or a in group, mated=False)
     n = int(everybody.sum())
     fewest = min(occupied(tally, grouping, name) for name in names)
     if tally.plan.kind == "identify":
-        return _People(n, n, fewest)
+        return People(n, n, fewest)
     if tally.plan.kind == "pairs":
-        return _People(n, _listed_independent(tally, grouping, group), fewest)
+        return People(n, _listed_independent(tally, grouping, group), fewest)
     # Everybody is compared with everybody: a side may have fewer people, and two sides may share some.
     members = (n_members(tally, grouping, name) for name in names)
-    return _People(n, min(n // 2, *members), fewest)
+    return People(n, min(n // 2, *members), fewest)
 
 
 def _members(tally: Tally, grouping: Sequence[str], name: str | None) -> NDArray[np.int64]:
@@ -294,55 +390,3 @@ def _listed_independent(tally: Tally, grouping: Sequence[str], group: Pair | Non
         ),
         default=0,
     )
-
-
-@dataclass(frozen=True)
-class Quantile:
-    """A quantile of latencies, in nanoseconds, or None and the reason.
-
-    value_ns, low_ns, high_ns : upper ends of the bins that hold the quantile and its order-statistic interval.
-    n : requests.
-    """
-
-    q: float
-    value_ns: float | None
-    low_ns: float | None
-    high_ns: float | None
-    n: int
-    level: float = LEVEL
-    reason: str = ""
-
-
-def quantile(histogram: Histogram, axis: NDArray[np.float64], q: float) -> Quantile:
-    """The `q` quantile of latencies, if enough requests support it.
-
-    The interval is of order statistics and takes requests as independent. A quantile is refused below
-    log(0.01) / log(q) requests, MLPerf's floor at 99% confidence: 44 for p90, 459 for p99, 4,603 for p99.9.
-
-    Source: David & Nagaraja, Order Statistics, 7.1; MLPerf LoadGen, early stopping.
-    """
-    n = histogram.trials
-    needed = math.ceil(math.log(0.01) / math.log(q))
-    if n < needed:
-        return Quantile(q, None, None, None, n, reason=f"{n} requests, at least {needed} are needed")
-    cumulative = histogram.bins[:-1].cumsum()
-    tail = (1 - LEVEL) / 2
-    ranks = (math.ceil(q * n), _binomial_quantile(tail, n, q), _binomial_quantile(1 - tail, n, q) + 1)
-    bins = np.searchsorted(cumulative, np.clip(ranks, 1, n))
-    value, low, high = (float(axis[min(int(b), len(axis) - 1)]) for b in bins)
-    return Quantile(q, value, low, high, n)
-
-
-def _binomial_quantile(level: float, n: int, p: float) -> int:
-    """The smallest k with P(X <= k) >= level for X binomial(n, p)."""
-    k = math.ceil(special.bdtrik(level, n, p))
-    return k - 1 if k > 0 and special.bdtr(k - 1, n, p) >= level else k
-
-
-def mean_ns(histogram: Histogram, axis: NDArray[np.float64]) -> float | None:
-    """Mean latency from the middles of the bins, right to half a bin; None without requests."""
-    if not histogram.trials:
-        return None
-    ends = np.concatenate([axis[:1], axis, axis[-1:]])
-    middles = (ends[:-1] + ends[1:]) / 2
-    return float((histogram.bins[:-1] * middles).sum() / histogram.trials)

@@ -1,0 +1,130 @@
+"""Cllr: what scores cost when they are taken as log-likelihood ratios, and the least they could cost.
+
+Natural logarithms; the cost is in bits, 1 for a system that always says LLR = 0. Trials without a score have no LLR
+and are left out.
+
+Source: Brummer & du Preez (2006), Computer Speech and Language 20; Brummer & de Villiers (2013), BOSARIS toolkit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from frbench.curves import Ints, Range, ordered, pooled, statistic
+from frbench.errors import InputError
+from frbench.jackknife import LOG, Statistic
+from frbench.metrics import Pair
+from frbench.tally import Counts, Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinCllr(Statistic):
+    """The least cost of any calibration that keeps the order of bins.
+
+    bounds : the least cost for scores themselves, whatever their order inside bins; its upper end is `value`.
+    n_nonmated, n_mated : scored trials.
+    """
+
+    bounds: Range | None = None
+    n_nonmated: int = 0
+    n_mated: int = 0
+
+
+class Bounds(NamedTuple):
+    """Ends of what a cost can be; no high end where scores may be without end."""
+
+    low: float
+    high: float | None
+
+
+def cllr(nonmated: ArrayLike, mated: ArrayLike) -> float:
+    """Cost of log-likelihood ratios, in bits.
+
+    Cllr = (mean of log2(1 + e^s) over non-mated + mean of log2(1 + e^-s) over mated) / 2.
+
+    Raises
+    ------
+    InputError : no trials of a kind, or an LLR that is NaN.
+
+    Source: Brummer & du Preez (2006).
+    """
+    sides = [np.asarray(side, dtype=np.float64) for side in (nonmated, mated)]
+    for side, kind in zip(sides, ("non-mated", "mated"), strict=True):
+        if not side.size or np.isnan(side).any():
+            raise InputError(f"{kind} LLRs are {'missing' if not side.size else 'NaN in places'}, expected numbers")
+    return float((_bits(sides[0]).mean() + _bits(-sides[1]).mean()) / 2)
+
+
+def cllr_bounds(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> Bounds:
+    """Bounds of Cllr for a tally whose scores are log-likelihood ratios, from the edges of its bins.
+
+    A non-mated trial of bin [a, b) costs from log2(1 + e^a) up to log2(1 + e^b), a mated one the reverse. Trials in
+    the outer bins have one end only: a non-mated trial above the last edge or a mated one below the first has no bound.
+
+    Raises
+    ------
+    InputError : no scored trials of a kind.
+
+    Source: Brummer & du Preez (2006).
+    """
+    nonmated, mated = (
+        tally.pick(mated=kind, grouping=grouping, groups=group).bins[:-1].astype(np.float64) for kind in (False, True)
+    )
+    if not nonmated.any() or not mated.any():
+        raise InputError("Cllr needs scored mated and scored non-mated trials, and one kind is missing")
+    ends = np.concatenate([[-np.inf], tally.plan.axis, [np.inf]])
+    low, high = (
+        (_mean(nonmated, _bits(of_nonmated)) + _mean(mated, _bits(-of_mated))) / 2
+        for of_nonmated, of_mated in ((ends[:-1], ends[1:]), (ends[1:], ends[:-1]))
+    )
+    return Bounds(low, high if np.isfinite(high) else None)
+
+
+def min_cllr(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> MinCllr:
+    """The cost after the best calibration that keeps the order: pooling adjacent violators.
+
+    Tie rule: scores of one bin get one LLR. No trials are added at the ends, so separated scores cost 0. The lower
+    bound takes every bin as separated inside.
+
+    Source: Brummer & du Preez (2006), min Cllr; Ayer et al. (1955), pooling adjacent violators.
+    """
+    found = statistic(tally, _min_cllr_of, grouping=grouping, group=group, failed="exclude", scale=LOG)
+    if found.value is None:
+        return MinCllr(**vars(found))
+    nonmated, mated = (
+        ordered(tally.pick(mated=kind, grouping=grouping, groups=group).bins, "exclude") for kind in (False, True)
+    )
+    none = np.zeros_like(mated)
+    # Each bin twice: its non-mated trials, then its mated ones.
+    apart = least_cost(np.stack([nonmated, none], axis=1).ravel(), np.stack([none, mated], axis=1).ravel())
+    return MinCllr(**vars(found), bounds=(apart, found.value), n_nonmated=int(nonmated.sum()), n_mated=int(mated.sum()))
+
+
+def least_cost(nonmated: Ints, mated: Ints) -> float:
+    """min Cllr of ordered trials: the cost of the likelihood ratio of each pooled block."""
+    wrong, right = pooled(nonmated, mated)
+    p, q = wrong / wrong.sum(), right / right.sum()
+    both = (p > 0) & (q > 0)
+    # A block of one kind has an LLR without end, which costs its trials nothing.
+    return float((p[both] @ np.log2(1 + q[both] / p[both]) + q[both] @ np.log2(1 + p[both] / q[both])) / 2)
+
+
+def _min_cllr_of(nonmated: Counts, mated: Counts) -> float:
+    sides = ordered(nonmated, "exclude"), ordered(mated, "exclude")
+    return least_cost(*sides) if all(side.any() for side in sides) else np.nan
+
+
+def _bits(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log2(1 + e^x), without overflow."""
+    bits: NDArray[np.float64] = np.logaddexp(0, x) / np.log(2)
+    return bits
+
+
+def _mean(trials: NDArray[np.float64], costs: NDArray[np.float64]) -> float:
+    """Mean cost of trials by bin; bins without trials cost nothing, even without end."""
+    return float(trials[trials > 0] @ costs[trials > 0] / trials.sum())

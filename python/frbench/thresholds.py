@@ -1,0 +1,186 @@
+"""Thresholds: the edge of a tally that holds a rate, what it achieves, and what it costs.
+
+Convention K2: the threshold never lets the rate exceed its target, and the achieved rate is what is reported, with
+its counts. K3: a target of less than one trial is refused, and one with fewer than 30 errors behind it is flagged.
+K9: a threshold is set on one stated population and then frozen; the rates of other groups are read at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from frbench import metrics
+from frbench.errors import InputError
+from frbench.estimate import Estimate, undefined
+from frbench.metrics import Failed, Pair
+from frbench.operating_point import RULE_OF_30, OperatingPoint
+from frbench.tally import Tally
+
+Rate = str | float | Fraction
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold at a rate, read from the edges of a tally.
+
+    point : target, population, threshold, and errors k of n trials there; no threshold if the data cannot support it.
+    beyond : the next edge, where the target is exceeded; the best threshold of the scores themselves lies between it
+        and `point.threshold`. None if there is no such edge.
+    supported_down_to : the smallest rate that n trials support, 30 / n; None without trials.
+    """
+
+    point: OperatingPoint
+    beyond: float | None
+    supported_down_to: float | None
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """FNMR at FMR: one threshold and both rates there."""
+
+    threshold: Threshold
+    fmr: Estimate
+    fnmr: Estimate
+
+
+def at_fmr(
+    tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject"
+) -> Threshold:
+    """The smallest edge T with FMR(T) <= `rate`.
+
+    Parameters
+    ----------
+    rate : above 0 and at most 1; a text such as 1e-3 is taken exactly, a float as it is printed.
+    group : the population it is set on; None is everybody.
+    failed : policy for failed templates.
+
+    Raises
+    ------
+    InputError : not such a rate.
+
+    Source: NIST FRTE 1:1, FNMR at FMR <= 1e-6; Doddington et al. (2000), rule of 30.
+    """
+    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
+    what = _population("non-mated comparisons", grouping, group)
+    return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fmr", rate, what, "accepted")
+
+
+def at_fpir(tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: str | None = None) -> Threshold:
+    """The smallest edge T with FPIR(T) <= `rate`, on the non-mated searches of a group.
+
+    Parameters and errors as in `at_fmr`.
+
+    Source: NIST FRTE 1:N, threshold at FPIR = 0.003.
+    """
+    pair = None if group is None else (group, group)
+    curve = metrics.det(tally, grouping=grouping, group=pair)
+    what = _population("non-mated searches", grouping, pair)
+    return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fpir", rate, what, "positive")
+
+
+def at_fnmr(
+    tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject"
+) -> Threshold:
+    """The largest edge T with FNMR(T) <= `rate`. Parameters and errors as in `at_fmr`.
+
+    Source: NIST SP 800-63A-4, which asks for FNMR of 1 in 100 or better.
+    """
+    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
+    what = _population("mated comparisons", grouping, group)
+    misses = curve.false_nonmatches[::-1].tolist()
+    return _first_within(tally, misses, curve.n_mated, "fnmr", rate, what, "rejected", downward=True)
+
+
+def fnmr_at_fmr(
+    tally: Tally,
+    rate: Rate,
+    *,
+    population: Pair | None = None,
+    grouping: Sequence[str] = (),
+    group: Pair | None = None,
+    failed: Failed = "reject",
+) -> Tradeoff:
+    """FNMR of `group` at the threshold that holds FMR at `rate` on `population`, and the FMR of `group` there.
+
+    Parameters
+    ----------
+    population : groups of `grouping` that the threshold is set on; None is everybody. Other parameters and errors as
+        in `at_fmr`.
+
+    Source: NIST FRTE 1:1, FNMR at FMR = 1e-6, the threshold frozen over groups.
+    """
+    found = at_fmr(tally, rate, grouping=grouping, group=population, failed=failed)
+    threshold = found.point.threshold
+    if threshold is None:
+        return Tradeoff(found, undefined(found.point.reason), undefined(found.point.reason))
+    return Tradeoff(
+        found,
+        metrics.fmr(tally, threshold, grouping=grouping, group=group, failed=failed),
+        metrics.fnmr(tally, threshold, grouping=grouping, group=group, failed=failed),
+    )
+
+
+def exactly(rate: Rate) -> Fraction:
+    """The rate as a fraction: a text exactly, a float as it is printed.
+
+    Raises
+    ------
+    InputError : not a number above 0 and at most 1.
+    """
+    try:
+        value = Fraction(str(rate))
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(f"rate is {rate!r}, expected a number above 0 and at most 1, such as 1e-3") from error
+    if not 0 < value <= 1:
+        raise InputError(f"rate is {rate!r}, expected a number above 0 and at most 1, such as 1e-3")
+    return value
+
+
+def supported_down_to(n: int) -> float | None:
+    """The smallest rate that n trials support: 30 errors / n; None without trials.
+
+    With 30 errors the rate is within about 30% of the true one at 90%, if trials are independent.
+
+    Source: Doddington et al. (2000), Speech Communication 31, rule of 30.
+    """
+    return RULE_OF_30 / n if n else None
+
+
+def _first_within(
+    tally: Tally,
+    errors: Sequence[int],
+    n: int,
+    name: str,
+    rate: Rate,
+    population: str,
+    what: str,
+    *,
+    downward: bool = False,
+) -> Threshold:
+    """The first of the falling numbers of errors that the rate allows; edges run downward where errors are misses."""
+    target = exactly(rate)
+    allowed = int(target * n)
+    within = int(np.searchsorted(-np.asarray(errors), -allowed, side="left"))
+    axis = tally.plan.axis[::-1] if downward else tally.plan.axis
+    at, floor = f"{name}={rate}", supported_down_to(n)
+    if allowed < 1:
+        needed = -(-target.denominator // target.numerator)
+        enough = f"at least {needed} are needed, {RULE_OF_30 * needed} for {RULE_OF_30} errors"
+        reason = f"{n} trials cannot show a rate of {rate}; {enough}"
+        return Threshold(OperatingPoint(at, population, None, 0, n, reason), None, floor)
+    if within == len(errors):
+        end = f"even at the last edge, {axis[-1]}, {errors[-1]} of {n} are {what}" if errors else "there are no edges"
+        reason = f"{end}, and a rate of {rate} allows {allowed}; recount with --thresholds beyond it"
+        return Threshold(OperatingPoint(at, population, None, 0, n, reason), None, floor)
+    point = OperatingPoint(at, population, float(axis[within]), int(errors[within]), n)
+    return Threshold(point, float(axis[within - 1]) if within else None, floor)
+
+
+def _population(what: str, grouping: Sequence[str], group: Pair | None) -> str:
+    if group is None:
+        return f"all {what}"
+    return f"{what} of {' and '.join(sorted(set(group)))} ({','.join(grouping)})"
