@@ -1,0 +1,32 @@
+"""`frbench export`: results and listed scores for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from frbench import export
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(name="export", short_help="Write the tables of a run as CSV or Parquet, or its kept pairs for bob.")
+@click.argument("run", type=PATH)
+@click.option("--to", type=click.Choice(export.FORMATS), default="csv", show_default=True,
+              help="csv, parquet: every table of results.json; bob4, bob5: the pairs of --keep-pairs.")  # fmt: skip
+@click.option("--out", type=PATH, help="Directory to write to.  [default: RUN/export]")
+def export_command(run: Path, to: str, out: Path | None) -> None:
+    """Write the tables of RUN (a run directory) for other programs, one file a table.
+
+    \b
+    frbench export out/verify --to parquet --out tables
+    frbench export out/verify --to bob5
+    """
+    directory = out or run / "export"
+    if to in export.BOB_FORMATS:
+        paths = [export.write_tail(run, to, directory)]
+    else:
+        paths = export.write_tables(run, to, directory)
+    for path in paths:
+        click.echo(path)

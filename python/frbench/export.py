@@ -1,0 +1,168 @@
+"""Export: the tables of `results.json` as CSV or Parquet, and listed scores as files that bob reads."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from frbench import files
+from frbench.errors import InputError
+from frbench.tables import Table, Texts, open_table
+
+TABLE_FORMATS = ("csv", "parquet")
+BOB_FORMATS = ("bob4", "bob5")
+FORMATS = (*TABLE_FORMATS, *BOB_FORMATS)
+TAIL = "tail.csv"
+# Lists with one value for each threshold of the run.
+BY_THRESHOLD = ("accepted", "false_positives", "misses_rank1", "misses")
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, Rows]:
+    """Every table of `results`, tidy: one row an observation, one column a variable.
+
+    A list of objects is a table; objects within are spread over columns, `mated_mean`. Values by threshold, by rank and
+    lists of objects within a row are tables of their own, `cells_accepted`, which repeat the words that name the row.
+    All else is the one row of `run`.
+    """
+    found: dict[str, Rows] = defaultdict(list)
+    _add(found, "run", results, {}, list(results.get("thresholds", [])))
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def write_tables(run: Path, to: str, out: Path) -> list[Path]:
+    """The files in `out`, one for each table of the finished run `run`.
+
+    Raises
+    ------
+    FormatError : `run` is not the directory of a finished run.
+    OutputError : a file cannot be written.
+    """
+    found = tables(files.read_json(run / "results.json", schema="frbench.results"))
+    files.prepare(out)
+    paths = []
+    for name, rows in found.items():
+        paths.append(out / f"{name}.{to}")
+        files.write(paths[-1], _bytes(rows, to))
+    return paths
+
+
+def write_tail(run: Path, to: str, out: Path) -> Path:
+    """The file in `out` with the kept pairs of a run, as bob4 or bob5.
+
+    Raises
+    ------
+    InputError : the run kept no pairs, or they name no subjects.
+    OutputError : the file cannot be written.
+    """
+    if not (run / TAIL).exists():
+        raise InputError(f"{run}: holds no {TAIL}, and other pairs have no scores here; count it with --keep-pairs N")
+    table = open_table(run / TAIL)
+    # The fewest digits of a float32 are another float64 than that float32.
+    scores = np.array([np.float32(text) for text in table.column("score")], dtype=np.float64)
+    _require_subjects(table)
+    claimed, model, real, test = (table.column(n) for n in ("subject_a", "template_a", "subject_b", "template_b"))
+    files.prepare(out)
+    path = out / f"scores.{to}.txt"
+    files.write(path, "".join(bob_lines(to, claimed, model, real, test, scores.tolist())))
+    return path
+
+
+def bob_lines(
+    to: str, claimed_ids: Texts, model_labels: Texts, real_ids: Texts, test_labels: Texts, scores: Sequence[float]
+) -> Iterator[str]:
+    """Lines of a bob file of 4 or 5 columns; a score has the fewest digits that give the same float64, or is nan.
+
+    Raises
+    ------
+    InputError : an id has a blank, which separates columns.
+    """
+    for row in zip(claimed_ids, model_labels, real_ids, test_labels, scores, strict=True):
+        *ids, score = row
+        if wrong := [name for name in ids if not name or len(name.split()) != 1]:
+            raise InputError(f"id {wrong[0]!r} is empty or has a blank, which separates the columns of a bob file")
+        chosen = ids if to == "bob5" else [ids[0], *ids[2:]]
+        yield f"{' '.join(chosen)} {float(score)!r}\n"
+
+
+def _add(found: dict[str, Rows], name: str, values: Mapping[str, Any], head: Row, thresholds: list[float]) -> None:
+    """Puts `values` into the tables as a row of `name`, named by the words of `head`."""
+    row: Row = dict(head)
+    inner: list[tuple[str, Any]] = []
+    for key, value in _spread(values):
+        (inner.append((key, value)) if _is_table(key, value) else row.update(_columns(key, value)))
+    found[name].append(row)
+    names = {k: v for k, v in row.items() if isinstance(v, str | bool)} | _numbers_that_name(row)
+    for key, value in inner:
+        own = key if name == "run" else f"{name}_{key}"
+        for keys, item in _observations(key, value, thresholds):
+            _add(found, own, item, ({} if name == "run" else names) | keys, thresholds)
+
+
+def _spread(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Entries of an object, those of objects within it under joined names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and not _is_by_number(value):
+            yield from _spread(value, f"{prefix}{key}_")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _is_by_number(value: Any) -> bool:
+    """Whether an object has numbers for names, as what is counted by rank has."""
+    return isinstance(value, Mapping) and bool(value) and all(key.isdecimal() for key in value)
+
+
+def _is_table(key: str, value: Any) -> bool:
+    if _is_by_number(value):
+        return True
+    return isinstance(value, list) and (key in BY_THRESHOLD or any(isinstance(item, Mapping) for item in value))
+
+
+def _columns(key: str, value: Any) -> Row:
+    """A value as columns: a short list has one for each entry, and so have lists within."""
+    if not isinstance(value, list):
+        return {key: value}
+    return {name: cell for i, item in enumerate(value, 1) for name, cell in _columns(f"{key}_{i}", item).items()}
+
+
+def _numbers_that_name(row: Row) -> Row:
+    return {name: row[name] for name in ("threshold", "rank", "batch", "q", "size") if name in row}
+
+
+def _observations(key: str, value: Any, thresholds: list[float]) -> Iterable[tuple[Row, Row]]:
+    """Words that name each observation of an inner table, and the observation."""
+    if _is_by_number(value):
+        for rank, inner in value.items():
+            for keys, item in _observations(key, inner if isinstance(inner, list) else [inner], thresholds):
+                yield {"rank": int(rank)} | keys, item
+        return
+    for i, item in enumerate(value):
+        keys = {"threshold": thresholds[i]} if key in BY_THRESHOLD else {}
+        yield keys, (item if isinstance(item, Mapping) else {key: item})
+
+
+def _bytes(rows: Rows, to: str) -> bytes:
+    columns = dict.fromkeys(column for row in rows for column in row)
+    table = pa.table({column: pa.array([row.get(column) for row in rows]) for column in columns})
+    buffer = io.BytesIO()
+    if to == "csv":
+        pa_csv.write_csv(table, buffer, pa_csv.WriteOptions(quoting_style="needed"))
+    else:
+        pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _require_subjects(table: Table) -> None:
+    for side in ("subject_a", "subject_b"):
+        if (table.column(side) == "").any():
+            raise InputError(f"{table.path}: names no subjects, which a bob file does; count it again with --labels")
