@@ -9,8 +9,10 @@ import pytest
 from scipy import stats
 
 import worlds
-from frbench.differentials import Ratio, fmr_ratio
-from frbench.errors import EdgeNotInPlan
+from frbench import joint, metrics
+from frbench.differentials import Ratio, compare, detectable, equivalence, fmr_ratio, worst
+from frbench.errors import EdgeNotInPlan, InputError
+from frbench.joint import Replicates, replicates
 from frbench.plan import Cell
 from frbench.tally import Tally
 
@@ -50,17 +52,15 @@ def test_a_ratio_by_hand():
     assert "not estimable" in found.reason
 
 
-def test_the_interval_of_a_ratio_by_hand():
-    """The logarithm without each of ten blocks, its jackknife deviation, and Student's t with nine degrees."""
-    k_f, k_m, n = np.arange(10) + 5, np.arange(10)[::-1] + 2, np.full(10, 100)
-    logs = np.log((k_f.sum() - k_f) / 900) - np.log((k_m.sum() - k_m) / 900)
-    spread = stats.t.ppf(0.975, 9) * math.sqrt(9 / 10 * ((logs - logs.mean()) ** 2).sum())
-    found = ratio(two_rates(k_f, n, k_m, n))
+def test_a_ratio_far_from_one_is_detected_and_a_near_one_is_not():
+    """Over 3,000 comparisons a group in ten blocks: 60 against 20 errors lie apart, 22 against 20 do not."""
+    n = np.full(10, 300)
+    far = ratio(two_rates(np.full(10, 6), n, np.full(10, 2), n))
+    near = ratio(two_rates(np.array([4, 0] * 4 + [4, 2]), n, np.full(10, 2), n))
 
-    assert found.value == (k_f.sum() / 1000) / (k_m.sum() / 1000)
-    # The same sums in float64.
-    assert found.low == pytest.approx(found.value * math.exp(-spread), rel=1e-9)
-    assert found.high == pytest.approx(found.value * math.exp(spread), rel=1e-9)
+    assert far.low > 1
+    assert near.low < 1 < near.high
+    assert near.detectable > near.high
 
 
 def test_a_ratio_turned_around_is_its_inverse():
@@ -87,7 +87,7 @@ def test_no_false_matches_have_no_ratio():
     for tally, whose in ((two_rates(zero, n, some, n), "f"), (two_rates(some, n, zero, n), "m")):
         found = ratio(tally)
         assert (found.value, found.low, found.high) == (None, None, None)
-        assert found.reason == f"0 false matches of {whose}"
+        assert found.reason.startswith(f"0 false matches of {whose}")
 
 
 def test_no_comparisons_have_no_ratio():
@@ -98,13 +98,13 @@ def test_no_comparisons_have_no_ratio():
     assert ratio(two_rates(zero, zero, some, n)).reason == "0 comparisons of f"
 
 
-def test_errors_of_a_single_block_have_no_interval():
-    """Without that block the ratio would not exist."""
-    one_block, some, n = np.array([5] + [0] * 9), np.ones(10), np.full(10, 100)
-    found = ratio(two_rates(one_block, n, some, n))
+def test_errors_of_a_single_block_widen_the_interval():
+    """Five errors of one block may be one person's: they say far less than five errors of five blocks."""
+    one_block, five, some, n = np.array([5] + [0] * 9), np.array([1] * 5 + [0] * 5), np.ones(10), np.full(10, 100)
+    wide, narrow = ratio(two_rates(one_block, n, some, n)), ratio(two_rates(five, n, some, n))
 
-    assert found.value == (5 / 1000) / (10 / 1000)
-    assert (found.low, found.reason) == (None, "interval not estimable: too few subjects with errors")
+    assert wide.value == narrow.value == (5 / 1000) / (10 / 1000)
+    assert wide.high / wide.low > (narrow.high / narrow.low) ** 2
 
 
 def test_seven_blocks_have_no_interval_and_eight_have():
@@ -132,17 +132,17 @@ def test_a_higher_level_makes_a_wider_interval():
 def test_blocks_of_one_group_alone_vary_the_ratio_too():
     """Women in eight blocks that all agree, men in 32 of which 24 have no women: the men's doubt is in the interval.
 
-    All the variation lies in the blocks without women. The rate of men alone has a known deviation, and the ratio,
-    whose other side hardly varies, cannot be surer than it.
+    All the variation lies in the blocks without women. The ratio, whose other side hardly varies, cannot be surer than
+    the rate of men alone.
     """
     women = np.array([10] * 8 + [0] * 24)
     n_f, n_m = np.array([100] * 8 + [0] * 24), np.full(32, 100)
     men = np.array([10] * 8 + [0, 20] * 12)
-    logs = np.log((men.sum() - men) / 3100)
-    deviation_of_men = math.sqrt(31 / 32 * ((logs - logs.mean()) ** 2).sum())
-    found = ratio(two_rates(women, n_f, men, n_m))
+    tally = two_rates(women, n_f, men, n_m)
+    alone = metrics.fmr(tally, 0.5, grouping=("sex",), group=M)
+    found = ratio(tally)
 
-    assert math.log(found.high / found.value) > 1.96 * deviation_of_men
+    assert found.high / found.value > alone.high / alone.value
 
 
 def test_intervals_of_ratios_cover_a_known_truth():
@@ -166,3 +166,106 @@ def test_a_ratio_as_json_holds_lists():
     values = ratio(two_rates(some, n, 2 * some, n)).to_json()
 
     assert (values["group"], values["k"], values["n"]) == (["f", "f"], [10, 20], [1000, 1000])
+
+
+def rate(tally: Tally, group=F) -> Replicates:
+    """FMR of a group at .5."""
+    return replicates(tally, "fmr", 0.5, group, grouping=("sex",))
+
+
+def test_a_contrast_has_ratio_and_difference():
+    """30 of 3,000 against 20 of 2,000 in ten blocks: ratio 1, difference 0, both intervals around them."""
+    tally = two_rates(np.full(10, 3), np.full(10, 300), np.full(10, 2), np.full(10, 200))
+    found = compare(tally, "fmr", 0.5, F, M, grouping=("sex",)).to_json()
+
+    assert (found["metric"], found["value"], found["difference"]["value"]) == ("fmr", 1, 0)
+    assert found["low"] < 1 < found["high"]
+    assert found["difference"]["low"] < 0 < found["difference"]["high"]
+    assert found["k"] == [30, 20]
+
+
+def test_the_smallest_ratio_is_solved_for():
+    """At it, log R is (quantile + z(power)) standard deviations: here of 40 R and of 40 errors, and what people add."""
+    random = np.random.default_rng(1)
+    n = np.full(32, 2000)
+    tally = two_rates(random.poisson(3, 32), n, random.poisson(3, 32), n)
+    a, b = rate(tally), rate(tally, M)
+    found = detectable(a, b)
+    p, n_f = b.estimate.value, a.estimate.n
+    one = a.excess + (1 - found * p) / (found * p * n_f)
+    other = b.excess + (1 - p) / b.estimate.k
+    variance = one + other - 2 * joint.correlation(a, b) * math.sqrt(one * other)
+    factor = joint.quantile(a, b, 0.95) + stats.norm.ppf(0.8)
+
+    # The root finder stops within 1e-12 of the logarithm.
+    assert math.log(found) == pytest.approx(factor * math.sqrt(variance), rel=1e-9)
+    assert detectable(a, b, power=0.9) > found > detectable(a, b, power=0.5)
+
+
+def test_the_smallest_ratio_of_a_group_without_errors_is_known_and_without_a_reference_is_not():
+    """0 of women against 40 of men: women who err twice as often would have shown; turned around nobody knows."""
+    zero, some, n = np.zeros(10), np.full(10, 4), np.full(10, 1000)
+    tally = two_rates(zero, n, some, n)
+
+    assert 1 < ratio(tally).detectable < 5
+    assert ratio(tally, M, F).detectable is None
+    assert ratio(tally, F, F).detectable is None
+
+
+def test_equivalence_is_an_interval_within_the_margin():
+    """p is the smallest alpha whose 1 - 2 alpha interval lies inside: at p one end touches the margin."""
+    random = np.random.default_rng(2)
+    n = np.full(32, 5000)
+    a, b = (rate(two_rates(random.poisson(20, 32), n, random.poisson(20, 32), n), g) for g in (F, M))
+    found = equivalence(a, b, margin=1.25)
+    touching = joint.ratio(a, b, level=1 - 2 * found.p)
+
+    assert 0 < found.p < 0.05
+    assert found.is_shown
+    # The root finder stops within 2e-12 of alpha.
+    assert min(touching.low * 1.25 - 1, 1 - touching.high / 1.25) == pytest.approx(0, abs=1e-6)
+
+
+def test_equivalence_is_not_shown_by_little_data_or_far_rates():
+    """Two errors a group show no likeness, and rates beyond the margin have p = 1."""
+    few, n = np.array([1, 1] + [0] * 8), np.full(10, 100)
+    little = equivalence(*(rate(two_rates(few, n, few[::-1], n), g) for g in (F, M)), margin=1.25)
+    apart = equivalence(*(rate(two_rates(np.full(10, 9), n, np.full(10, 3), n), g) for g in (F, M)), margin=1.25)
+    none = equivalence(*(rate(two_rates(0 * few, n, few, n), g) for g in (F, M)), margin=1.25)
+
+    assert (little.is_shown, apart.is_shown, apart.p) == (False, False, 1)
+    assert 0.05 < little.p <= 0.5
+    assert (none.p, none.is_shown) == (None, False)
+    assert none.reason.startswith("0 false matches of f")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"margin": 1}, "margin is 1"), ({"margin": 2, "alpha": 0.5}, "alpha is")]
+)
+def test_margins_and_levels_must_make_sense(options: dict, words: str):
+    """A margin of 1 could never be shown."""
+    tally = two_rates(np.ones(10), np.full(10, 100), np.ones(10), np.full(10, 100))
+    with pytest.raises(InputError, match=words):
+        equivalence(rate(tally), rate(tally, M), **options)
+
+
+def test_the_worst_group_is_named_with_all_that_may_be_it():
+    """60 errors against 55 may be either; against 5 they may not. The interval of each pair holds with the others."""
+    n = np.full(10, 1000)
+    high, middle, low = np.full(10, 6), np.array([5, 6] * 5), np.array([1, 0] * 5)
+    alike, apart = two_rates(high, n, middle, n), two_rates(high, n, low, n)
+    one, other = (worst([rate(tally), rate(tally, M)]) for tally in (alike, apart))
+
+    assert (one.group, one.possible) == (F, (F, M))
+    assert (other.group, other.possible) == (F, (F,))
+    assert other.to_json() == {"group": "f", "possible": ["f"], "level": 0.95, "reason": ""}
+
+
+def test_no_errors_and_no_trials_have_no_worst_group():
+    """Every group may be it, and none is named."""
+    zero, n = np.zeros(10), np.full(10, 1000)
+    none = worst([rate(two_rates(zero, n, zero, n)), rate(two_rates(zero, n, zero, n), M)])
+    nobody = worst([rate(two_rates(zero, zero, zero, n))])
+
+    assert (none.group, none.possible, none.reason) == (None, (F, M), "0 false matches of every group")
+    assert (nobody.group, nobody.possible, nobody.reason) == (None, (), "no group has trials")

@@ -7,12 +7,13 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
 from frbench import estimate, metrics
+from frbench.bootstrap import PairErrors, identity_variance
 from frbench.estimate import Estimate, clopper_pearson, jackknife_variance, rate, student_t, undefined, wilson
 from frbench.tally import Tally
 
@@ -86,13 +87,110 @@ def test_student_t_is_scipys():
 def test_a_trial_of_two_blocks_leaves_with_either():
     """Blocks overlap in the comparisons between them: touching may sum to more than the total."""
     # Eight subjects, one a block, 28 pairs; the 7 pairs of subject 0 are all the errors.
-    found = simple(7, 28, [7, 1, 1, 1, 1, 1, 1, 1], [7] * 8)
+    k, n, k_touching, n_touching = 7, 28, [7, 1, 1, 1, 1, 1, 1, 1], [7] * 8
     without = np.array([0] + [6 / 21] * 7)
+    jackknife = 7 / 8 * ((without - without.mean()) ** 2).sum()
+    # Independent trials would have a jackknife variance of 7/8 * 8 * 7/21 times the binomial one: 7/3.
+    binomial = (7 / 28) * (21 / 28) / 28
+    variance = jackknife - (7 / 3 - 1) * binomial
+    found = simple(k, n, k_touching, n_touching)
 
-    assert found.n_effective == pytest.approx(
-        (7 / 28) * (21 / 28) / (7 / 8 * ((without - without.mean()) ** 2).sum()), rel=1e-12
-    )
+    # The same sums in float64.
+    assert found.n_effective == pytest.approx((7 / 28) * (21 / 28) / variance, rel=1e-12)
     assert found.low < 7 / 28 < found.high
+
+
+def test_independent_comparisons_of_two_blocks_have_their_own_variance():
+    """Over 400 worlds of independent pairs the jackknife is twice the binomial variance, and the doubt is near it.
+
+    64 subjects two a block, FMR .1: the mean of 400 variances has a standard error below 3% of each.
+    """
+    random = np.random.default_rng(3)
+    block = np.arange(64) // 2
+    i, j = np.triu_indices(64, 1)
+    member = (block[:, None] == np.arange(32)).astype(int)
+    of_pair = np.minimum(1, member[i] + member[j])
+    n_touching, found = of_pair.sum(axis=0), []
+    for _ in range(400):
+        errors = random.random(len(i)) < 0.1
+        k, k_touching = int(errors.sum()), errors @ of_pair
+        how = estimate.doubt(k, len(i), k_touching, n_touching)
+        without = (k - k_touching) / (len(i) - n_touching)
+        found.append((jackknife_variance(without) / how.binomial, 1 + how.measured / how.binomial))
+
+    jackknife, corrected = np.mean(found, axis=0)
+    # (2 b - 1) / (b - 1) for b = 32.
+    assert jackknife == pytest.approx(63 / 31, rel=0.1)
+    assert corrected == pytest.approx(1, abs=0.1)
+
+
+@given(st.integers(10, 40), st.integers(0, 2**32 - 1))
+@worlds.FEW
+def test_one_subject_a_block_is_the_variance_of_fogliato(n: int, seed: int):
+    """With one trial for every two people the doubt is their variance by identity, up to known factors near 1.
+
+    Theirs is S - v, with S the squares of what each person has beyond the expected over the square of all n (n - 1) / 2
+    trials, and v the binomial variance. Without a person a share (n - 2) / n of the trials is left, so the jackknife is
+    S (n - 1) / n (n / (n - 2))^2, and c is (n - 1) / n n (n - 1) over the trials left: 2 (n - 1) / (n - 2).
+    """
+    random = np.random.default_rng(seed)
+    i, j = np.triu_indices(n, 1)
+    strength = random.gamma(0.5, size=n)
+    errors = random.random(len(i)) < 1 - np.exp(-0.3 * strength[i] * strength[j])
+    k = int(errors.sum())
+    assume(0 < k < len(i))
+    k_touching = np.bincount(i, errors, n) + np.bincount(j, errors, n)
+    how = estimate.doubt(k, len(i), k_touching, np.full(n, n - 1))
+    theirs = identity_variance(PairErrors.of(i, j, errors))
+    squares = ((k_touching - k / len(i) * (n - 1)) ** 2).sum() / len(i) ** 2
+
+    # The same sums in another order.
+    assert how.measured == pytest.approx(
+        squares * n * (n - 1) / (n - 2) ** 2 - 2 * (n - 1) / (n - 2) * how.binomial, rel=1e-6, abs=1e-12
+    )
+    assert theirs == pytest.approx(max(squares - how.binomial, how.binomial), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("without", "freedom"),
+    [
+        # Half of the blocks on either side: kurtosis 1, as many degrees as there can be.
+        ([1.0, -1, 1, -1, 1, -1, 1, -1], 7),
+        # One block of eight holds all: about their mean 7/8 and seven times -1/8; kurtosis 8 (7^4 + 7) / (7^2 + 7)^2.
+        ([1.0, 0, 0, 0, 0, 0, 0, 0], 16 / (8 * (7**4 + 7) / (7**2 + 7) ** 2 - 1)),
+        ([2.0] * 8, 7),
+    ],
+)
+def test_degrees_of_freedom_fall_where_one_block_holds_the_doubt(without: list[float], freedom: float):
+    """2 b / (kurtosis - 1), at most one less than the blocks; scipy's kurtosis agrees."""
+    found = estimate._freedom(np.array(without))
+
+    assert found == pytest.approx(freedom, rel=1e-12)
+    if 2 < freedom < 7:
+        assert found == pytest.approx(16 / (stats.kurtosis(without, fisher=False) - 1), rel=1e-12)
+
+
+def test_trials_of_two_people_stretch_the_quantile_by_what_people_add():
+    """1 + the relative deviation of the excess; trials of one block are not stretched."""
+    one = estimate.doubt(40, 320, np.array([20, 4, 4, 4, 2, 2, 2, 2]), np.full(8, 40))
+    two = estimate.doubt(7, 28, np.array([7, 1, 1, 1, 1, 1, 1, 1]), np.full(8, 7))
+
+    assert one.excess > 0
+    assert one.stretch == 1
+    assert two.stretch == pytest.approx(1 + math.sqrt(two.excess) / (7 / 28), rel=1e-12)
+    assert two.quantile(0.95) == pytest.approx(two.stretch * stats.t.ppf(0.975, two.freedom), rel=1e-9)
+    assert two.variance == two.binomial + two.excess
+
+
+def test_another_level_is_the_interval_of_that_level():
+    """`at_level` is what `rate` gives at the level, with errors, without, and without an interval."""
+    many = [list(range(8)), [10] * 8]
+    for k, arrays in ((28, many), (0, [[0] * 8, [10] * 8])):
+        how = estimate.doubt(k, 80, np.array(arrays[0]), np.array(arrays[1])) if k else None
+        found = estimate.at_level(simple(k, 80, *arrays), how, 0.8)
+        assert found == simple(k, 80, *arrays, level=0.8)
+    none = simple(3, 70, [1, 1, 1, 0, 0, 0, 0, 0], [10] * 7 + [0])
+    assert estimate.at_level(none, None, 0.8).low is None
 
 
 def test_the_effective_number_is_never_above_the_real_one():

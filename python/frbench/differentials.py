@@ -1,27 +1,37 @@
-"""Differentials: how many times the rate of one group is that of another, with an interval of its own.
+"""Differentials: how the rate of one group stands to that of another, and what these people could have shown.
 
-Two groups share a threshold and, through the same blocks, subjects: the ratio is taken without each block in turn,
-not from two separate intervals.
+A ratio comes with an interval of its own and with the smallest ratio that would have been detected: "no difference was
+detected" says nothing without it. Whoever must show that rates are alike has a test of equivalence, and whoever names
+a worst group has the list of those that may be it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from scipy import optimize
 
-from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
-from frbench.metrics import UNKNOWN_PEOPLE, Failed, Pair, errors, knows_people, occupied, trials
-from frbench.tally import Histogram, Tally
+from frbench import joint
+from frbench.errors import InputError
+from frbench.estimate import LEVEL
+from frbench.joint import ERRORS, METHOD, Contrast, Metric, Replicates, replicates
+from frbench.metrics import Failed, Pair
+from frbench.power import POWER, Evidence, smallest_ratio
+from frbench.tally import Tally
+
+LEAST_DOUBT = 1e-9
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """value : rate of `group` over rate of `reference`; None with a reason if it does not exist."""
+    """value : rate of `group` over rate of `reference`; None with a reason if it does not exist.
+
+    detectable : the smallest true ratio above 1 that such a count shows with 80% power; None if there is none or it is
+    not known.
+    """
 
     group: Pair
     reference: Pair
@@ -30,13 +40,32 @@ class Ratio:
     high: float | None
     k: tuple[int, int]
     n: tuple[int, int]
+    detectable: float | None = None
     level: float = LEVEL
-    method: str = "jackknife over subject blocks, of the logarithm"
+    method: str = METHOD
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class GroupContrast:
+    """Two groups held against each other at one rate: the ratio, and the difference of `group` less `reference`."""
+
+    metric: Metric
+    ratio: Ratio
+    difference: Contrast
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values, those of the ratio beside the metric."""
+        found = self.difference
+        return {
+            "metric": self.metric,
+            **self.ratio.to_json(),
+            "difference": {"value": found.value, "low": found.low, "high": found.high, "reason": found.reason},
+        }
 
 
 def fmr_ratio(
@@ -55,39 +84,171 @@ def fmr_ratio(
     ------
     EdgeNotInPlan : the threshold is not an edge of the tally.
     """
-    edge = tally.edge(threshold)
-    sides = [tally.pick(mated=False, grouping=grouping, groups=pair) for pair in (group, reference)]
-    k = tuple(int(_errors(side.bins, edge, failed)) for side in sides)
-    n = tuple(int(trials(side.bins, failed=failed)) for side in sides)
-    ratio = Ratio(group, reference, None, None, None, (k[0], k[1]), (n[0], n[1]), level)
-    if 0 in n or 0 in k:
-        what = "comparisons" if 0 in n else "false matches"
-        whose = group if 0 in (n[0], k[0]) else reference
-        return replace(ratio, reason=f"0 {what} of {' and '.join(sorted(set(whose)))}")
-    value = (k[0] / n[0]) / (k[1] / n[1])
-    if not knows_people(tally):
-        return replace(ratio, value=value, reason=UNKNOWN_PEOPLE)
-    logs = _log_ratio_without(sides, edge, failed)
-    fewest = min(occupied(tally, grouping, name) for name in (*group, *reference))
-    if min(fewest, len(logs)) < MIN_BLOCKS or not np.isfinite(logs).all():
-        return replace(ratio, value=value, reason="interval not estimable: too few subjects with errors")
-    spread = student_t(len(logs) - 1, level) * math.sqrt(jackknife_variance(logs))
-    return replace(ratio, value=value, low=value * math.exp(-spread), high=value * math.exp(spread))
+    one, other = (
+        replicates(tally, "fmr", threshold, pair, grouping=grouping, failed=failed) for pair in (group, reference)
+    )
+    return ratio_of(one, other, level=level)
 
 
-def _errors(bins: NDArray[np.uint64], edge: int, failed: Failed) -> NDArray[np.int64]:
-    return errors(bins, edge, errors_below=False, failed=failed)
+def compare(
+    tally: Tally,
+    metric: Metric,
+    threshold: float | None,
+    group: Pair,
+    reference: Pair,
+    *,
+    grouping: Sequence[str],
+    failed: Failed = "reject",
+    rank: int = 1,
+    level: float = LEVEL,
+) -> GroupContrast:
+    """Ratio and difference of one rate of two groups; parameters and errors as in `joint.replicates`."""
+    one, other = (
+        replicates(tally, metric, threshold, pair, grouping=grouping, failed=failed, rank=rank)
+        for pair in (group, reference)
+    )
+    return contrast_of(one, other, level=level)
 
 
-def _log_ratio_without(sides: Sequence[Histogram], edge: int, failed: Failed) -> NDArray[np.float64]:
-    """Logarithm of the ratio without each block in which either group has trials."""
-    rates, is_occupied = [], np.zeros(len(sides[0].touching), dtype=bool)
-    for side in sides:
-        all_trials = int(trials(side.bins, failed=failed))
-        k = int(_errors(side.bins, edge, failed)) - _errors(side.touching, edge, failed).astype(np.float64)
-        n = all_trials - trials(side.touching, failed=failed).astype(np.float64)
-        is_occupied |= n < all_trials
-        rates.append(np.divide(k, n, out=np.zeros(len(n)), where=n > 0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs: NDArray[np.float64] = np.log(rates[0][is_occupied]) - np.log(rates[1][is_occupied])
-    return logs
+def contrast_of(a: Replicates, b: Replicates, *, level: float = LEVEL) -> GroupContrast:
+    """Ratio and difference of `a` and `b`."""
+    return GroupContrast(a.metric, ratio_of(a, b, level=level), joint.difference(a, b, level=level))
+
+
+def ratio_of(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Ratio:
+    """The rate of `a` over the rate of `b`, its interval, and the smallest ratio that would have been detected."""
+    found = joint.ratio(a, b, level=level)
+    return Ratio(
+        group=a.group,
+        reference=b.group,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        k=(a.estimate.k, b.estimate.k),
+        n=(a.estimate.n, b.estimate.n),
+        detectable=detectable(a, b, level=level),
+        level=level,
+        reason=found.reason,
+    )
+
+
+def detectable(a: Replicates, b: Replicates, *, power: float = POWER, level: float = LEVEL) -> float | None:
+    """The smallest true ratio of `a` over `b` above 1 that would have been detected with probability `power`.
+
+    From the rate of `b`, the trials of both, and how much people of each differ; a group without errors is taken to
+    differ as the other does. None where `b` has no errors or no interval, where `a` has no interval, and for a group
+    held against itself.
+    """
+    if b.doubt is None or a.estimate.low is None or set(a.group) == set(b.group):
+        return None
+    return smallest_ratio(
+        Evidence(a.estimate.n, b.excess if a.doubt is None else a.excess),
+        Evidence(b.estimate.n, b.excess),
+        b.estimate.k / b.estimate.n,
+        quantile=joint.quantile(a, b, level),
+        together=joint.correlation(a, b),
+        power=power,
+    )
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether two rates were shown to be alike: their ratio between 1 / margin and margin.
+
+    p : of the two one-sided tests together; None with a reason if there is no interval. is_shown : p <= alpha.
+    """
+
+    margin: float
+    alpha: float
+    p: float | None
+    is_shown: bool
+    reason: str = ""
+
+
+def equivalence(a: Replicates, b: Replicates, *, margin: float, alpha: float = 1 - LEVEL) -> Equivalence:
+    """The test that the rates of `a` and `b` are alike up to a factor `margin`: two one-sided tests at `alpha`.
+
+    They are alike if the interval of the ratio at level 1 - 2 alpha lies between 1 / margin and margin; p is the
+    smallest alpha at which it does. A ratio that differs from 1 beyond doubt may still be alike, and rates without a
+    detected difference need not be.
+
+    Raises
+    ------
+    InputError : a margin of 1 or less, or an alpha outside 0 to 0.5.
+
+    Source: Schuirmann (1987), two one-sided tests; the p-value by inverting the interval.
+    """
+    if not margin > 1:
+        raise InputError(f"margin is {margin:g}, expected above 1: 1.25 for rates within a quarter of each other")
+    if not 0 < alpha < 0.5:
+        raise InputError(f"alpha is {alpha:g}, expected above 0 and below 0.5")
+    first = joint.ratio(a, b, level=1 - 2 * alpha)
+    if first.value is None or first.low is None:
+        return Equivalence(margin, alpha, None, False, first.reason)
+
+    def room(one_sided: float) -> float:
+        """How far the interval stays inside the margin; negative outside."""
+        found = joint.ratio(a, b, level=1 - 2 * one_sided)
+        if found.low is None or found.high is None:
+            return -1.0
+        return min(found.low * margin - 1, 1 - found.high / margin)
+
+    inside = 1 / margin < first.value < margin
+    p = _smallest(room) if inside else 1.0
+    return Equivalence(margin, alpha, p, p <= alpha)
+
+
+def _smallest(room: Callable[[float], float]) -> float:
+    """The smallest share in (0, 1/2) from which on `room` is not negative; 1/2 if there is none, 0 if all."""
+    if room(0.5 - LEAST_DOUBT) <= 0:
+        return 0.5
+    return 0.0 if room(LEAST_DOUBT) >= 0 else float(optimize.brentq(room, LEAST_DOUBT, 0.5 - LEAST_DOUBT))
+
+
+@dataclass(frozen=True)
+class Worst:
+    """Which group has the highest rate, and which others may have it.
+
+    group : the one with the highest rate observed; None with a reason if no group has trials.
+    possible : groups that no other group exceeds beyond doubt, at `level` for all of them together.
+    """
+
+    group: Pair | None
+    possible: tuple[Pair, ...]
+    level: float = LEVEL
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values, groups by the name of their first side."""
+        return {
+            "group": None if self.group is None else self.group[0],
+            "possible": [group[0] for group in self.possible],
+            "level": self.level,
+            "reason": self.reason,
+        }
+
+
+def worst(groups: Sequence[Replicates], *, level: float = LEVEL) -> Worst:
+    """The group with the highest of several rates, and every group that may be it.
+
+    A group is excluded if the rate of another is higher by an interval of their difference that holds together with
+    those of all other pairs of groups. A group without an interval cannot be excluded.
+
+    Source: Hsu (1984), multiple comparisons with the best; Šidák (1967) for the level of each.
+    """
+    known = [g for g in groups if g.estimate.n]
+    if not known:
+        return Worst(None, (), level, "no group has trials")
+    each = joint.simultaneous(len(known) * (len(known) - 1) // 2, level)
+    lower: set[Pair] = set()
+    for a, b in combinations(known, 2):
+        found = joint.difference(a, b, level=each)
+        if found.low is not None and found.low > 0:
+            lower.add(b.group)
+        elif found.high is not None and found.high < 0:
+            lower.add(a.group)
+    highest = max(known, key=lambda g: g.estimate.value or 0.0)
+    reason = "" if highest.estimate.k else f"0 {ERRORS[highest.metric]} of every group"
+    return Worst(
+        highest.group if not reason else None, tuple(g.group for g in known if g.group not in lower), level, reason
+    )
