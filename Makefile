@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
 
-.PHONY: help setup demo test lint bench kill-test lock clean
+.PHONY: help setup demo test lint bench coverage-study kill-test lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,9 @@ lint: setup ## Format and lint checks, types
 bench: setup .venv/.peers ## Race peers, answers checked first, and write out/bench.json (15 minutes; see benches/README.md)
 	@mkdir -p out
 	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
+
+coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage.md (10 minutes)
+	$(BIN)/python -m studies.coverage --out docs/coverage.md
 
 kill-test: setup ## Kill a sweep 50 times at random moments and resume it each time
 	$(BIN)/python tests/kill_and_resume.py --kills 50
