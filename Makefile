@@ -34,8 +34,9 @@ bench: setup .venv/.peers ## Race peers, answers checked first, and write out/be
 	@mkdir -p out
 	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
 
-coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage.md (10 minutes)
+coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md (25 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md
+	$(BIN)/python -m studies.paired --out docs/coverage-paired.md
 
 kill-test: setup ## Kill a sweep 50 times at random moments and resume it each time
 	$(BIN)/python tests/kill_and_resume.py --kills 50

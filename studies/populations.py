@@ -203,9 +203,9 @@ def _comparisons(
         between = np.einsum("ib,wij,jc->wbc", member, tiles, member, optimize=True).round().astype(np.int64)
         errors = np.triu(between) + np.triu(between.swapaxes(1, 2), k=1)
     else:
-        errors = random.poisson(rate * _upper((templates * effect) @ member, (templates * effect) ** 2 @ member))
-    trials = _upper((templates @ member)[None], (templates**2 @ member)[None])[0].round().astype(np.int64)
-    return _Counts(errors.sum(axis=(1, 2)), int(trials.sum()), _touching(errors), _touching(trials))
+        errors = random.poisson(rate * upper((templates * effect) @ member, (templates * effect) ** 2 @ member))
+    trials = upper((templates @ member)[None], (templates**2 @ member)[None])[0].round().astype(np.int64)
+    return _Counts(errors.sum(axis=(1, 2)), int(trials.sum()), touching_of(errors), touching_of(trials))
 
 
 def _clumped(rate: float, clump: float, load: Floats, random: np.random.Generator) -> Floats:
@@ -214,7 +214,7 @@ def _clumped(rate: float, clump: float, load: Floats, random: np.random.Generato
     return np.asarray(random.poisson(mean * random.gamma(1 / clump, clump, size=mean.shape)), dtype=np.float64)
 
 
-def _upper(sums: Floats, squares: Floats) -> Floats:
+def upper(sums: Floats, squares: Floats) -> Floats:
     """(w, b, b) sums over pairs of different people by block, upper triangle, from (w, b) sums and sums of squares."""
     tiles = sums[:, :, None] * sums[:, None, :]
     i = np.arange(sums.shape[1])
@@ -222,7 +222,7 @@ def _upper(sums: Floats, squares: Floats) -> Floats:
     return np.triu(tiles)
 
 
-def _touching(tiles: Ints) -> Ints:
+def touching_of(tiles: Ints) -> Ints:
     """(..., b) trials that touch each block, from (..., b, b) trials of two blocks, upper triangle."""
     touching: Ints = tiles.sum(axis=-1) + tiles.sum(axis=-2) - np.diagonal(tiles, axis1=-2, axis2=-1)
     return touching

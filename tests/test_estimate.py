@@ -163,7 +163,7 @@ def test_one_subject_a_block_is_the_variance_of_fogliato(n: int, seed: int):
 )
 def test_degrees_of_freedom_fall_where_one_block_holds_the_doubt(without: list[float], freedom: float):
     """2 b / (kurtosis - 1), at most one less than the blocks; scipy's kurtosis agrees."""
-    found = estimate._freedom(np.array(without))
+    found = estimate.degrees_of_freedom(np.array(without))
 
     assert found == pytest.approx(freedom, rel=1e-12)
     if 2 < freedom < 7:

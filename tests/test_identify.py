@@ -250,8 +250,10 @@ def test_probes_of_another_dimension_are_refused():
 def test_the_plan_says_how_large_the_gallery_is():
     """A rate of identification means nothing without N."""
     task, _ = hand_vector()
+    details = dict(task.plan((T,)).details)
+    del details["population"]
 
-    assert task.plan((T,)).details == {
+    assert details == {
         "gallery": 4,
         "gallery_subjects": 4,
         "gallery_failed": 0,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench.reconcile import Counts, CrossCounts, Line, compared, explain, reconcile
+from frbench.reconcile import Counts, CrossCounts, Line, compared, explain, of_run, reconcile
 
 SIZES = st.lists(st.integers(0, 5), max_size=7)
 
@@ -103,3 +103,24 @@ def test_a_run_compares_what_its_labels_make(world: worlds.World):
     counts, got = Counts.of(sizes), compared(world.tally)
 
     assert (counts.pairs, counts.mated, counts.nonmated) == (got["pairs"], got["mated"], got["nonmated"])
+
+
+def test_a_number_that_failed_templates_explain_is_explained_by_them():
+    """Of 21 pairs 15 have a score, and a protocol may count those, in one direction or both."""
+    tally, counts = worlds.two_groups().tally, Counts.of([2, 1, 2, 2])
+
+    assert explain(15, counts, of_run(tally)) == "15 are pairs with a score"
+    assert explain(26, counts, of_run(tally)) == "26 are ordered non-mated pairs with a score"
+    # A convention's name stands before that of a run's number: 18 non-mated pairs were counted.
+    assert explain(18, counts, of_run(tally)) == "18 are unordered non-mated pairs"
+
+
+def test_a_list_of_pairs_explains_its_own_number():
+    """Two pairs of a list among ten images: no convention of all pairs gives the number."""
+    plan = worlds.small_plan()
+    listed = worlds.tally_of(plan, [[1, 300, 0], [0, 100, 0]])
+
+    assert (
+        explain(401, Counts.of([2] * 100), of_run(listed))
+        == "401 are pairs that this run counted or pairs with a score"
+    )

@@ -122,7 +122,7 @@ def test_a_repeat_is_found_blocks_apart(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_different_comparisons_of_one_key_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Keys only point at comparisons to look at: if all had one key, none would be refused."""
-    monkeypatch.setattr(recording, "_keys", lambda found, _: np.zeros(len(found), np.uint64))
+    monkeypatch.setattr(recording, "keys_of", lambda found, _: np.zeros(len(found), np.uint64))
 
     with read(tmp_path, HAND) as found:
         assert len(found) == 6
@@ -170,3 +170,33 @@ def test_too_many_cells_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(column_stream, "BLOCK_BYTES", 64)
     with pytest.raises(InputError, match="pairs of groups and 4 blocks are too many"), read(tmp_path, HAND, sex="fmf"):
         pass
+
+
+def population(directory: Path, text: str, **options) -> dict[str, str] | None:
+    """Whose comparisons a file of `text` holds."""
+    with read(directory, text, **options) as found:
+        return found.population
+
+
+def test_the_population_is_that_of_the_comparisons_in_any_order(tmp_path: Path):
+    """Other scores, or the rows turned around, are of the same people; another comparison is not."""
+    lines = HAND.splitlines(keepends=True)
+    plain = population(tmp_path, HAND)
+
+    assert plain == population(tmp_path, "".join(lines[::-1]).replace("0.9", "0.7"))
+    assert plain["pairs"] != population(tmp_path, "".join(lines[:-1]))["pairs"]
+    # The probe of the last comparison is another's: the same templates, other people.
+    other = population(tmp_path, HAND.replace("b c p3", "b d p3"))
+    assert (plain["pairs"] == other["pairs"], plain["subjects"] == other["subjects"]) == (True, False)
+
+
+def test_the_population_holds_the_labels_that_are_grouped_by(tmp_path: Path):
+    """The same comparisons with another label of one person."""
+    one, other = (population(tmp_path, HAND, sex=sex) for sex in ("fmf", "fmm"))
+
+    assert {part for part in one if one[part] != other[part]} == {"labels"}
+
+
+def test_scores_of_unnamed_templates_have_no_population(tmp_path: Path):
+    """Nobody can tell whether two such files are of the same comparisons."""
+    assert population(tmp_path, "1 0.9\n-1 0.4\n", format="bob2") is None

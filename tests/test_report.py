@@ -215,12 +215,19 @@ def test_every_count_of_searches_is_printed():
 
 def test_same_group_rate_stands_beside_the_rate_of_all_pairs():
     """50 false matches in 9,990 pairs within a group, and the same 50 in all 19,990 pairs."""
+    # No FNMR of all people of one group is estimated: its counts are a sum of rows.
     # In each group five blocks have 2 and five have 3: 25 of 10 x 497 + 25 = 4,995; f with m adds 10 x 1,000.
-    text = text_of(page_of(verify()))
+    section = verify()
+    text = text_of(page_of(section))
 
-    assert "same-group pairs 5.01e-3 1 in 200 sum of rows, no interval 50 / 9,990" in text
+    same = section.results["differentials"][0]["impostors"]["same_group"]
+    ends = f"{words.scientific(same['low'])} to {words.scientific(same['high'])}"
+    assert f"same-group pairs 5.01e-3 1 in 200 {ends} 50 / 9,990 400 people" in text
+    assert "2.50% sum of rows, no interval fewer than 30 errors 20 / 800" in text
     assert "50 / 19,990" in text
-    assert "Between people of the same sex, the false match rate was 5.01e-3 (50 of 9,990)" in text
+    assert (
+        f"Between people of the same sex, the false match rate was 5.01e-3 (95% interval {ends}; 50 of 9,990)" in text
+    )
 
 
 def test_interval_around_one_says_that_no_difference_was_detected():
@@ -234,7 +241,10 @@ def test_interval_around_one_says_that_no_difference_was_detected():
     assert "no difference was detected" in said
     assert "11 of 1,000 against 10 of 1,000" in said
     # sqrt(2.42 / 0.5) = 2.2: the interval of a ratio r is from r / 2.2 to 2.2 r.
-    assert "A ratio above 2.2 or below 0.45 would have been" in said
+    assert "a ratio above 2.2 or below 0.45 would have been detected" in said
+    assert "a ratio of 2.77 would have been detected, with 80% power" in str(
+        summary.ratio_sentence(ratio | {"detectable": 2.7749})
+    )
 
 
 def test_interval_above_one_is_a_ratio_with_counts():
@@ -345,7 +355,7 @@ def test_hostile_titles_are_escaped():
 
 def test_run_without_groups_renders_everything_together():
     """Without a grouping there is one row, a trade-off of all pairs, and no ratio or heat map."""
-    page = page_of(verify(groupings=[]), identify())
+    page = page_of(verify(groupings=[]))
     text = text_of(page)
 
     assert "all pairs" in text
@@ -612,6 +622,8 @@ def test_list_without_labels_says_nothing_of_people():
 def test_search_of_unknown_subjects_renders():
     """An estimate without a number of subjects is printed without one."""
     section = identify()
+    for key in ("differentials", "modes"):
+        del section.results[key]
     for e in section.results["estimates"]:
         e["n_subjects"] = None
 

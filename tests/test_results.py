@@ -139,6 +139,34 @@ def test_ratios_are_over_the_group_with_most_subjects():
     assert [r["reference"] for r in verify(worlds.World(found))["ratios"]] == [["f", "f"]] * 2
 
 
+def test_contrasts_are_of_both_rates_and_ratios_are_those_of_fmr():
+    """FMR and FNMR of m against f, of two people each, at both thresholds."""
+    found = verify(worlds.two_groups())
+    contrasts = found["contrasts"]
+
+    assert [(c["metric"], c["threshold"], c["k"], c["n"]) for c in contrasts] == [
+        ("fmr", 0.5, [2, 2], [4, 2]),
+        ("fnmr", 0.5, [1, 0], [2, 1]),
+        ("fmr", 0.75, [0, 1], [4, 2]),
+        ("fnmr", 0.75, [1, 1], [2, 1]),
+    ]
+    assert contrasts[0]["difference"]["value"] == 2 / 4 - 2 / 2
+    fmr = [{k: v for k, v in c.items() if k not in ("rank", "difference")} for c in contrasts if c["metric"] == "fmr"]
+    assert fmr == found["ratios"]
+    assert [(h["metric"], h["group"], h["possible"]) for h in found["highest"][:2]] == [
+        ("fmr", "f", ["f", "m"]),
+        ("fnmr", "m", ["f", "m"]),
+    ]
+
+
+def test_runs_without_groups_have_no_contrasts():
+    """There is nothing to hold against anything."""
+    found = verify(worlds.two_groups(), groupings=())
+
+    assert found["ratios"] == []
+    assert not {"contrasts", "highest"} & set(found)
+
+
 def test_the_head_says_what_was_counted():
     """Kind, version, plan, thresholds, groupings and where thresholds came from."""
     world = worlds.two_groups()

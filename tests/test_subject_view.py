@@ -222,3 +222,18 @@ def test_a_hub_is_above_the_most_of_equals():
 
     assert found.hub == 199
     assert found.most == 100 > found.expected_most
+
+
+def test_chance_alone_knows_nothing_of_images():
+    """A tenth of 500 subjects have twenty times the trials: what is expected rises, what chance explains does not.
+
+    By chance it is what is expected of subjects with one number of trials, whatever that number is.
+    """
+    trials = {f"s{i}": 200 if i < 50 else 10 for i in range(500)}
+    errors = [f"s{i}" for i in range(100)]
+    uneven, even = (false_nonmatches(errors, of) for of in (trials, dict.fromkeys(trials, 7)))
+
+    assert uneven.by_chance == even.by_chance
+    # The same sums over equal means.
+    assert even.by_chance == pytest.approx(even.expected, rel=1e-12)
+    assert uneven.expected > uneven.by_chance

@@ -108,3 +108,17 @@ def test_rates_of_a_list_without_labels_are_not_of_people():
     assert "comparisons of non-mated pairs" in text
     assert "two people" not in text
     assert "comparisons of two people" in printed(verify().results)
+
+
+def test_no_difference_is_never_printed_without_what_would_have_been_detected():
+    """Every line that says so names the ratio; runs of older versions, which have none, are still printed."""
+    results = verify().results
+    lines = [line for line in printed(results).splitlines() if "no difference was detected" in line]
+    contrast = {**results["contrasts"][0], "value": 1.2, "low": 0.8, "high": 1.8, "detectable": 1.63, "reason": ""}
+    older = {k: v for k, v in results.items() if k not in ("contrasts", "highest")}
+    older["ratios"] = [{k: v for k, v in contrast.items() if k != "detectable"}]
+
+    assert all("would have been" in line for line in lines)
+    assert "and one of 1.63 would have been with 80% power" in printed(results | {"contrasts": [contrast]})
+    assert "and none would have been" in printed(results | {"contrasts": [contrast | {"detectable": None}]})
+    assert "1.2 (95% interval 0.8 to 1.8; no difference was detected)" in printed(older)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from frbench.errors import InputError
 from frbench.operating_point import RULE_OF_30, OperatingPoint
 
 Tail = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+# For each number of trials allowed, the smallest threshold with at most that many at or above it, and how many.
+Smallest = Callable[[Sequence[int]], list[tuple[float, int]]]
 EDGES_A_PASS = 1 << 14
 
 
@@ -79,9 +82,17 @@ def operating_points(
     n : trials of the population.
     unscored_accepted : trials without a score that the failure policy counts as false positives.
     """
+    smallest = partial(smallest_thresholds, tail)
+    return points_by(smallest, n, targets, population=population, unscored_accepted=unscored_accepted)
+
+
+def points_by(
+    smallest: Smallest, n: int, targets: Sequence[Target], *, population: str, unscored_accepted: int = 0
+) -> list[OperatingPoint]:
+    """As `operating_points`, from whatever finds the smallest threshold."""
     allowed = [int(target.rate * n) - unscored_accepted for target in targets]
     possible = [i for i, target in enumerate(targets) if n and target.rate * n >= 1 and allowed[i] >= 0]
-    thresholds = smallest_thresholds(tail, [allowed[i] for i in possible])
+    thresholds = smallest([allowed[i] for i in possible])
     found = dict(zip(possible, thresholds, strict=True))
     points = []
     for i, target in enumerate(targets):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,9 @@ class Candidates:
     search: str
     shards: frozenset[Shard]
     probe: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     rows: NDArray[np.int64]
-    mate_score: NDArray[np.float32]
+    mate_score: NDArray[np.floating[Any]]
     above_mate: NDArray[np.int64]
 
     @property

@@ -13,8 +13,12 @@ from typing import Any, NoReturn
 
 import click
 
-from frbench import files, identify, jobs, latency, machine, report, summary
+from frbench import cli_recorded, files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
+from frbench.cli_compare import compare_command
+from frbench.cli_export import export_command
+from frbench.cli_power import power
+from frbench.cli_transfer import transfer_command
 from frbench.errors import FrbenchError, InputError
 from frbench.jobs import Options
 from frbench.metrics import FAILED_POLICIES
@@ -132,6 +136,8 @@ def _counting(command: Callable[..., None]) -> Callable[..., None]:
                      help="Blocks of subjects, from which intervals come."),
         click.option("--engine", type=click.Choice(["cpu", "reference"]), default="cpu", show_default=True,
                      help="reference is numpy float64: slow, the oracle."),
+        click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
         click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
                      help="How often progress is kept."),
         click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
@@ -165,7 +171,7 @@ PATH = click.Path(path_type=Path)
 
 
 @app.command(short_help="Compare all pairs, 1:1: FMR and FNMR by group.")
-@click.argument("templates", type=PATH)
+@click.argument("templates", type=PATH, required=False)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
 @click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated].")
 @click.option(
@@ -176,18 +182,29 @@ PATH = click.Path(path_type=Path)
     help="Name the N non-mated pairs of highest score of every two groups in tail.csv, for review.",
 )  # fmt: skip
 @click.option(
+    "--per-subject", "by_subject", is_flag=True,
+    help="Write comparisons and errors of every subject to subjects.csv, and how far errors rest on few of them.",
+)  # fmt: skip
+@click.option(
+    "--declared", callback=partial(_numbers, int), metavar="N[,N...]",
+    help="Numbers of comparisons that a protocol states: says which way of counting gives each.",
+)  # fmt: skip
+@click.option(
     "--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
     help="Comparisons with a failed template: rejected, out of the denominators, or accepted.",
 )  # fmt: skip
+@cli_recorded.score_options
 @_columns
 @_counting
 @_shared("out/verify")
 def verify(
-    templates: Path,
+    templates: Path | None,
     labels: Path | None,
     pairs: Path | None,
     exclude: Path | None,
     keep_pairs: int | None,
+    by_subject: bool,
+    declared: tuple[int, ...],
     failed: Any,
     **given: Any,
 ) -> None:
@@ -201,7 +218,13 @@ def verify(
     frbench verify t.npy --labels l.csv --pairs pairs.csv --thresholds 0.9,0.95
     frbench verify t.npy --labels l.csv --group sex --keep-pairs 1000
     frbench verify t.npy --labels l.csv --group sex --exclude reviewed.csv
+    frbench verify --scores scores.txt --format bob4
     """
+    if templates is None or given["scores"]:
+        section, recorded = cli_recorded.verify(click.get_current_context().params, _progress(given))
+        _show(section, recorded, given)
+        return
+    cli_recorded.refuse_without("scores")
     options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
     read = _load(templates, labels, given)
     listed = PairList.read(pairs, read) if pairs else None
@@ -214,6 +237,8 @@ def verify(
         progress=_progress(given),
         excluded=excluded,
         keep_pairs=keep_pairs,
+        declared=declared,
+        by_subject=by_subject,
     )
     _show(section, options, given)
 
@@ -230,18 +255,34 @@ def verify(
 @click.option(
     "--nonmated-subjects", type=int, help="Subjects kept out of the gallery, the last to appear.  [default: 1 in 5]"
 )
-@click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 50, or the gallery]")
+@click.option("-k", "--candidates", multiple=True, metavar="K|FILE",
+              help="Length of candidate lists, or a file of recorded ones.  [default: 50, or the gallery]")  # fmt: skip
+@cli_recorded.candidate_options
 @click.option("--ranks", callback=partial(_numbers, int), help="Ranks for FNIR and CMC.  [default: 1,2,3,5,10,20,50]")
+@click.option("--gallery-sizes", callback=partial(_numbers, int), metavar="N,N,...",
+              help="Report at these sizes, too: exactly up to the gallery, extrapolated above it.")  # fmt: skip
 @_columns
 @_counting
 @_shared("out/identify")
-def identify_command(k: int | None, ranks: tuple[int, ...], **given: Any) -> None:
+def identify_command(
+    candidates: tuple[str, ...], ranks: tuple[int, ...], gallery_sizes: tuple[int, ...], **given: Any
+) -> None:
     """Search probes in a gallery, 1:N open set, and report FPIR, FNIR and CMC by group.
 
     \b
     frbench identify t.npy --labels l.csv --group sex --nonmated-subjects 1000 --at fpir=0.01
     frbench identify --gallery g.npy --gallery-labels g.csv --probes p.npy --probe-labels p.csv
+    frbench identify --candidates log.txt --format frte --enrolled enrolled.csv --searches searches.csv
     """
+    k, recorded = cli_recorded.length_and_file(candidates)
+    if recorded is not None:
+        if gallery_sizes:
+            raise InputError("--gallery-sizes needs templates to search; recorded candidate lists are of one gallery")
+        params, ranks = click.get_current_context().params, _with_rank_1(ranks)
+        section, chosen = cli_recorded.identify(recorded, k, ranks, params, _progress(given))
+        _show(section, chosen, given)
+        return
+    cli_recorded.refuse_without("candidates")
     options = _options(given, default_at="fpir=0.1,0.01", metrics=["fpir", "fmr"])
     gallery, probes = _gallery_and_probes(given)
     section = jobs.run_identify(
@@ -251,6 +292,7 @@ def identify_command(k: int | None, ranks: tuple[int, ...], **given: Any) -> Non
         k=min(identify.DEFAULT_K, len(gallery)) if k is None else k,
         ranks=_with_rank_1(ranks) or identify.DEFAULT_RANKS,
         progress=_progress(given),
+        sizes=gallery_sizes,
     )
     _show(section, options, given)
 
@@ -345,6 +387,12 @@ def report_command(runs: tuple[Path, ...], out: Path, title: str) -> None:
     click.echo(f"report: {out}")
 
 
+app.add_command(compare_command)
+app.add_command(transfer_command)
+app.add_command(power)
+app.add_command(export_command)
+
+
 @app.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers carry their units in their names.")
 @click.option("--quick", is_flag=True, help="Measure nothing.")
@@ -377,6 +425,7 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         checkpoint_s=given.get("checkpoint_every", 2.0),
         fresh=given.get("fresh", False),
         with_report=not given["no_report"],
+        train_subjects=given.get("train_subjects"),
     )
 
 
@@ -442,9 +491,13 @@ def _show(section: report.Section, options: Options, given: dict[str, Any]) -> N
         for whose, joined in section.manifest["options"].get("labels_joined_by", {}).items():
             click.echo(f"labels of {whose} joined by {joined}")
         summary.show(section.results)
+        for note in section.manifest.get("notes", ()):
+            click.echo(f"note: {note}")
         _say_where(options.out, given)
         if section.manifest["options"].get("keep_pairs") is not None:
             click.echo(f"kept pairs: {options.out / jobs.TAIL}")
+        if "subjects" in section.results:
+            click.echo(f"subjects: {options.out / jobs.SUBJECTS}")
 
 
 def _say_where(out: Path, given: dict[str, Any]) -> None:

@@ -30,6 +30,8 @@ OF_TEMPLATES: tuple[str, ...] = (
     "pairs",
     "exclude",
     "keep_pairs",
+    "by_subject",
+    "declared",
     "gallery",
     "probes",
     "gallery_labels",
@@ -171,7 +173,8 @@ def _refuse_others(given: dict[str, Any], what: str) -> None:
         raise InputError(f"{given['templates']}: expected either TEMPLATES or --{what}, not both")
     for name in OF_TEMPLATES:
         if _is_given(name):
-            raise InputError(f"--{name.replace('_', '-')} does not apply to recorded files; leave it out with --{what}")
+            option = name.replace("by_subject", "per_subject").replace("_", "-")
+            raise InputError(f"--{option} does not apply to recorded files; leave it out with --{what}")
 
 
 def _people(given: dict[str, Any], options: RecordedOptions) -> Templates | None:

@@ -174,6 +174,11 @@ def refuse_others(a: Run, b: Run) -> None:
     whose = []
     for run in (a, b):
         if POPULATION not in run.tally.plan.details:
+            if "recorded" in run.results:
+                raise NotComparable(
+                    f"{run.name} is of a recorded file that names no templates, or was counted by an earlier release: "
+                    "nobody can tell whether both runs are of the same trials"
+                )
             raise NotComparable(f"{run.name} does not say whose trials it counted; recount it with this release")
         whose.append(run.tally.plan.details[POPULATION])
     for part, words in PARTS.items():

@@ -49,6 +49,13 @@ class EngineUnavailable(FrbenchError, RuntimeError):
     code = "engine-unavailable"
 
 
+class NotComparable(FrbenchError, ValueError):
+    """Two runs are not of the same trials, so that a difference between them would say nothing of the systems."""
+
+    code = "not-comparable"
+    exit_code = 3
+
+
 class OutputError(FrbenchError, OSError):
     """A result could not be written; nothing half-written was left behind."""
 

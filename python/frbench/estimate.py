@@ -133,13 +133,12 @@ def doubt(k: float, n: float, k_touching: NDArray[Any], n_touching: NDArray[Any]
     """How the rate p = k / n would vary with other people, for 0 < k < n.
 
     Variance: let J be the jackknife variance over the b occupied blocks. For independent trials J would be c times the
-    binomial variance p (1 - p) / n, with c = (b - 1) / b sum n_b / (n - n_b): 1 where each trial touches one block,
-    about 2 where it touches two, because what belongs to a trial alone is then left out twice. So the variance is
-    J - (c - 1) p (1 - p) / n, and never below the binomial one. With one subject a block and one trial for every two
-    subjects it is that of Fogliato, Patil & Perona. Where trials of the same two subjects err together it is too large.
+    binomial variance p (1 - p) / n, c as `times_counted` has it, because what belongs to a trial of two blocks alone is
+    left out twice. So the variance is J - (c - 1) p (1 - p) / n, and never below the binomial one. With one subject a
+    block and one trial for every two subjects it is that of Fogliato, Patil & Perona. Where trials of the same two
+    subjects err together it is too large.
 
-    Degrees of freedom: 2 b / (kurtosis - 1) of the rates without each block, at most b - 1: about 2 where one block
-    holds all the doubt.
+    Degrees of freedom: those of J, about 2 where one block holds all the doubt.
 
     Stretch: where trials have two subjects, few people may hold most errors, and a sample that lacks them shows too
     little of the variance. The quantile is stretched by 1 + the relative deviation that people add, the size of the
@@ -151,20 +150,34 @@ def doubt(k: float, n: float, k_touching: NDArray[Any], n_touching: NDArray[Any]
     p = k / n
     touching = np.asarray(n_touching, dtype=np.float64)
     occupied = touching > 0
-    b = int(occupied.sum())
     without = rate_without(k, n, k_touching, n_touching)[occupied]
-    left = n - touching[occupied]
-    counted = (b - 1) / b * float(np.divide(touching[occupied], left, out=np.zeros(b), where=left > 0).sum())
     binomial = p * (1 - p) / n
-    jackknife, freedom = jackknife_variance(without), _freedom(without)
-    measured = jackknife - counted * binomial
+    jackknife, freedom = jackknife_variance(without), degrees_of_freedom(without)
+    measured = jackknife - times_counted(n, touching) * binomial
     of_two = min(1.0, max(0.0, float(touching.sum()) / n - 1))
     stretch = 1 + of_two * math.sqrt(max(0.0, measured)) / p
     return Doubt(binomial, measured, jackknife * math.sqrt(2 / freedom), freedom, stretch)
 
 
-def _freedom(without: NDArray[np.float64]) -> float:
-    """Degrees of freedom of the jackknife variance of these values, between 2 and one less than they are."""
+def times_counted(n: float, n_touching: NDArray[Any]) -> float:
+    """How many times the jackknife over blocks counts what belongs to one trial alone.
+
+    (b - 1) / b times the sum of n_b / (n - n_b) over the b blocks with trials: 1 where each trial touches one block of
+    b alike, about 2 where it touches two.
+
+    Source: Efron & Stein (1981), the expectation of the jackknife for independent trials.
+    """
+    touching = np.asarray(n_touching, dtype=np.float64)
+    touching = touching[touching > 0]
+    left, b = n - touching, len(touching)
+    return (b - 1) / b * float(np.divide(touching, left, out=np.zeros(b), where=left > 0).sum()) if b else 0.0
+
+
+def degrees_of_freedom(without: NDArray[np.float64]) -> float:
+    """Degrees of freedom of the jackknife variance of these values: few where few blocks hold most of it.
+
+    2 b / (kurtosis - 1), between 2 and b - 1. Source: Satterthwaite (1946).
+    """
     b = len(without)
     squares = (without - without.mean()) ** 2
     spread = b * float((squares**2).sum()) - float(squares.sum()) ** 2

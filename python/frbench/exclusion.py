@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench import population
 from frbench.layout import Ints, Layout
 from frbench.moments import Listed
 from frbench.pair_list import PairList
-from frbench.plan import Plan, Tile, digest_of
+from frbench.plan import POPULATION, Plan, Tile, digest_of
 
 
 class Exclusion:
@@ -47,7 +48,12 @@ class Exclusion:
             inputs=digest_of(plan.inputs, "without", self._keys),
             cells=tuple(cell for cell, n in left.items() if n),
             trials=tuple(n for n in left.values() if n),
+            details={**plan.details, POPULATION: self._layout.population | self._population},
         )
+
+    @property
+    def _population(self) -> population.Population:
+        return population.of_excluded(self._layout.templates.template_ids, *self._rows)
 
     def trials(self, tile: Tile | None, *, scored: bool) -> Ints:
         """(2, g, g) numbers of non-mated and of mated pairs of a tile or of all, upper triangle; all or scored ones."""

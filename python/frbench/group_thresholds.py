@@ -129,6 +129,8 @@ class Transfer:
 def of_tally(tally: Tally, rate: Rate, *, grouping: Sequence[str], failed: Failed = "reject") -> GroupThresholds:
     """Thresholds at FMR <= `rate` of everybody and of each group, and what each group's rates are at all of them.
 
+    grouping : label columns; none is everybody alone.
+
     FMR of everybody is of all pairs, that of a group of pairs within it. FMR falls with the threshold, so that the
     highest of the groups' thresholds holds the target in all of them.
 
@@ -138,7 +140,7 @@ def of_tally(tally: Tally, rate: Rate, *, grouping: Sequence[str], failed: Faile
 
     Source: K2 and K9; Robinson et al. (2020), BFW, for thresholds by group.
     """
-    names, left_out = labelled(tally, grouping)
+    names, left_out = labelled(tally, grouping) if grouping else ([], {})
     found = {name: _at_fmr(tally, rate, grouping, name, failed) for name in names}
     left_out |= {name: "0 non-mated comparisons" for name in names if found[name].point.n == 0}
     by_group = {name: threshold for name, threshold in found.items() if name not in left_out}

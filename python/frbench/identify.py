@@ -13,12 +13,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files, scratch
+from frbench import files, population, scratch
 from frbench.candidates import Candidates, concatenate
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.layout import Ints, Layout, subjects_of
-from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, Cell, Plan, digest_of
+from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
 from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -85,7 +85,9 @@ class Identification:
     @cached_property
     def is_mated(self) -> NDArray[np.bool_]:
         """(m,) whether the probe's subject is enrolled."""
-        return np.isin(subjects_of(self.probes), subjects_of(self.gallery))
+        # numpy.isin compares every two of objects.
+        enrolled = set(subjects_of(self.gallery))
+        return np.fromiter((name in enrolled for name in subjects_of(self.probes)), bool, len(self.probes))
 
     @cached_property
     def mates(self) -> tuple[Ints, Ints]:
@@ -122,6 +124,7 @@ class Identification:
             "n_subjects": int(layout.subject.max()) + 1,
             "k": self.k,
             "ranks": list(self.ranks),
+            POPULATION: layout.population | population.of_gallery(self.gallery.template_ids, subjects_of(self.gallery)),
         }
         return Plan(
             kind="identify",

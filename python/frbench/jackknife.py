@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
+from frbench.estimate import LEVEL, MIN_BLOCKS, degrees_of_freedom, jackknife_variance, student_t
 from frbench.tally import Counts, Histogram
 
 Measure = Callable[[Counts, Counts], float]
@@ -89,7 +89,9 @@ def interval_of(
 ) -> Interval:
     """The interval of a statistic from its values without each block that holds trials.
 
-    There and back on `scale`: value -+ t sqrt(jackknife variance), with Student's t at one less than the blocks.
+    There and back on `scale`: value -+ t sqrt(jackknife variance), with Student's t at the degrees of freedom that the
+    blocks support. What belongs to a non-mated comparison alone is counted twice; there are so many of them that this
+    adds next to nothing where a statistic rests on mated ones as well. `docs/coverage-paired.md` is the evidence.
     """
     fewest = min(len(without), n_occupied)
     if fewest < MIN_BLOCKS:
@@ -100,9 +102,10 @@ def interval_of(
     if not np.isfinite([centre, *others]).all():
         reason = "interval not estimable: at the end of its range, or undefined, with or without one of the blocks"
         return Interval(None, None, level, reason=reason)
-    variance = jackknife_variance(np.array(others))
+    replicates = np.array(others)
+    variance = jackknife_variance(replicates)
     if variance == 0:
         return Interval(None, None, level, reason="interval not estimable: the same without any of the blocks")
-    spread = student_t(len(without) - 1, level) * math.sqrt(variance)
+    spread = student_t(degrees_of_freedom(replicates), level) * math.sqrt(variance)
     method = f"jackknife over subject blocks, of the {scale.name}"
     return Interval(scale.back(centre - spread), scale.back(centre + spread), level, method)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,22 +15,29 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files, identify, report, results, tail
+from frbench import audit_results, files, folds, identify, report, results, tail
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
+from frbench.gallery_hits import hits_of
+from frbench.gallery_size import checked_sizes, gallery_sizes
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
-from frbench.layout import Ints, Layout
+from frbench.layout import Ints, Layout, subjects_of
+from frbench.leakage import Finding, in_comparisons, in_searches, lengths, polarity, read_subjects, trained
 from frbench.manifest import machine, manifest
 from frbench.metrics import Failed
+from frbench.mode_results import Lists
 from frbench.operating_point import OperatingPoint
 from frbench.pair_list import PairList
+from frbench.per_subject import per_subject
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
+from frbench.reconcile import Counts
 from frbench.run import Checkpoint, kept_on_exit, sweep
+from frbench.subject_view import hubness
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
 from frbench.verify import AllPairs, Pairs
@@ -37,6 +45,9 @@ from frbench.verify import AllPairs, Pairs
 Grouping = tuple[str, ...]
 ALL_PAIRS = "all non-mated pairs"
 TAIL = "tail.csv"
+SUBJECTS = "subjects.csv"
+# Length of the lists in which hubs are counted, as is usual for k-occurrences.
+HUB_LENGTH = 10
 
 
 class Progress(Protocol):
@@ -53,6 +64,7 @@ class Options:
 
     out : run directory. groupings : label columns of each --group. thresholds : in [-1, 1].
     targets : rates to set thresholds at. population : None for all, or (column, value).
+    train_subjects : file of subjects that the matcher was trained on.
     """
 
     out: Path
@@ -71,6 +83,7 @@ class Options:
     fresh: bool = False
     with_report: bool = True
     command: tuple[str, ...] = ()
+    train_subjects: Path | None = None
 
     def __post_init__(self) -> None:
         checked_thresholds(self.thresholds)
@@ -87,6 +100,11 @@ class Options:
         if self.engine == "reference":
             return ReferenceEngine()
         return CpuEngine(threads=self.threads, isa=self.isa)
+
+    def trained(self, templates: Templates) -> list[Finding]:
+        """Subjects of `templates` that a matcher was trained on, if a list of those was given."""
+        path = self.train_subjects
+        return [] if path is None else trained(templates, read_subjects(path), str(path))
 
     def checkpoint(self) -> Checkpoint:
         """Where this run keeps what it has counted."""
@@ -125,14 +143,19 @@ def run_verify(
     progress: Progress,
     excluded: PairList | None = None,
     keep_pairs: int | None = None,
+    declared: tuple[int, ...] = (),
+    by_subject: bool = False,
 ) -> report.Section:
     """Counts all pairs, or the listed ones, and writes the run to `options.out`.
 
     excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
-    no such file.
+    no such file. declared : numbers of comparisons that a protocol states, to be explained. by_subject : whether
+    errors are looked up by name and written to subjects.csv.
     """
     for given in (pairs, excluded):
         _refuse_to_replace(given, options.out / TAIL)
+    if by_subject and templates.subject_ids is None:
+        raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
     files.prepare(options.out)
     clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
     _require(templates, options)
@@ -162,6 +185,14 @@ def run_verify(
         if keep_pairs is not None:
             with clock.time("keep pairs"), progress.step("keep pairs", sum(plan.trials), "comparisons") as advance:
                 kept = counter.tail(tally, keep_pairs, advance).to_csv(templates)
+        whose = None
+        if by_subject:
+            layout = Layout.of(known, options.columns, options.n_blocks)
+            with clock.time("per subject"), progress.step("per subject", sum(plan.trials), "comparisons") as advance:
+                whose = per_subject(counter, layout, tally, options.all_thresholds(points), advance)
+    by_fold = None
+    if isinstance(counter, Pairs) and listed is not None and listed.folds is not None:
+        by_fold = folds.accuracy(counter.scores, listed.mated, listed.folds, failed=failed)
     found = results.verify_results(
         tally,
         thresholds=options.all_thresholds(points),
@@ -170,22 +201,39 @@ def run_verify(
         failed=failed,
         moments=moments,
         excluded=excluded,
+        folds=by_fold,
     )
+    found |= audit_results.counts(tally, _rows_of_subjects(known, listed), declared)
+    if whose is not None:
+        found["subjects"] = whose.to_json(options.groupings)
+    findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
     sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
     more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
     section = report.Section(
         found,
-        _manifest(options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more),
+        _manifest(options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more, findings),
         tally,
     )
-    _write(options, section, "1:1 verification", checkpoint, kept)
+    tables = {TAIL: kept, SUBJECTS: None if whose is None else whose.to_csv()}
+    _write(options, section, "1:1 verification", checkpoint, {name: t for name, t in tables.items() if t is not None})
     return section
 
 
 def run_identify(
-    gallery: Templates, probes: Templates, options: Options, *, k: int, ranks: tuple[int, ...], progress: Progress
+    gallery: Templates,
+    probes: Templates,
+    options: Options,
+    *,
+    k: int,
+    ranks: tuple[int, ...],
+    progress: Progress,
+    sizes: tuple[int, ...] = (),
 ) -> report.Section:
-    """Searches every probe in the gallery and writes the run to `options.out`."""
+    """Searches every probe in the gallery and writes the run to `options.out`.
+
+    sizes : gallery sizes, smaller or larger, to report rates at as well.
+    """
+    sizes = checked_sizes(sizes)
     files.prepare(options.out)
     clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
     _require(probes, options)
@@ -198,15 +246,29 @@ def run_identify(
         plan = task.plan(options.edges(points))
         tally = identify.count(task, plan, candidates)
     found = results.identify_results(
-        tally, thresholds=options.all_thresholds(points), groupings=options.groupings, points=points
+        tally,
+        thresholds=options.all_thresholds(points),
+        groupings=options.groupings,
+        points=points,
+        lists=nonmated_lists(task, candidates),
     )
+    found["hubness"] = hubs(task, candidates)
+    if sizes:
+        with clock.time("gallery sizes"):
+            hits = hits_of(task, plan, candidates, engine, options.all_thresholds(points))
+            found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
     sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
     joined = {
         "k": k,
         "ranks": list(ranks),
+        "gallery_sizes": list(sizes),
         "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
     }
-    section = report.Section(found, _manifest(options, sources, engine.describe(), plan, clock, joined), tally)
+    findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
+    findings = list(dict.fromkeys(findings))
+    section = report.Section(
+        found, _manifest(options, sources, engine.describe(), plan, clock, joined, findings), tally
+    )
     files.save_candidates(candidates, options.out / "candidates.safetensors")
     _write(options, section, "1:N identification", checkpoint)
     return section
@@ -230,6 +292,21 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     return section
 
 
+def nonmated_lists(task: Identification, candidates: Candidates) -> Lists:
+    """The candidate lists of the non-mated searches, with the groups and blocks of their probes."""
+    nonmated = ~task.is_mated[candidates.probe]
+    probe = candidates.probe[nonmated]
+    return Lists(candidates.scores[nonmated], task.layout.group[probe], task.layout.block[probe])
+
+
+def hubs(task: Identification, candidates: Candidates) -> dict[str, Any]:
+    """How often templates of the gallery are among the candidates of other people, and which one most often."""
+    subjects = subjects_of(task.probes), subjects_of(task.gallery)
+    found = asdict(hubness(candidates, *subjects, k=min(HUB_LENGTH, candidates.k)))
+    hub = found.pop("hub")
+    return found | {"template": None if hub is None else str(task.gallery.template_ids[hub])}
+
+
 def hardware() -> str:
     """The machine as one line: what times belong to."""
     return ", ".join(str(value) for value in machine().values())
@@ -245,6 +322,14 @@ def _with_subjects(templates: Templates, pairs: PairList | None) -> Templates:
     if templates.subject_ids is None and pairs is not None:
         return templates.with_subjects(templates.template_ids)
     return templates
+
+
+def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
+    """What the templates make under every convention; of a list of pairs, those that it names."""
+    subjects = subjects_of(templates)
+    if pairs is not None:
+        subjects = subjects[np.unique(np.concatenate([pairs.a, pairs.b]))]
+    return Counts.of(list(Counter(subjects).values()))
 
 
 def _refuse_to_replace(given: PairList | None, path: Path) -> None:
@@ -336,6 +421,7 @@ def _manifest(
     plan: Plan,
     clock: Clock,
     more: Mapping[str, Any],
+    findings: Sequence[Finding] = (),
 ) -> dict[str, Any]:
     chosen = {
         "groups": [",".join(g) for g in options.groupings],
@@ -355,22 +441,27 @@ def _manifest(
         engine=engine,
         plan=plan.digest,
         durations_s=clock.seconds,
+        notes=[str(finding) for finding in findings],
     )
 
 
 def _write(
-    options: Options, section: report.Section, title: str, checkpoint: Checkpoint | None, kept: str | None = None
+    options: Options,
+    section: report.Section,
+    title: str,
+    checkpoint: Checkpoint | None,
+    tables: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the files of a run, `kept` pairs among them, results last, and only then forgets the checkpoints.
+    """Writes the files of a run, `tables` by name among them, results last, and only then forgets the checkpoints.
 
     Files of an earlier run in the same directory go first, so that two runs are never mixed.
     """
     candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(options.out / name for name in ("results.json", "report.html", TAIL, *candidates))
+    files.remove(options.out / name for name in ("results.json", "report.html", TAIL, SUBJECTS, *candidates))
     files.save_tally(section.tally, options.out / "tally.safetensors")
     files.write_json(options.out / "manifest.json", section.manifest)
-    if kept is not None:
-        files.write(options.out / TAIL, kept)
+    for name, text in (tables or {}).items():
+        files.write(options.out / name, text)
     if options.with_report:
         files.write(options.out / "report.html", report.render([section], title=title))
     files.write_json(options.out / "results.json", section.results)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
-from frbench.plan import DEFAULT_BLOCKS, OVERALL, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
+from frbench.plan import DEFAULT_BLOCKS, OVERALL, POPULATION, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
+from frbench.population import Population, of_templates
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]
@@ -146,8 +147,14 @@ class Layout:
             mated_subjects=self._mated_parties,
             n_blocks=self.n_blocks,
             keeps_blocks=keeps_blocks,
-            details={"n_subjects": int(self.subject.max()) + 1},
+            details={"n_subjects": int(self.subject.max()) + 1, POPULATION: self.population},
         )
+
+    @cached_property
+    def population(self) -> Population:
+        """Whose templates these are."""
+        found = self.templates
+        return of_templates(found.template_ids, subjects_of(found), self.columns, self.groups, self.group)
 
     @cached_property
     def _all_parties(self) -> tuple[Party, ...]:

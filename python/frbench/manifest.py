@@ -25,10 +25,11 @@ def manifest(
     engine: Mapping[str, Any],
     plan: str,
     durations_s: Mapping[str, float],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The manifest of one run, as JSON values.
 
-    durations_s : seconds of each step, resumed work not included.
+    durations_s : seconds of each step, resumed work not included. notes : what a person should look at in the input.
     """
     return {
         "schema": "frbench.manifest",
@@ -39,6 +40,7 @@ def manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan": plan,
         "inputs": [asdict(source) for source in sources],
+        "notes": list(notes),
         "conventions": CONVENTIONS,
         "engine": dict(engine),
         "kernels": _rust.kernels(),

@@ -22,6 +22,7 @@ class PairList:
     """Pairs of templates, by row.
 
     a, b : (n,) rows; mated : (n,) whether both are of one subject; source : the file.
+    folds : (n,) name of each pair's fold; None if the list has no column `fold`.
     """
 
     templates: Templates
@@ -29,6 +30,7 @@ class PairList:
     b: Ints
     mated: NDArray[np.bool_]
     source: Source
+    folds: Texts | None = None
 
     @classmethod
     def read(cls, path: Path, templates: Templates) -> PairList:
@@ -36,11 +38,11 @@ class PairList:
 
         Raises
         ------
-        InputError : a column or a template is missing, a pair is given twice or with itself, or `mated` is
-            neither true nor false or contradicts the labels; the message names the file and the line.
+        InputError : a column or a template is missing, a pair is given twice or with itself, `fold` is empty, or
+            `mated` is neither true nor false or contradicts the labels; the message names the file and the line.
         """
         table, a, b = _read(path, templates)
-        return cls(templates, a, b, _mated(a, b, table, templates), table_source(table))
+        return cls(templates, a, b, _mated(a, b, table, templates), table_source(table), _folds(table))
 
     @classmethod
     def reviewed(cls, path: Path, templates: Templates, among: PairList | None = None) -> PairList:
@@ -73,7 +75,8 @@ class PairList:
             raise InputError(
                 f"{excluded.source.path}: excludes every pair of {self.source.path}, expected at least one to compare"
             )
-        return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept])
+        folds = None if self.folds is None else self.folds[kept]
+        return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept], folds=folds)
 
     @property
     def digest(self) -> str:
@@ -154,6 +157,16 @@ def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> NDArray[np.b
             f"subjects {subjects[a[row]]!r} and {subjects[b[row]]!r}"
         )
     return mated
+
+
+def _folds(table: Table) -> Texts | None:
+    if "fold" not in table.columns:
+        return None
+    folds = table.column("fold")
+    empty = np.flatnonzero(folds == "")
+    if len(empty):
+        raise InputError(f"{table.path}, {table.where(empty[0])}: fold is empty, expected the name of a fold")
+    return folds
 
 
 def _same_subject(a: Ints, b: Ints, subjects: Texts) -> NDArray[np.bool_]:

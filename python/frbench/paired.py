@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
+from frbench.estimate import LEVEL, MIN_BLOCKS, degrees_of_freedom, jackknife_variance, student_t, times_counted
 
 POWER = 0.8
 FEW_BLOCKS = "interval not estimable: subjects in {} blocks, at least {} are needed"
 NO_BOUND = "interval not estimable: no two trials without a common subject"
 METHOD = "jackknife over subject blocks, both systems without each block at once"
+METHOD_OF_TWO = f"{METHOD}, less what is counted twice as far as that is known: rather too wide"
+METHOD_MOVING = f"{METHOD}; what belongs to a comparison of two people alone is counted twice"
 METHOD_AT_ZERO = "exact bounds on {} and {} trials without a common subject"
 
 
@@ -28,12 +30,16 @@ class Rate:
     """The rate of one system, and what it is without each block.
 
     k, n : errors and trials. without : (b,) rates without each block. occupied : (b,) blocks that have trials.
+    counted : how many times the jackknife counts what belongs to a trial alone; None where thresholds move.
+    are_of_two : whether some trials have subjects of two blocks.
     """
 
     k: int
     n: int
     without: NDArray[np.float64]
     occupied: NDArray[np.bool_]
+    counted: float | None
+    are_of_two: bool = False
 
     @property
     def value(self) -> float:
@@ -91,10 +97,10 @@ def paired(
 ) -> Paired:
     """The difference and the ratio of two rates on the same trials.
 
-    The variance is that of the difference, or of the logarithm of the ratio, without each block in turn; intervals are
-    Student's t. Where trials have two subjects, what belongs to a trial alone is left out with both of their blocks:
-    the interval is then too wide rather than too narrow. A difference of (t[.975] + t[.80]) standard errors is detected
-    with 80% power.
+    The variance is that of the difference, or of the logarithm of the ratio, without each block in turn, less what is
+    counted twice as far as that is known, see `_variance`; intervals are Student's t. A difference of
+    (t[.975] + t[.80]) standard errors is detected with 80% power. `docs/coverage-paired.md` shows by simulation how
+    often these intervals hold the truth.
 
     Parameters
     ----------
@@ -107,13 +113,13 @@ def paired(
     n_blocks, difference = int(occupied.sum()), b.value - a.value
     if not reason and n_blocks < MIN_BLOCKS:
         reason = FEW_BLOCKS.format(n_blocks, MIN_BLOCKS)
-    found = _ratio(a, b, replace(Paired(level=level), difference=difference, reason=reason), occupied)
+    found = _ratio(a, b, Paired(difference, level=level, method=_method(a, b), reason=reason), occupied)
     if a.is_at_the_end and b.is_at_the_end:
         return _between_bounds(a, b, found, independent)
     if reason:
         return found
-    without = (b.without - a.without)[occupied]
-    freedom, error = degrees_of_freedom(without), math.sqrt(jackknife_variance(without))
+    sides = _Sides(a.without[occupied], b.without[occupied])
+    freedom, error = degrees_of_freedom(sides.b - sides.a), math.sqrt(_variance(a, b, sides))
     spread = student_t(freedom, level) * error
     return replace(
         found,
@@ -125,15 +131,37 @@ def paired(
     )
 
 
-def degrees_of_freedom(without: NDArray[np.float64]) -> float:
-    """Degrees of freedom of the jackknife variance of these values: few where few blocks hold most of it.
+class _Sides(NamedTuple):
+    """Both rates without each occupied block, or the logarithms, and what a unit of each rate moves them by."""
 
-    2 b / (kurtosis - 1), between 2 and b - 1. Source: Satterthwaite (1946).
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    scales: tuple[float, float] = (1.0, 1.0)
+
+
+def _variance(a: Rate, b: Rate, without: _Sides) -> float:
+    """Variance of B less A with other people.
+
+    Let J be the jackknife variance and C the jackknife covariance of both rates. What belongs to one trial alone has
+    the variance v = v_a + v_b - 2 w, with v_a and v_b binomial, and J holds it c times. How often both systems err in
+    the same trial is not in the tallies, so w is not known. It lies between 0 and that of errors of which the fewer are
+    all among the others; and since people that both find hard make C larger than c w, w is taken as C / c between
+    these. The variance is J - (c - 1) v, never below v at the largest w. Where people make C larger, the variance is
+    too large by that. Where thresholds move with the people, what belongs to a trial may cancel: then it is J.
+
+    Source: Efron & Stein (1981), as in `estimate.doubt`.
     """
-    b = len(without)
-    squares = (without - without.mean()) ** 2
-    spread = b * float((squares**2).sum()) - float(squares.sum()) ** 2
-    return min(b - 1.0, 2 * b * float(squares.sum()) ** 2 / spread) if spread > 0 else b - 1.0
+    jackknife = jackknife_variance(without.b - without.a)
+    if a.counted is None or b.counted is None:
+        return jackknife
+    m, c = len(without.a), max(1.0, min(a.counted, b.counted))
+    covariance = (m - 1) / m * float(((without.a - without.a.mean()) * (without.b - without.b.mean())).sum())
+    scale_a, scale_b = without.scales
+    alone = sum(s * s * x.value * (1 - x.value) / x.n for x, s in ((a, scale_a), (b, scale_b)))
+    fewer, more = sorted((a.value, b.value))
+    nested = scale_a * scale_b * fewer * (1 - more) / max(a.n, b.n)
+    shared = min(nested, max(0.0, covariance / c))
+    return max(jackknife - (c - 1) * (alone - 2 * shared), jackknife / c, alone - 2 * nested)
 
 
 def holm(ps: list[float | None]) -> list[float | None]:
@@ -150,17 +178,27 @@ def holm(ps: list[float | None]) -> list[float | None]:
     return out
 
 
-def rate(k: int, n: int, k_without: NDArray[Any], n_touching: NDArray[Any]) -> Rate:
+def rate(k: int, n: int, k_without: NDArray[Any], n_touching: NDArray[Any], *, threshold_moves: bool = False) -> Rate:
     """The rate k / n and its values without each block.
 
     Parameters
     ----------
     k_without : (b,) errors without each block; not whole where thresholds move.
     n_touching : (b,) trials in which subjects of each block took part.
+    threshold_moves : whether the threshold is set again without each block.
     """
     left = n - np.asarray(n_touching, dtype=np.float64)
     without = np.divide(k_without, left, out=np.full(len(left), k / n), where=left > 0)
-    return Rate(k, n, without, np.asarray(n_touching) > 0)
+    counted = None if threshold_moves else times_counted(n, n_touching)
+    touching = np.asarray(n_touching)
+    return Rate(k, n, without, touching > 0, counted, bool(touching.sum() > n))
+
+
+def _method(a: Rate, b: Rate) -> str:
+    """How the interval is made: of trials of one subject, of two, or with thresholds that move."""
+    if a.counted is None or b.counted is None:
+        return METHOD_MOVING
+    return METHOD_OF_TWO if a.are_of_two or b.are_of_two else METHOD
 
 
 def _ratio(a: Rate, b: Rate, found: Paired, occupied: NDArray[np.bool_]) -> Paired:
@@ -174,8 +212,8 @@ def _ratio(a: Rate, b: Rate, found: Paired, occupied: NDArray[np.bool_]) -> Pair
     without = a.without[occupied], b.without[occupied]
     if not all((side > 0).all() for side in without):
         return replace(found, ratio_reason="interval not estimable: all errors of one side are of a single block")
-    logs = np.log(without[1]) - np.log(without[0])
-    spread = student_t(degrees_of_freedom(logs), found.level) * math.sqrt(jackknife_variance(logs))
+    logs = _Sides(np.log(without[0]), np.log(without[1]), (1 / a.value, 1 / b.value))
+    spread = student_t(degrees_of_freedom(logs.b - logs.a), found.level) * math.sqrt(_variance(a, b, logs))
     return replace(found, ratio_low=value * math.exp(-spread), ratio_high=value * math.exp(spread))
 
 

@@ -29,6 +29,7 @@ DEFAULT_BLOCKS = 32
 MAX_TALLY_BYTES = 2 << 30
 MAX_BLOCKS = 1024
 MIN_STEP = 1e-6
+POPULATION = "population"
 
 
 class Cell(NamedTuple):
@@ -69,7 +70,7 @@ class Plan:
         stand at the first of them.
     subjects, mated_subjects : subjects that take part in non-mated and in mated trials.
     keeps_blocks : whether tallies keep the counts that touch each block, from which intervals come.
-    details : what the kind of trial needs besides, as JSON values.
+    details : what the kind of trial needs besides, as JSON values; `population` digests whose trials they are.
     """
 
     kind: Kind
@@ -95,8 +96,12 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal digest of the plan: the same for the same trials, axis, groups and blocks."""
-        return hashlib.blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+        """Hexadecimal digest of the plan: the same for the same trials, axis, groups and blocks.
+
+        The population is left out: it follows from the inputs, and plans that do not hold it have the same digest.
+        """
+        details = {name: value for name, value in self.details.items() if name != POPULATION}
+        return hashlib.blake2b(self._json(details).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def axis(self) -> NDArray[np.float64]:
@@ -116,6 +121,9 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON, from which `from_json` makes an equal plan."""
+        return self._json(self.details)
+
+    def _json(self, details: Mapping[str, Any]) -> str:
         values = {
             "version": VERSION,
             "kind": self.kind,
@@ -129,7 +137,7 @@ class Plan:
             "mated_subjects": self.mated_subjects,
             "n_blocks": self.n_blocks,
             "keeps_blocks": self.keeps_blocks,
-            "details": dict(self.details),
+            "details": dict(details),
         }
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 

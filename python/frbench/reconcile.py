@@ -113,9 +113,14 @@ class CrossCounts:
         return {}
 
 
-def explain(declared: int, counts: Counts | CrossCounts) -> str:
-    """Which way of counting gives the `declared` number, in one sentence; the nearest one if none does."""
+def explain(declared: int, counts: Counts | CrossCounts, run: Mapping[str, int] | None = None) -> str:
+    """Which way of counting gives the `declared` number, in one sentence; the nearest one if none does.
+
+    run : what a run counted, by name, such as `of_run` gives it; numbers that a convention gives as well keep its name.
+    """
     conventions = counts.conventions()
+    known = set(conventions.values())
+    conventions |= {name: number for name, number in (run or {}).items() if number not in known}
     right = _names(conventions, declared) or _names(counts.mistakes(), declared)
     if right:
         return f"{declared:,} are {' or '.join(right[:EXAMPLES])}"
@@ -156,6 +161,21 @@ def reconcile(declared: Mapping[str, int], counted: Mapping[str, int], counts: C
         for what, number in declared.items()
         if what in counted
     ]
+
+
+def of_run(tally: Tally) -> dict[str, int]:
+    """What a run counted and what it left without a score, by names for a sentence."""
+    found = compared(tally)
+    return {
+        "pairs that this run counted": found["pairs"],
+        "mated pairs that this run counted": found["mated"],
+        "non-mated pairs that this run counted": found["nonmated"],
+        "pairs with a score": found["pairs_scored"],
+        "mated pairs with a score": found["mated_scored"],
+        "non-mated pairs with a score": found["nonmated_scored"],
+        "ordered pairs with a score": 2 * found["pairs_scored"],
+        "ordered non-mated pairs with a score": 2 * found["nonmated_scored"],
+    }
 
 
 def compared(tally: Tally) -> dict[str, int]:

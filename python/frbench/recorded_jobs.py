@@ -16,6 +16,7 @@ from frbench.column_stream import sha256_of
 from frbench.engines.recorded import RecordedScores, auc, looks_reversed
 from frbench.errors import InputError
 from frbench.jobs import Clock, Options, Progress
+from frbench.leakage import Finding, polarity
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
@@ -104,7 +105,8 @@ def run_scores(
         source.files[0].format, source.files[0].is_distance, sources, found.lowest, found.highest, notes
     )
     more = {"failed": failed, "format": source.files[0].format, "columns": dict(source.files[0].columns or {})}
-    return _finish(options, body, tally, [*sources, *(people.sources if people else ())], clock, more)
+    read = [*sources, *(people.sources if people else ())]
+    return _finish(options, body, tally, read, clock, more, findings=polarity(tally))
 
 
 def run_candidates(
@@ -140,9 +142,14 @@ def run_candidates(
         plan = replace(plan, inputs=digest_of(plan.inputs, found.candidates.search))
         tally = identify.count(task, plan, found.candidates)
     body = results.identify_results(
-        tally, thresholds=options.all_thresholds(points), groupings=options.groupings, points=points
+        tally,
+        thresholds=options.all_thresholds(points),
+        groupings=options.groupings,
+        points=points,
+        lists=jobs.nonmated_lists(task, found.candidates),
     )
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
+    body["hubness"] = jobs.hubs(task, found.candidates)
     files.save_candidates(found.candidates, options.out / "candidates.safetensors")
     more = {"k": task.k, "ranks": list(task.ranks), "format": log.format}
     return _finish(options, body, tally, sources, clock, more, title="1:N identification")
@@ -226,10 +233,11 @@ def _finish(
     more: Mapping[str, Any],
     *,
     title: str = "1:1 verification",
+    findings: Sequence[Finding] = (),
 ) -> report.Section:
     """The section of a run, whose files are written."""
     engine = {"engine": "recorded", "isa": "numpy", "threads": options.threads}
-    made = jobs._manifest(options, sources, engine, tally.plan, clock, more)
+    made = jobs._manifest(options, sources, engine, tally.plan, clock, more, findings)
     made["conventions"] = CONVENTIONS | {
         "score": f"{body['recorded']['score']}, float64",
         "threshold": CONVENTIONS["threshold"].replace("float32", "float64"),

@@ -7,6 +7,7 @@ that of comparisons.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.layout import Ints, Layout
-from frbench.plan import Cell, Party, blocks_of
-from frbench.repeats import Repeats, hashes, mixed
+from frbench.plan import Cell, Party, blocks_of, digest_of
+from frbench.population import Population
+from frbench.repeats import Repeats
 from frbench.score_files import Comparisons, Named, Recorded, ScoreFile
 from frbench.spool import Spool
 from frbench.tables import Texts
 from frbench.templates import Templates
+from frbench.trial_digest import TrialDigest, keys_of, keys_with_subjects
 
 Advance = Callable[[int], None]
 Floats = NDArray[np.float64]
@@ -31,8 +34,6 @@ LOOKED_AT_ONCE = 1 << 14
 KEYS_AT_ONCE = 1000
 # A place is an int32, and a chunk may add a few cells.
 MAX_PLACES = 1 << 30
-# Makes the reference side of a comparison another one than the probe side.
-REFERENCE = np.uint64(0xD1B54A32D192ED03)
 
 
 class Subjects:
@@ -115,7 +116,8 @@ class Recording:
     keys : cells in order of appearance. trials, independent : of each of them.
     took_part : (2, n_subjects) who took part in non-mated and in mated comparisons; (2, 0) if nobody is known.
     independent_nonmated : non-mated comparisons that share no subject. lowest, highest : of the scores; NaN if none.
-    rows : comparisons of each file. spool : place (int32) and score (float64) of each comparison.
+    rows : comparisons of each file. population : whose comparisons, see `population`; None if no templates are named.
+    spool : place (int32) and score (float64) of each comparison.
     """
 
     source: Recorded
@@ -132,6 +134,7 @@ class Recording:
     lowest: float
     highest: float
     rows: tuple[int, ...]
+    population: Population | None
     spool: Spool
 
     def __len__(self) -> int:
@@ -210,6 +213,7 @@ class _Reader:
         self._nonmated = Matching()
         self._took_part = np.zeros((2, 0), dtype=bool)
         self._unscored, self._lowest, self._highest = 0, np.inf, -np.inf
+        self._pairs, self._people = TrialDigest(), TrialDigest()
 
     def read(self, advance: Advance) -> Recording:
         names_templates = self._source.names_templates
@@ -221,8 +225,14 @@ class _Reader:
                     rows[i] += len(comparisons)
                     if names_templates:
                         _refuse_itself(comparisons, file)
-                        repeats.add(_keys(comparisons, file))
-                    self._add(comparisons, file)
+                        keys = keys_of(comparisons, file)
+                        repeats.add(keys)
+                        mated = self._add(comparisons, file)
+                        self._pairs.add(keys ^ mated.astype(np.uint64))
+                        if self._knows:
+                            self._people.add(keys_with_subjects(comparisons, file))
+                    else:
+                        self._add(comparisons, file)
                     advance(len(comparisons))
             again = repeats.found()
         if len(again):
@@ -244,10 +254,23 @@ class _Reader:
             lowest=self._lowest if has_scores else np.nan,
             highest=self._highest if has_scores else np.nan,
             rows=tuple(rows),
+            population=self._population() if names_templates else None,
             spool=self._spool,
         )
 
-    def _add(self, found: Comparisons, file: ScoreFile) -> None:
+    def _population(self) -> Population:
+        """Digests of the comparisons, of who is who in them, and of labels, the same in any order."""
+        subjects = self._subjects
+        labels = sorted(zip(subjects.names, subjects.group.tolist(), strict=True)) if self._columns else []
+        named = [[name, subjects.groups[group]] for name, group in labels]
+        return {
+            "subjects": self._people.digest,
+            "labels": digest_of(json.dumps([self._columns, named])),
+            "pairs": self._pairs.digest,
+        }
+
+    def _add(self, found: Comparisons, file: ScoreFile) -> Bools:
+        """Keeps these comparisons; (n,) whether each is mated."""
         n = len(found)
         a = b = np.zeros(n, np.int32)
         if self._knows:
@@ -259,6 +282,7 @@ class _Reader:
         if len(scored):
             self._lowest = min(self._lowest, float(scored.min()))
             self._highest = max(self._highest, float(scored.max()))
+        return mated
 
     def _numbers(self, side: Named | None, found: Comparisons, file: ScoreFile) -> NDArray[np.int32]:
         assert side is not None, "a source that knows its subjects names them in every row"
@@ -327,16 +351,6 @@ def _mated(
     return found.mated
 
 
-def _keys(found: Comparisons, file: ScoreFile) -> NDArray[np.uint64]:
-    """(n,) key of each comparison, the same in either order of its sides if they are alike."""
-    assert found.probe is not None
-    assert found.reference is not None
-    side = np.uint64(0) if file.is_symmetric else REFERENCE
-    probe = mixed(hashes(found.probe.ids))[found.probe.of_row]
-    reference = mixed(hashes(found.reference.ids) ^ side)[found.reference.of_row]
-    return mixed(probe + reference)
-
-
 def _refuse_itself(found: Comparisons, file: ScoreFile) -> None:
     """Refuses a template compared with itself, where both sides are templates alike."""
     if not file.is_symmetric or found.probe is None or found.reference is None:
@@ -366,7 +380,7 @@ def _named_by(found: Comparisons, file: ScoreFile, keys: NDArray[np.uint64]) -> 
     """Row and names of the comparisons that have one of these keys; in one order where both sides are alike."""
     assert found.probe is not None
     assert found.reference is not None
-    for row in np.flatnonzero(np.isin(_keys(found, file), keys)).tolist():
+    for row in np.flatnonzero(np.isin(keys_of(found, file), keys)).tolist():
         sides = (found.probe.ids[found.probe.of_row[row]], found.reference.ids[found.reference.of_row[row]])
         yield found.first + row, ((min(sides), max(sides)) if file.is_symmetric else sides)
 

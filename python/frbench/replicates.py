@@ -80,7 +80,8 @@ class Trials:
             )
             without += weight * (all_errors - touching)
         n_touching = metrics.trials(self.everything.touching, failed=self.failed)
-        return paired.rate(k, int(metrics.trials(self.everything.bins, failed=self.failed)), without, n_touching)
+        n = int(metrics.trials(self.everything.bins, failed=self.failed))
+        return paired.rate(k, n, without, n_touching, threshold_moves=edges.are_set_again)
 
     def _errors(self, edge: int) -> tuple[int, Ints]:
         """Errors at an edge: of everybody, and (b,) those that touch each block."""

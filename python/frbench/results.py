@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from frbench import differentials, metrics
+from frbench import audit_results, differentials, group_results, metrics, mode_results, summary_results, timing
+from frbench.folds import FoldAccuracy
+from frbench.joint import Metric, replicates
 from frbench.metrics import Failed
+from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import OperatingPoint
 from frbench.pair_list import PairList
-from frbench.plan import ALL, OVERALL
+from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.tally import Tally
 
 VERSION = 1
@@ -30,10 +34,12 @@ def verify_results(
     failed: Failed,
     moments: Moments | None = None,
     excluded: PairList | None = None,
+    folds: FoldAccuracy | None = None,
 ) -> dict[str, Any]:
     """Counts by cell, FMR and FNMR with intervals at every threshold, mean and standard deviation of all scores.
 
     moments : of the plan that the tally counts; None if nobody computed them. excluded : pairs that it does not count.
+    folds : of a list of pairs in folds, for which there is a key more.
 
     Raises
     ------
@@ -58,8 +64,12 @@ def verify_results(
             for grouping, pair in [((), None), *((g, p) for g in groupings if g for p in _pairs(tally, g))]
             for estimate in _verify_estimates(tally, threshold, grouping, pair, failed)
         ],
-        "ratios": [r for t in thresholds for g in groupings if g for r in _ratios(tally, t, g, failed)],
+        **_contrasts(tally, thresholds, groupings, ("fmr", "fnmr"), failed=failed),
         "moments": _moments(tally, groupings, moments or Moments.undefined(tally.plan, "no sums were computed")),
+        **group_results.keys(tally, thresholds=thresholds, groupings=groupings, points=points, failed=failed),
+        **summary_results.keys(tally, thresholds=thresholds, groupings=groupings, failed=failed),
+        **({} if folds is None else {"folds": folds.to_json()}),
+        **audit_results.failures(tally, thresholds=thresholds, groupings=groupings),
     }
 
 
@@ -76,9 +86,17 @@ def excluded_in_words(found: Mapping[str, Any]) -> str:
 
 
 def identify_results(
-    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], points: Sequence[OperatingPoint]
+    tally: Tally,
+    *,
+    thresholds: Sequence[float],
+    groupings: Sequence[Grouping],
+    points: Sequence[OperatingPoint],
+    lists: Lists | None = None,
 ) -> dict[str, Any]:
-    """Counts of searches by group, and FPIR, FNIR and rank hits with intervals."""
+    """Counts of searches by group, and FPIR, FNIR and rank hits with intervals.
+
+    lists : candidates of the non-mated searches, for selectivity; None for no such key.
+    """
     rows: list[tuple[Grouping, str | None]] = [((), None)]
     rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
     details = tally.plan.details
@@ -92,6 +110,12 @@ def identify_results(
         "interval": "over probe subjects, conditional on this gallery",
         "groups": [_searches(tally, thresholds, grouping, name) for grouping, name in rows],
         "estimates": [e for g, name in rows for e in _identify_estimates(tally, thresholds, g, name)],
+        **_contrasts(tally, thresholds, groupings, ("fpir", "fnir"), rank=details["ranks"][0]),
+        **group_results.keys(
+            tally, thresholds=thresholds, groupings=groupings, points=points, rank=details["ranks"][0]
+        ),
+        **mode_results.keys(tally, thresholds=thresholds, groupings=groupings, lists=lists),
+        **audit_results.failures(tally, thresholds=thresholds, groupings=groupings, rank=details["ranks"][0]),
     }
 
 
@@ -186,16 +210,37 @@ def _verify_estimates(
     return found
 
 
-def _ratios(tally: Tally, threshold: float, grouping: Grouping, failed: Failed) -> list[dict[str, Any]]:
-    """FMR within each group over FMR within the group with most subjects."""
-    names = _names(tally, grouping)
-    reference = max(names, key=lambda name: metrics.n_members(tally, grouping, name))
-    pairs = ((name, name) for name in names if name != reference)
-    ratios = (
-        differentials.fmr_ratio(tally, threshold, pair, (reference, reference), grouping=grouping, failed=failed)
-        for pair in pairs
-    )
-    return [{"metric": "fmr", "grouping": _title(grouping), "threshold": threshold, **r.to_json()} for r in ratios]
+def _contrasts(
+    tally: Tally,
+    thresholds: Sequence[float],
+    groupings: Sequence[Grouping],
+    kinds: Sequence[Metric],
+    *,
+    failed: Failed = "reject",
+    rank: int = 1,
+) -> dict[str, list[dict[str, Any]]]:
+    """Every group against the one with most subjects, and the groups that may have the highest rate; none ungrouped."""
+    contrasts, highest = [], []
+    for threshold, grouping, metric in product(thresholds, filter(None, groupings), kinds):
+        names = _names(tally, grouping)
+        rates = {
+            name: replicates(tally, metric, threshold, (name, name), grouping=grouping, failed=failed, rank=rank)
+            for name in names
+        }
+        reference = rates[max(names, key=lambda name: metrics.n_members(tally, grouping, name))]
+        head = {"grouping": _title(grouping), "threshold": threshold, "rank": rank if metric == "fnir" else None}
+        contrasts += [
+            {**head, **differentials.contrast_of(rate, reference).to_json()}
+            for rate in rates.values()
+            if rate is not reference
+        ]
+        labelled = [rate for name, rate in rates.items() if UNLABELLED not in name.split(",")]
+        highest.append({**head, "metric": metric, **differentials.worst(labelled).to_json()})
+    if not any(groupings):
+        return {"ratios": []} if "fmr" in kinds else {}
+    left_out = ("rank", "difference")
+    ratios = [{k: v for k, v in c.items() if k not in left_out} for c in contrasts if c["metric"] == "fmr"]
+    return ({"ratios": ratios} if "fmr" in kinds else {}) | {"contrasts": contrasts, "highest": highest}
 
 
 def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> dict[str, Any]:
@@ -286,7 +331,7 @@ def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batc
     pair = None if name is None else (name, name)
     histogram = tally.pick(mated=False, grouping=grouping, groups=pair, parts=[part])
     axis = np.asarray(tally.plan.axis)
-    mean = metrics.mean_ns(histogram, axis)
+    mean = timing.mean_ns(histogram, axis)
     return {
         "grouping": _title(grouping),
         "group": OVERALL if name is None else name,
@@ -295,5 +340,5 @@ def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batc
         "probes": _probes(tally, grouping, name),
         "mean_ns": mean,
         "probes_per_second": None if mean is None else batch * 1e9 / mean,
-        "quantiles": [vars(metrics.quantile(histogram, axis, q)) for q in QUANTILES],
+        "quantiles": [vars(timing.quantile(histogram, axis, q)) for q in QUANTILES],
     }

@@ -32,7 +32,8 @@ class Concentration:
     subjects : of the group, those without errors too. affected : subjects with at least one error.
     worst : how many subjects are looked at, the given share of all, at least one. errors : all errors.
     worst_errors : errors in which one of the worst took part, each once. share : worst_errors / errors.
-    expected : that share if errors fell on all trials alike; None without errors.
+    expected : that share if errors fell on all trials alike: what numbers of images explain, and chance. by_chance : if
+    all had the same number of trials, too: what chance alone explains. None without errors.
     listed : the worst subjects and how many errors each took part in.
     reason : why there is no share, or "".
     """
@@ -44,6 +45,7 @@ class Concentration:
     worst_errors: int
     share: float | None
     expected: float | None
+    by_chance: float | None
     listed: tuple[tuple[str, int], ...]
     reason: str = ""
 
@@ -175,22 +177,26 @@ def _concentration(
     sides: Sequence[Sequence[str]], trials_of: Mapping[str, int], worst: float, what: str
 ) -> Concentration:
     n_worst = _worst(worst, len(trials_of))
-    names, place = np.unique(np.array([list(side) for side in sides], dtype=object).ravel(), return_inverse=True)
+    # Names are looked up: numpy would sort millions of objects.
+    names = sorted({name for side in sides for name in side})
+    number = {name: i for i, name in enumerate(names)}
+    place = np.fromiter((number[name] for side in sides for name in side), np.int64)
     stranger = next((name for name in names if not trials_of.get(name)), None)
     if stranger is not None:
         raise InputError(f"{what} of subject {stranger!r}, who has no trials")
     by_side = place.reshape(len(sides), -1)
     k = by_side.shape[1]
     if not k:
-        return Concentration(len(trials_of), 0, n_worst, 0, 0, None, None, (), f"0 {what}")
+        return Concentration(len(trials_of), 0, n_worst, 0, 0, None, None, None, (), f"0 {what}")
     times = np.bincount(place, minlength=len(names))
-    order = np.lexsort((names, -times))
+    order = np.argsort(-times, kind="stable")
     chosen = np.zeros(len(names), dtype=bool)
     chosen[order[:n_worst]] = True
     among = int(chosen[by_side].any(axis=0).sum())
     listed = tuple((str(names[i]), int(times[i])) for i in order[: min(n_worst, LISTED)])
-    expected = _expected(k, len(sides), np.array(list(trials_of.values()), dtype=np.float64), n_worst)
-    return Concentration(len(trials_of), len(names), n_worst, k, among, among / k, expected, listed)
+    trials = np.array(list(trials_of.values()), dtype=np.float64)
+    expected, by_chance = (_expected(k, len(sides), of, n_worst) for of in (trials, np.ones(len(trials))))
+    return Concentration(len(trials_of), len(names), n_worst, k, among, among / k, expected, by_chance, listed)
 
 
 def _expected(k: int, sides: int, trials: NDArray[np.float64], n_worst: int) -> float:

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.estimate import MIN_BLOCKS, doubt, jackknife_variance, rate, rate_without, student_t, wilson
+from frbench.estimate import (
+    MIN_BLOCKS,
+    degrees_of_freedom,
+    jackknife_variance,
+    rate,
+    rate_without,
+    student_t,
+    times_counted,
+    wilson,
+)
 from frbench.hits import Ints, MatedSearches, NonmatedSearches
 
 Floats = NDArray[np.float64]
@@ -117,8 +126,7 @@ def _mean(share: Floats, searches: NonmatedSearches | MatedSearches, what: str) 
     without = rate_without(share.sum(), m, errors, n)[n > 0]
     # As `estimate.doubt`, where a search is an error or none and varies by p (1 - p); here it varies by less.
     alone = float(((share - value) ** 2).sum()) / m**2
-    twice = (n_blocks - 1) / n_blocks * float((n / (m - n)).sum())
-    variance = max(alone, jackknife_variance(without) - (twice - 1) * alone)
+    variance = max(alone, jackknife_variance(without) - (times_counted(m, n) - 1) * alone)
     n_effective = value * (1 - value) / variance if variance > 0 else float(m)
-    t = student_t(doubt(share.sum(), m, errors, n).freedom)
+    t = student_t(degrees_of_freedom(without))
     return MeanRate(value, *wilson(value, n_effective, t))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from frbench import audit_tables, group_tables, mode_tables, summary_tables
 from frbench.plan import ALL
 from frbench.results import excluded_in_words
 
@@ -37,6 +40,7 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     )
     if excluded := excluded_in_words(results):
         yield Text(f"{excluded}\n", style="yellow")
+    yield from _recorded(results)
     yield from _unreached(results)
     for threshold in results["thresholds"]:
         yield Text(_heading(results, threshold), style="bold")
@@ -53,20 +57,59 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
             )
         yield table
         yield from _ratio_lines(results, threshold)
+        yield from group_tables.tables(results, threshold)
         yield ""
+    yield from summary_tables.tables(results, partial(_name, results))
+    yield from audit_tables.tables(results, partial(_name, results))
+    yield from _folds(results)
+
+
+def _folds(results: Mapping[str, Any]) -> Iterator[Text]:
+    """Accuracy over the folds of a list of pairs."""
+    found = results.get("folds")
+    if found is None:
+        return
+    if found["mean"] is None:
+        yield Text(f"accuracy over folds: {UNDEFINED}, {found['reason']}")
+        return
+    mean, error, least, most = (f"{found[name]:.2%}" for name in ("mean", "standard_error", "least", "most"))
+    ties = "" if least == most else f"; {least} to {most} at other thresholds that were as good"
+    n = len(found["folds"])
+    yield Text(f"accuracy over {n} folds, each at the threshold of the others: {mean}, standard error {error}{ties}")
 
 
 def _ratio_lines(results: Mapping[str, Any], threshold: float) -> Iterator[Text]:
-    for r in (r for r in results["ratios"] if r["threshold"] == threshold):
+    """What each group against the reference shows, and what it could have shown; then which may have the highest rate.
+
+    Runs of older versions have ratios of FMR alone.
+    """
+    for r in (r for r in results.get("contrasts", results.get("ratios", [])) if r["threshold"] == threshold):
         name, reference = (_name(results, r["grouping"], r[side][0]) for side in ("group", "reference"))
-        head = f"FMR within {name} / within {reference}: "
+        head = f"{_metric(r)} within {name} / within {reference}: "
         if r["value"] is None:
             yield Text(f"{head}{UNDEFINED}, {r['reason']}")
         elif r["low"] is None:
             yield Text(f"{head}{r['value']:.3g}, {r['reason']}")
         else:
-            verdict = "" if r["low"] > 1 or r["high"] < 1 else "; no difference was detected"
+            verdict = "" if r["low"] > 1 or r["high"] < 1 else f"; no difference was detected{_power_of(r)}"
             yield Text(f"{head}{r['value']:.3g} (95% interval {r['low']:.3g} to {r['high']:.3g}{verdict})")
+    for found in (h for h in results.get("highest", []) if h["threshold"] == threshold and len(h["possible"]) > 1):
+        names = ", ".join(_name(results, found["grouping"], name) for name in found["possible"])
+        yield Text(f"highest {_metric(found)} by {found['grouping']}: any of {names}, at {found['level']:.0%} together")
+
+
+def _metric(found: Mapping[str, Any]) -> str:
+    rank = found.get("rank")
+    return f"{found['metric'].upper()} rank {rank}" if rank else f"{found['metric'].upper()}"
+
+
+def _power_of(ratio: Mapping[str, Any]) -> str:
+    """The ratio that would have been detected; "" for runs of older versions, which do not hold it."""
+    if "detectable" not in ratio:
+        return ""
+    if ratio["detectable"] is None:
+        return ", and none would have been"
+    return f", and one of {ratio['detectable']:.3g} would have been with 80% power"
 
 
 def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -76,6 +119,7 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         f"people who are not, in a gallery of {results['gallery']:,}. FPIR: share of the latter that return a "
         "candidate; FNIR: share of the former that miss the person.\n"
     )
+    yield from _recorded(results)
     yield from _unreached(results)
     rank = results["ranks"][0]
     by_key = {(e["metric"], e["threshold"], e["rank"], e["grouping"], e["group"]): e for e in results["estimates"]}
@@ -89,6 +133,8 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
             fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
             table.add_row(Text(_name(results, *key)), *_rate(fpir, _percent), *_rate(fnir, _percent))
         yield table
+        yield from _ratio_lines(results, threshold)
+        yield from group_tables.tables(results, threshold)
         yield ""
     yield Text(f"rank of the mate, without a threshold, gallery {results['gallery']:,}", style="bold")
     table = _table(
@@ -101,6 +147,57 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         shares = (f"{hits[str(r)] / n:.2%}" if n else UNDEFINED for r in results["ranks"])
         table.add_row(Text(_name(results, group["grouping"], group["group"])), *shares, f"{n:,}")
     yield table
+    yield from mode_tables.tables(results, partial(_name, results))
+    yield from _gallery_sizes(results)
+    yield from audit_tables.tables(results, partial(_name, results))
+
+
+def _gallery_sizes(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """FPIR, and FNIR at the first rank, at every gallery size that was asked for."""
+    sized = results.get("gallery_sizes")
+    if sized is None:
+        return
+    rank = results["ranks"][0]
+    for threshold in results["thresholds"]:
+        rows = [r for r in sized["rows"] if r["threshold"] == threshold and r["rank"] in (None, rank)]
+        miss = {(r["size"], r["grouping"], r["group"]): r for r in rows if r["metric"] == "fnir"}
+        title = f"\nother gallery sizes, {_heading(results, threshold)}, searched gallery {sized['gallery']:,}"
+        yield Text(title, style="bold")
+        table = _table("group", "gallery", "FPIR", "95% interval", "", "false matches", f"FNIR rank {rank}")
+        notes: dict[str, None] = {}
+        for row in rows:
+            if row["metric"] == "fnir":
+                continue
+            found = miss[row["size"], row["grouping"], row["group"]]
+            value, interval, _ = _rate(row | {"k": 0, "n": 0}, _percent)
+            table.add_row(
+                Text(_name(results, row["grouping"], row["group"])),
+                f"{row['size']:,}",
+                "-" if row["value"] is None else value,
+                interval,
+                f"{row['state']}: {row['model']}" if row["model"] else row["state"],
+                f"{row['false_matches']:,}",
+                "-" if found["value"] is None else _percent(found["value"]),
+            )
+            if row["reason"]:
+                notes[f"{_name(results, row['grouping'], row['group'])}: {row['reason']}"] = None
+        yield table
+        yield from (Text(note, style="yellow") for note in notes)
+    checks = [c for c in sized["checks"] if c["tried"]]
+    if checks:
+        yield Text("\nmodels fitted to parts of the gallery, a 16th to a half, against all of it", style="bold")
+        table = _table("group", "threshold", "model", "held", "of", "mean error", "")
+        for c in checks:
+            table.add_row(
+                Text(_name(results, c["grouping"], c["group"])),
+                f"{c['at']:.9g}",
+                c["model"],
+                str(c["held"]),
+                str(c["tried"]),
+                f"x {math.exp(c['error']):.3g}",
+                "" if c["is_passed"] else "not used",
+            )
+        yield table
 
 
 def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -153,6 +250,17 @@ def _heading(results: Mapping[str, Any], threshold: float) -> str:
     points = [p for p in results["operating_points"] if p["threshold"] == threshold]
     origin = "; ".join(f"{p['at']} of {p['population']}, achieved {p['k']:,} / {p['n']:,}" for p in points)
     return f"threshold {threshold:.9g}" + (f" ({origin})" if origin else "")
+
+
+def _recorded(results: Mapping[str, Any]) -> Iterator[Text]:
+    """What a reader should know of scores that another program recorded."""
+    recorded = results.get("recorded")
+    if recorded is None:
+        return
+    if recorded["score"] != "as recorded":
+        yield Text("scores are minus the recorded distances, and thresholds are too", style="yellow")
+    for note in recorded["notes"]:
+        yield Text(note, style="yellow")
 
 
 def _unreached(results: Mapping[str, Any]) -> Iterator[Text]:

@@ -71,6 +71,26 @@ def floors(tally: Tally, n: int) -> NDArray[np.float64]:
     return np.where(is_mated, np.inf, ends[reached.sum(axis=1)])
 
 
+def reached(tally: Tally, threshold: float) -> Ints:
+    """(cells,) scored pairs of each non-mated cell at or above an edge; 0 for mated cells."""
+    above = tally.total[:, tally.edge(threshold) + 1 : -1].sum(axis=1).astype(np.int64)
+    return np.where([cell.mated for cell in tally.plan.cells], 0, above)
+
+
+def conserved(hits: Hits, expected: Ints) -> Hits:
+    """`hits`, if there are as many of each cell as `expected` (cells,) says.
+
+    Raises
+    ------
+    Conservation : a cell has another number of pairs.
+    """
+    got = np.bincount(hits.cell, minlength=len(expected))
+    if not np.array_equal(got, expected):
+        cell = int((got != expected).argmax())
+        raise Conservation(f"{got[cell]} pairs of cell {cell} were found, the counts say {expected[cell]}; do not use")
+    return hits
+
+
 def best(hits: Hits, n: int) -> Hits:
     """The best `n` hits of each cell, cell after cell, best first; equal scores in the order of rows."""
     ordered = hits.take(np.lexsort((hits.b, hits.a, -hits.score, hits.cell)))

@@ -24,6 +24,7 @@ T = TypeVar("T", bound=np.generic)
 
 CHUNK_BYTES = 1 << 26
 DIGEST_ROWS = 1 << 16
+SAMPLED_ROWS = 4096
 ID_COLUMN = "template_id"
 
 
@@ -51,6 +52,7 @@ class Templates:
     labels : label column -> (n,) str, "" for no label.
     joined_by : how the labels file found its rows: "template_id", "row order", or "none" without such a file.
     sources : the files read, matrix first.
+    lengths : (m,) lengths of some rows as they are in the file, drawn with a fixed seed; None if there is no file.
     """
 
     unit: npt.NDArray[np.float32]
@@ -60,6 +62,7 @@ class Templates:
     labels: Mapping[str, Texts]
     joined_by: str
     sources: tuple[Source, ...]
+    lengths: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -134,6 +137,7 @@ class Templates:
             labels={column: _frozen(values[chosen]) for column, values in self.labels.items()},
             joined_by=self.joined_by,
             sources=self.sources,
+            lengths=self.lengths,
         )
 
     def with_subjects(self, subject_ids: Texts) -> Templates:
@@ -196,6 +200,7 @@ def load(
         labels={column: _frozen(column_values[rows]) for column, column_values in values.items()},
         joined_by=joined_by,
         sources=_sources(matrix, None if labels is None else table),
+        lengths=_frozen(_lengths(matrix)),
     )
 
 
@@ -299,6 +304,16 @@ def _normalised(
     if failed.all():
         raise InputError(f"{matrix.path}: all {len(failed)} rows failed: each holds NaN or infinity, or only zeros")
     return unit, failed
+
+
+def _lengths(matrix: Matrix) -> npt.NDArray[np.float64]:
+    """(m,) lengths of at most 4,096 rows as they are in the file, NaN and infinity among them."""
+    rows = np.unique(np.random.default_rng(0).integers(matrix.rows, size=SAMPLED_ROWS))
+    ends = np.cumsum([0, *(len(block) for block in matrix.blocks)])
+    bounds = np.searchsorted(rows, ends)
+    parts = zip(matrix.blocks, ends[:-1], bounds[:-1], bounds[1:], strict=True)
+    sampled = [np.asarray(block[rows[low:high] - end]).astype(np.float64) for block, end, low, high in parts]
+    return np.concatenate([np.sqrt(np.einsum("ij,ij->i", part, part)) for part in sampled])
 
 
 def _sources(matrix: Matrix, table: Table | None) -> tuple[Source, ...]:

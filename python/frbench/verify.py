@@ -10,15 +10,15 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import moments, scratch
+from frbench import moments, population, scratch
 from frbench.engines import Engine, Rows
 from frbench.errors import Conservation
 from frbench.exclusion import Exclusion
-from frbench.layout import Ints, Layout
+from frbench.layout import Ints, Layout, subjects_of
 from frbench.moments import Advance, Listed, Moments
 from frbench.pair_list import PairList
-from frbench.plan import Cell, Plan, Tile, digest_of
-from frbench.tail import Hits, Keeper, Tail, best, floors
+from frbench.plan import POPULATION, Cell, Plan, Tile, digest_of
+from frbench.tail import Hits, Keeper, Tail, best, conserved, floors, reached
 from frbench.tally import Tally
 
 
@@ -99,11 +99,7 @@ class AllPairs:
         Conservation : the engine found another number of pairs than the tally says.
         """
         plan, layout = tally.plan, self._layout
-        # Pairs of groups that the plan does not count are of a cell more, whose floor nothing reaches.
-        cells = np.full_like(self._of_pair, len(plan.cells))
-        for number, cell in enumerate(plan.cells):
-            if not cell.mated:
-                cells[[cell.group_a, cell.group_b], [cell.group_b, cell.group_a]] = number
+        cells = self._nonmated_cells(plan)
         limits = np.append(floors(tally, n), np.inf)
         keeper = Keeper(n)
         for tile in plan.tiles():
@@ -111,6 +107,55 @@ class AllPairs:
             advance(int(self._trials(tile, scored=False).sum()))
         hits = keeper.hits()
         return Tail.of(tally, n, hits._replace(a=layout.order[hits.a], b=layout.order[hits.b]), layout.group)
+
+    def reaching(self, tally: Tally, threshold: float, advance: Advance = lambda _: None) -> Hits:
+        """Every scored non-mated pair at or above an edge of `tally`, a complete tally of a plan of this layout.
+
+        Both sides are rows of the templates; `advance` is told the comparisons passed. Memory grows with the pairs
+        found.
+
+        Raises
+        ------
+        Conservation : the engine found another number of pairs than the tally says.
+        """
+        plan, order = tally.plan, self._layout.order
+        n, limits = reached(tally, threshold), np.where([cell.mated for cell in plan.cells], np.inf, threshold)
+        cells, limits = self._nonmated_cells(plan), np.append(limits, np.inf)
+        parts = []
+        for tile in plan.tiles():
+            parts.append(self._hits(tile, max(1, int(n.max(initial=0))), limits, cells))
+            advance(int(self._trials(tile, scored=False).sum()))
+        hits = Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return conserved(hits._replace(a=order[hits.a], b=order[hits.b]), n)
+
+    def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
+        """Rows of both sides and scores of all scored mated pairs, a bounded number at a time."""
+        order = self._layout.order
+        for block in range(self._layout.n_blocks):
+            for a, b in self._layout.mated_pairs(block):
+                kept = ~self._exclusion.holds(order[a], order[b])
+                a, b = a[kept], b[kept]
+                yield order[a], order[b], self._rows.score_pairs(self._rows, a, b)
+
+    def trials_of_subjects(self, inside: NDArray[np.bool_], *, mated: bool) -> Ints:
+        """(subjects,) scored pairs in which each subject takes part, both rows of groups that are `inside` (g,)."""
+        layout, order = self._layout, self._layout.order
+        n_subjects = int(layout.subject.max()) + 1
+        rows = np.bincount(layout.subject[order[inside[layout.group[order]]]], minlength=n_subjects)
+        trials: Ints = rows * (rows - 1) // 2 if mated else rows * (rows.sum() - rows)
+        is_mated, a, b = self._exclusion.scored()
+        left_out = (is_mated == mated) & inside[layout.group[a]] & inside[layout.group[b]]
+        for side in (a,) if mated else (a, b):
+            trials -= np.bincount(layout.subject[side[left_out]], minlength=n_subjects)
+        return trials
+
+    def _nonmated_cells(self, plan: Plan) -> NDArray[np.uint32]:
+        """(g, g) number of the non-mated cell; pairs of groups that the plan does not count are of a cell more."""
+        cells = np.full_like(self._of_pair, len(plan.cells))
+        for number, cell in enumerate(plan.cells):
+            if not cell.mated:
+                cells[[cell.group_a, cell.group_b], [cell.group_b, cell.group_a]] = number
+        return cells
 
     def _hits(self, tile: Tile, n: int, limits: NDArray[np.float64], cells: NDArray[np.uint32]) -> Hits:
         """The best `n` of each cell of a tile, by place in the layout, and some more; no excluded ones."""
@@ -231,8 +276,19 @@ class Pairs:
                 "subjects_known": pairs.templates.subject_ids is not None,
                 "independent": [_independent(subject[:, cell.ravel() == i]) for i in range(len(n))],
                 "independent_nonmated": _independent(subject[:, ~mated]),
+                POPULATION: self._population,
             },
         )
+
+    @cached_property
+    def _population(self) -> population.Population:
+        """Whose pairs these are; templates that no pair names play no part."""
+        layout, pairs = self._layout, self._pairs
+        used, place = np.unique(np.concatenate([pairs.a, pairs.b]), return_inverse=True)
+        ids, subjects = layout.templates.template_ids[used], subjects_of(layout.templates)[used]
+        of_templates = population.of_templates(ids, subjects, layout.columns, layout.groups, layout.group[used])
+        a, b = np.split(place.astype(np.int64), 2)
+        return of_templates | population.of_pairs(ids, a, b, pairs.mated)
 
     def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
         """(cells, bins) counts of `tile`."""
@@ -249,6 +305,11 @@ class Pairs:
         number = {tuple(c[:3]): i for i, c in enumerate(plan.cells)}
         keys = zip(self._pairs.mated[pairs], *self._groups[:, pairs], strict=True)
         return np.array([number[bool(m), int(x), int(y)] for m, x, y in keys], dtype=np.int64)
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(n,) score of each pair in the order of the list, NaN where a template failed."""
+        return np.where(self._scored, self._scores, np.float32(np.nan))
 
     @property
     def rows_in_moments(self) -> int:
@@ -274,6 +335,31 @@ class Pairs:
         advance(len(pairs.a))
         hits = best(Hits(self._cells(tally.plan, found), self._scores[found], a, b), n)
         return Tail.of(tally, n, hits, self._layout.group)
+
+    def reaching(self, tally: Tally, threshold: float, advance: Advance = lambda _: None) -> Hits:
+        """Every scored non-mated pair of the list at or above an edge of `tally`; both sides are rows.
+
+        Raises
+        ------
+        Conservation : there is another number of pairs than the tally says.
+        """
+        pairs = self._pairs
+        found = np.flatnonzero(self._scored & ~pairs.mated & (self._scores.astype(np.float64) >= threshold))
+        advance(len(pairs.a))
+        hits = Hits(self._cells(tally.plan, found), self._scores[found], pairs.a[found], pairs.b[found])
+        return conserved(hits, reached(tally, threshold))
+
+    def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
+        """Rows of both sides and scores of all scored mated pairs of the list."""
+        found = np.flatnonzero(self._scored & self._pairs.mated)
+        yield self._pairs.a[found], self._pairs.b[found], self._scores[found]
+
+    def trials_of_subjects(self, inside: NDArray[np.bool_], *, mated: bool) -> Ints:
+        """(subjects,) scored pairs in which each subject takes part, both rows of groups that are `inside` (g,)."""
+        pairs, layout = self._pairs, self._layout
+        chosen = self._scored & (pairs.mated == mated) & inside[self._groups].all(axis=0)
+        sides = [layout.subject[side[chosen]] for side in ((pairs.a,) if mated else (pairs.a, pairs.b))]
+        return np.bincount(np.concatenate(sides), minlength=int(layout.subject.max()) + 1)
 
     @cached_property
     def _scores(self) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.order_statistics import largest
-from frbench.plan import Plan, name_of
+from frbench.plan import POPULATION, Plan, name_of
 from frbench.recording import Recording
 from frbench.tally import Tally
 
@@ -53,6 +53,7 @@ class RecordedScores:
                 "subjects_known": found.knows_subjects,
                 "independent": [found.independent[i] for i in order],
                 "independent_nonmated": found.independent_nonmated,
+                **({} if found.population is None else {POPULATION: found.population}),
             },
         )
 

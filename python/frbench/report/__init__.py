@@ -10,11 +10,11 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frbench.plan import ALL
-from frbench.report import parts, style, summary, words
+from frbench.report import gallery_sizes, group_thresholds, modes, parts, style, summary, whole_curves, words
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency
 from frbench.report.parts import Section, View
-from frbench.report.provenance import READING, limits, provenance
+from frbench.report.provenance import limits, provenance, reading
 from frbench.report.style import Key, Palette
 from frbench.report.verify import Verify
 
@@ -40,13 +40,13 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
         title=title,
         subtitle=subtitle,
         views=views,
-        reading=READING,
+        reading=reading(sections),
         limits=limits(sections),
         provenance=provenance(sections, [view.title for view in views]),
         gradient=style.GRADIENT,
         css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
         library=_library(),
-        specs={figure.id: figure.spec for view in views for figure in view.figures},
+        specs={figure.id: figure.spec for view in views for figure in view.drawn},
     )
 
 
@@ -69,6 +69,10 @@ def _verify(section: Section, palette: Palette, anchor: str) -> View:
         refused=parts.refused(section.results),
         points=found.points(),
         figures=found.figures(),
+        blocks=[
+            *group_thresholds.blocks(section.results, palette),
+            *whole_curves.blocks(section.results, palette),
+        ],
         after=[*found.spreads(), found.failures()],
     )
 
@@ -85,6 +89,10 @@ def _identify(section: Section, palette: Palette, anchor: str) -> View:
         points=found.points(),
         tables=[found.investigation()],
         figures=found.figures(),
+        blocks=[
+            *modes.blocks(section.results, palette),
+            *gallery_sizes.blocks(section.results, palette, anchor),
+        ],
         after=[found.failures()],
     )
 

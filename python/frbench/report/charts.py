@@ -1,6 +1,7 @@
 """Charts: Vega-Lite specifications of counts, for one page that is read on any screen and on paper.
 
-Every mark is a count: lines are steps between counted edges, nothing is smoothed or interpolated.
+Every mark is a count: lines are steps between counted edges, nothing is smoothed or interpolated. The one exception is
+a larger gallery than was searched: what a model says of it is dashed, hollow and called extrapolated.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: st
         "x": {
             "field": "rank",
             "type": "quantitative",
-            "title": "rank R: candidates that a reviewer looks at",
+            "title": "rank R, candidates looked at",
             "scale": {"type": "log", "base": 10, "nice": False, "padding": 12},
             "axis": {"values": list(ticks), "format": "d", "labelOverlap": True},
         },
@@ -174,6 +175,70 @@ def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: st
     ]
     rows = {"values": _named(series, "rows")}
     return _frame({"data": rows, "transform": share, "layer": layers}, alt, height=320)
+
+
+def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt: str) -> Spec:
+    """FPIR by size of the gallery, both axes logarithmic; above `searched` rows dashed and hollow.
+
+    rows : size, value, low, high, state, text, interval, matches. bands : series whose intervals are drawn, down to
+    two decades below the lowest rate.
+    """
+    rows = _named(series, "rows")
+    values, largest = [row["value"] for row in rows], max(row["size"] for row in rows)
+    lowest = max(min(row["low"] or row["value"] for row in rows), min(values) / 100)
+    decades = _decades([lowest, *values])
+    across = _log(Axis("rows of the gallery, N, log scale", "N"), _decades([row["size"] for row in rows], least=1))
+    across["axis"]["labelExpr"] = "format(datum.value, ',')"
+    x, colour = across | {"field": "size"}, _by_group(series, "colour")
+    y = _log(Axis("FPIR, log scale", "FPIR"), decades) | {"field": "value"}
+    tooltip = [
+        {"field": "g", "title": "group"},
+        {"field": "size", "title": "gallery", "type": "quantitative", "format": ","},
+        {"field": "text", "title": "FPIR"},
+        {"field": "interval", "title": "95% interval"},
+        {"field": "state", "title": "rate is"},
+        {"field": "matches", "title": "false matches", "type": "quantitative", "format": ","},
+    ]
+    hollow = {"condition": {"test": "datum.state == 'extrapolated'", "value": "#ffffff"}, **colour}
+    looks = {"stroke": colour, "fill": hollow, "shape": _by_group(series, "shape")}
+    layers: list[Spec] = []
+    for above, opacity in ((False, 0.36), (True, 0.16)):
+        ends = [
+            _cut(row, 10.0 ** decades[0]) for s in series if s.name in bands for row in _part(s, searched, above=above)
+        ]
+        band = {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "fill": colour}
+        area = {"type": "area", "opacity": round(opacity / len(bands), 3)}
+        layers.append({"data": {"values": ends}, "mark": area, "encoding": band})
+    for above, dash in ((False, [1, 0]), (True, [5, 4])):
+        joined = [row for s in series for row in _part(s, searched, above=above)]
+        line = {"type": "line", "strokeWidth": 1.8, "strokeDash": dash}
+        layers.append({"data": {"values": joined}, "mark": line, "encoding": {"x": x, "y": y, "color": colour}})
+    dot = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.8}
+    layers.append({"mark": dot, "encoding": {"x": x, "y": y, "tooltip": tooltip} | looks})
+    layers += [_border(x, searched)] if largest > searched else []
+    return _frame({"data": {"values": rows}, "layer": layers}, alt, height=340)
+
+
+def _border(x: Spec, searched: int) -> Spec:
+    """Where measuring ends and a model begins, in words."""
+    text = {"type": "text", "baseline": "top", "y": 2, "fontSize": 11.5, "color": "#30343b"}
+    right = text | {"text": "extrapolated \N{RIGHTWARDS ARROW}", "fontStyle": "italic", "align": "left", "dx": 6}
+    rule = {"type": "rule", "strokeDash": [3, 3], "color": "#30343b"}
+    data = {"values": [{"size": searched}]}
+    return {"data": data, "encoding": {"x": x}, "layer": [{"mark": mark} for mark in (rule, right)]}
+
+
+def _part(series: Series, searched: int, *, above: bool) -> list[Spec]:
+    """Rows up to the gallery that was searched, or from the last of those on."""
+    rows = [{"g": series.name, **row} for row in series.rows]
+    measured = [row for row in rows if row["size"] <= searched]
+    return [*measured[-1:], *(row for row in rows if row["size"] > searched)] if above else measured
+
+
+def _cut(row: Spec, floor: float) -> Spec:
+    """A row whose interval ends at `floor`, where a logarithm cannot reach its end; no interval is a point."""
+    low, high = (row["value"] if row[end] is None else row[end] for end in ("low", "high"))
+    return row | {"low": max(low, floor), "high": high}
 
 
 def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
@@ -227,9 +292,9 @@ def _by_group(series: Sequence[Series], look: str) -> Spec:
     return {"field": "g", "type": "nominal", "scale": scale, "legend": None}
 
 
-def _decades(values: Sequence[float]) -> tuple[int, int]:
-    """Powers of ten around `values`."""
-    return math.floor(math.log10(min(values))), max(0, math.ceil(math.log10(max(values))))
+def _decades(values: Sequence[float], *, least: int = 0) -> tuple[int, int]:
+    """Powers of ten around `values`, the higher one `least` or more."""
+    return math.floor(math.log10(min(values))), max(least, math.ceil(math.log10(max(values))))
 
 
 def _log(axis: Axis, decades: tuple[int, int]) -> Spec:

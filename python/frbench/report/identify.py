@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frbench.plan import ALL, OVERALL
-from frbench.report import charts, parts, words
+from frbench.report import charts, differentials, parts, words
 from frbench.report.charts import Series
 from frbench.report.curves import tradeoff_series
 from frbench.report.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table
@@ -56,6 +56,7 @@ class Identify:
                 parts.origin_lines(self.results, t),
                 parts.weak_origins(self.results, t),
                 self._table(t),
+                list(differentials.blocks(self.results, self.palette, t, {})),
             )
             for t in self.results["thresholds"]
         ]
@@ -66,7 +67,9 @@ class Identify:
         for rank in self.first_and_last:
             columns += [(f"FNIR, rank {rank}", "no threshold"), ("Missed", "of mated searches")]
         note = f"Investigation mode: without a threshold {self.full_lists()}, and a person must reject every candidate."
-        return Table(f"Without a threshold ({self.gallery})", columns, self._bodies(self._misses), [note])
+        return Table(
+            f"Investigation: without a threshold ({self.gallery})", columns, self._bodies(self._misses), [note]
+        )
 
     def full_lists(self) -> str:
         """How many non-mated searches return candidates if there is no threshold: all but those that failed."""
@@ -170,7 +173,7 @@ class Identify:
             return
         by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
         alt = f"FNIR at rank {rank} against FPIR at every threshold, for {', '.join(s.name for s in drawn)}."
-        x = charts.Axis("false positive identification rate (FPIR), log scale", "FPIR")
+        x = charts.Axis("false alarms (FPIR), log scale", "FPIR")
         y = charts.Axis(f"FNIR, rank {rank} ({self.gallery})", "FNIR")
         yield Figure(
             f"{self.prefix}-tradeoff-{grouping.replace(',', '-')}",

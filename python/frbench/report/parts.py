@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from frbench.plan import ALL
+from frbench.plan import ALL, UNLABELLED
 from frbench.report import words
 from frbench.report.charts import Series, Spec
 from frbench.report.style import Shade
@@ -66,27 +66,38 @@ class Table:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A pair of groups in a heat map; shade is None where no colour can be given."""
+    """A rate in a heat map. shade : None where no colour can be given. tip : shown on hover. below : lines below it."""
 
     rate: RateCell
     shade: Shade | None
+    tip: str
+    below: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Rates between groups. cells : a row for each of `names`, symmetric. low, high : ends of the colour scale."""
+    """Rates of groups as coloured cells. corner : what rows and columns are. cells : by row, then by column.
+
+    low, high : ends of the colour scale, or "". scale : what to know of it.
+    """
 
     caption: str
-    names: Sequence[str]
+    corner: str
+    rows: Sequence[str]
+    columns: Sequence[str]
     cells: Sequence[Sequence[HeatCell]]
     low: str
     high: str
+    scale: str
     notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class RatioRow:
-    """A ratio in a table. left, middle, right : places of interval and value on the axis, 0 to 100; None without."""
+    """A ratio in a table. left, middle, right : places of interval and value on the axis, 0 to 100; None without.
+
+    power : the smallest ratio that would have been detected. difference : of the two rates, and its interval, or "".
+    """
 
     group: str
     reference: str
@@ -94,6 +105,8 @@ class RatioRow:
     interval: str
     counts: tuple[str, str]
     verdict: str
+    power: str
+    difference: tuple[str, str]
     swatch: Markup
     left: float | None = None
     middle: float | None = None
@@ -102,29 +115,47 @@ class RatioRow:
 
 @dataclass(frozen=True)
 class RatioTable:
-    """Ratios on one logarithmic axis. one : place of "no difference". ticks : (place, text)."""
+    """Ratios of one rate on a logarithmic axis. one : place of "no difference". ticks : (place, text)."""
 
     caption: str
+    metric: str
     rows: Sequence[RatioRow]
     one: float
     ticks: Sequence[tuple[float, str]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """A heading and what stands under it, in this order; each part is shown if there is any."""
+
+    title: str
+    lead: Sequence[Markup | str] = ()
+    cautions: Sequence[str] = ()
+    ratios: Sequence[RatioTable] = ()
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    heat_maps: Sequence[HeatMap] = ()
+    closing: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
 class Point:
-    """An operating point: what was measured at one threshold."""
+    """An operating point: what was measured at one threshold. blocks : differences between groups, by grouping."""
 
     title: str
     origins: Sequence[str]
     warnings: Sequence[str]
     table: Table
-    ratios: Sequence[RatioTable] = ()
-    heat_maps: Sequence[HeatMap] = ()
+    blocks: Sequence[Block] = ()
 
 
 @dataclass(frozen=True)
 class View:
-    """One run as the page shows it. pairs_figures : whether its charts stand side by side where there is room."""
+    """One run as the page shows it. pairs_figures : whether its charts stand side by side where there is room.
+
+    blocks : what goes beyond single thresholds. after : tables at the end.
+    """
 
     anchor: str
     title: str
@@ -135,13 +166,24 @@ class View:
     points: Sequence[Point] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    blocks: Sequence[Block] = ()
     after: Sequence[Table] = ()
     pairs_figures: bool = False
+
+    @property
+    def drawn(self) -> list[Figure]:
+        """All its charts."""
+        return [*self.figures, *(figure for block in self.blocks for figure in block.figures)]
 
 
 def groupings(results: Results) -> list[str]:
     """Groupings other than everything together."""
     return [name for name in results["groupings"] if name != ALL]
+
+
+def labelled(names: Sequence[str]) -> list[str]:
+    """Those that are a group: rows without a label are none."""
+    return [name for name in names if UNLABELLED not in name.split(",")]
 
 
 def columns_of(grouping: str) -> tuple[str, ...]:

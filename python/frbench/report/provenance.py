@@ -43,12 +43,39 @@ READING = (
     (
         "Ratio",
         "How many times the rate of one group is that of another at the same threshold, with an interval of its own. "
-        "If that interval holds 1, no difference was detected: that is not proof that there is none.",
+        "If that interval holds 1, no difference is shown: that is not proof that there is none.",
     ),
     (
         "Same group, all pairs",
         "People are often mistaken more for others with the same label than for anybody. A false match rate over all "
         "pairs hides that, so the rate within each group stands beside it.",
+    ),
+)
+
+WHERE_THERE = (
+    (
+        "contrasts",
+        "Would have been detected",
+        "The smallest ratio that such a count, of people as different as these, shows four times in five (80% power). "
+        "Where none is shown, any below it may be there.",
+    ),
+    (
+        "differentials",
+        "Index",
+        "One number for how far groups differ, as others publish it. A useless matcher can have a good one. Chance "
+        "alone gives an index, so that what it would be if nothing differed stands beside it.",
+    ),
+    (
+        "gallery_sizes",
+        "Measured, extrapolated",
+        "Measured: counted on these searches, for a gallery up to the one that was searched. Extrapolated: what a "
+        "model says of a larger one; no search was made.",
+    ),
+    (
+        "selectivity",
+        "Selectivity",
+        "Candidates at or above the threshold for each search of a person who is not in the gallery: the work of a "
+        "reviewer. Where lists are full it is a lower bound.",
     ),
 )
 
@@ -65,6 +92,10 @@ SAME_DATA = (
     "target by construction."
 )
 GALLERY = "1:N rates grow with the size of the gallery and are not extrapolated to another size."
+SIZES = (
+    "1:N rates grow with the size of the gallery. Those of a larger one are by a model, for more people like these; "
+    "FNIR is not extrapolated."
+)
 TIMES = "Times are of this machine, in one process, without network, face detection or template extraction."
 
 
@@ -91,11 +122,22 @@ class Provenance:
     raw: Sequence[tuple[str, str]]
 
 
+def reading(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Terms of this page."""
+    keys = {key for section in sections for key in section.results}
+    return [*READING, *((term, text) for needed, term, text in WHERE_THERE if needed in keys)]
+
+
 def limits(sections: Sequence[Section]) -> list[str]:
     """What this report does not show."""
     kinds = {section.results["kind"] for section in sections}
     has_points = any(p["threshold"] is not None for section in sections for p in section.results["operating_points"])
-    more = [(SAME_DATA, has_points), (GALLERY, "identify" in kinds), (TIMES, "latency" in kinds)]
+    is_sized = any("gallery_sizes" in section.results for section in sections)
+    more = [
+        (SAME_DATA, has_points),
+        (SIZES if is_sized else GALLERY, "identify" in kinds),
+        (TIMES, "latency" in kinds),
+    ]
     return [*LIMITS, *(text for text, applies in more if applies)]
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from frbench.metrics import knows_people
 from frbench.plan import ALL, OVERALL
-from frbench.report import parts, words
+from frbench.power import POWER
+from frbench.report import group_thresholds, parts, ratios, words
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency, percentile
-from frbench.report.verify import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, Verify, verdict
+from frbench.report.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
+from frbench.report.verify import Verify
 from frbench.report.words import rate_phrase
 from frbench.results import excluded_in_words
 from frbench.tally import Tally
@@ -76,64 +77,103 @@ def _verify_at(view: Verify, threshold: float) -> list[Markup]:
     for grouping in parts.groupings(view.results):
         pooled = view.pooled("fmr", grouping, threshold)
         if pooled["k"]:
-            text = "Between people of the same {}, the false match rate was <b>{}</b> ({} of {})."
-            share = words.scientific(pooled["value"])
-            found.append(
-                Markup(text).format(words.grouping(grouping), share, words.count(pooled["k"]), words.count(pooled["n"]))
-            )
-        ratios = [r for r in view.results["ratios"] if r["grouping"] == grouping and r["threshold"] == threshold]
-        found += [ratio_sentence(r) for r in ratios] if len(ratios) <= MAX_NAMED else [_many_ratios(ratios, grouping)]
+            text = "Between people of the same {}, the false match rate was {}."
+            found.append(Markup(text).format(words.grouping(grouping), rate_phrase(pooled, exponent=True)))
+        found += _held_against(view.results, grouping, threshold, "fmr")
         found += _misses(view, grouping, threshold)
+        found += _held_against(view.results, grouping, threshold, "fnmr")
+        found += _by_group(view.results, grouping, threshold)
     return found
 
 
-def ratio_sentence(ratio: dict[str, Any]) -> Markup:
+def _by_group(results: parts.Results, grouping: str, threshold: float) -> list[Markup]:
+    """What it takes to hold the target of a threshold within every group."""
+    targets = {p["at"] for p in parts.origins(results, threshold)}
+    found = results.get("group_thresholds", [])
+    return [
+        group_thresholds.worst(one) for one in found if one["grouping"] == grouping and f"fmr={one['rate']}" in targets
+    ]
+
+
+def _held_against(results: parts.Results, grouping: str, threshold: float, metric: str) -> list[Markup]:
+    """What the ratios of one rate say; of groups without a label the tables alone."""
+    every = ratios.at(results, grouping, threshold, metric)
+    found = [r for r in every if parts.labelled([r["group"][0]]) and any(r["n"])]
+    if not found:
+        return []
+    return [ratio_sentence(r) for r in found] if len(found) <= MAX_NAMED else [_many_ratios(found, grouping)]
+
+
+def ratio_sentence(ratio: Mapping[str, Any]) -> Markup:
     """What one ratio says."""
     name, reference = ratio["group"][0], ratio["reference"][0]
+    rate, whose = _rate_and_whose(ratio)
     counts = Markup("{} of {} against {} of {}").format(
         *(words.count(x) for pair in zip(ratio["k"], ratio["n"], strict=True) for x in pair)
     )
     if ratio["value"] is None or ratio["low"] is None:
-        text = "No statement is made on the false match rate within {} against that within {}: {} ({})."
-        return Markup(text).format(name, reference, words.reason(ratio["reason"]), counts)
+        text = "No statement is made on {} {} {} against that {} {}: {} ({})."
+        return Markup(text).format(rate, whose, name, whose, reference, words.reason(ratio["reason"]), counts)
     value = words.digits(ratio["value"])
     ends = f"{ratio['level']:.0%} interval {words.digits(ratio['low'])} to {words.digits(ratio['high'])}"
     if verdict(ratio) == NO_DIFFERENCE:
-        # The half-width of the interval on the logarithm: a ratio that far from 1 has an interval without 1.
-        spread = math.sqrt(ratio["high"] / ratio["low"])
-        text = (
-            "Between the false match rates within {} and within {}, <b>no difference was detected</b> (ratio {}, {}): "
-            "{}. A ratio above {} or below {} would have been."
-        )
-        detectable = (words.digits(spread), words.digits(1 / spread))
-        return Markup(text).format(name, reference, value, ends, counts, *detectable)
-    text = "The false match rate within {} was <b>{} times</b> that within {} ({}): {}."
-    return Markup(text).format(name, value, reference, ends, counts)
+        text = "Between {} {} {} and {} {}, <b>no difference was detected</b> (ratio {}, {}): {}; {}."
+        rates = f"{rate}s" if rate.startswith("the ") else rate
+        return Markup(text).format(rates, whose, name, whose, reference, value, ends, counts, ratios.power(ratio))
+    text = "{} {} {} was <b>{} times</b> that {} {} ({}): {}."
+    return Markup(text).format(words.capital(rate), whose, name, value, whose, reference, ends, counts)
 
 
-def _many_ratios(ratios: list[dict[str, Any]], grouping: str) -> Markup:
-    verdicts = [verdict(r) for r in ratios]
+def _rate_and_whose(ratio: Mapping[str, Any]) -> tuple[str, str]:
+    """The rate as words, and how it belongs to a group; runs of older versions have ratios of FMR alone."""
+    metric = ratio.get("metric", "fmr")
+    return words.metric(metric, ratio.get("rank")), "within" if metric in words.PAIRWISE else "for"
+
+
+def _many_ratios(found: Sequence[Mapping[str, Any]], grouping: str) -> Markup:
+    verdicts = [verdict(r) for r in found]
+    rate, whose = _rate_and_whose(found[0])
+    alike = [r for r in found if verdict(r) == NO_DIFFERENCE]
     text = Markup(
-        "The false match rate within {} groups of {} was held against that within {}: for <b>{}</b> it was higher, "
-        "for <b>{}</b> lower, for <b>{}</b> no difference was detected, and for {} no statement is made."
+        "{} {} {} groups of {} was held against that {} {}: for <b>{}</b> it was higher, "
+        "for <b>{}</b> lower, for <b>{}</b> no difference was detected{}, and for {} no statement is made."
     ).format(
-        len(ratios),
+        words.capital(rate),
+        whose,
+        len(found),
         words.grouping(grouping),
-        ratios[0]["reference"][0],
-        *(verdicts.count(v) for v in (HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT)),
+        whose,
+        found[0]["reference"][0],
+        verdicts.count(HIGHER),
+        verdicts.count(LOWER),
+        len(alike),
+        _powers(alike),
+        verdicts.count(NO_STATEMENT),
     )
-    known = [r for r in ratios if r["low"] is not None]
+    known = [r for r in found if r["low"] is not None]
     if not known:
         return text
     largest = ratio_sentence(max(known, key=lambda r: float(r["value"])))
     return text + Markup(" The largest ratio: {}").format(largest)
 
 
+def _powers(found: Sequence[Mapping[str, Any]]) -> str:
+    """What would have been detected between groups that show no difference."""
+    if not found:
+        return ""
+    known = sorted(r["detectable"] for r in found if r.get("detectable") is not None)
+    if len(known) < len(found):
+        return " (and not for each of them can a ratio be named that would have been)"
+    ends = list(dict.fromkeys((words.digits(known[0], 3), words.digits(known[-1], 3))))
+    return f" (ratios of {' to '.join(ends)} would have been, with {POWER:.0%} power)"
+
+
 def _misses(view: Verify, grouping: str, threshold: float) -> list[Markup]:
     """False non-match rates of the groups side by side."""
-    found = [(name, view.within("fnmr", grouping, name, threshold)) for name in view.names(grouping)]
+    names = parts.labelled(view.names(grouping))
+    found = [(name, view.within("fnmr", grouping, name, threshold)) for name in names]
     text = "The false non-match rate by {}{} was {}. {}"
-    return _side_by_side(text, grouping, found, "within")
+    return _side_by_side(text, grouping, found, "within", has_ratios="contrasts" in view.results)
 
 
 def identify_sentences(view: Identify) -> list[Finding]:
@@ -159,18 +199,24 @@ def _identify_at(view: Identify, threshold: float) -> list[Markup]:
         ),
     ]
     for grouping in parts.groupings(view.results):
-        names = view.names(grouping)
+        names = parts.labelled(view.names(grouping))
         alarms = [(name, view.estimate("fpir", grouping, name, threshold)) for name in names]
-        found += _side_by_side("FPIR by {}{} was {}. {}", grouping, alarms, "for")
+        has_ratios = "contrasts" in view.results
+        found += _side_by_side("FPIR by {}{} was {}. {}", grouping, alarms, "for", has_ratios=has_ratios)
+        found += _held_against(view.results, grouping, threshold, "fpir")
         misses = [(name, view.estimate("fnir", grouping, name, threshold, first)) for name in names]
-        found += _side_by_side(f"FNIR at rank {first} by {{}}{{}} was {{}}. {{}}", grouping, misses, "for")
+        text = f"FNIR at rank {first} by {{}}{{}} was {{}}. {{}}"
+        found += _side_by_side(text, grouping, misses, "for", has_ratios=has_ratios)
+        found += _held_against(view.results, grouping, threshold, "fnir")
     return found
 
 
-def _side_by_side(text: str, grouping: str, found: list[tuple[str, dict[str, Any]]], word: str) -> list[Markup]:
+def _side_by_side(
+    text: str, grouping: str, found: list[tuple[str, dict[str, Any]]], word: str, *, has_ratios: bool = False
+) -> list[Markup]:
     """Rates of groups in one sentence, if two or more have an interval; of many, the lowest and the highest.
 
-    A group without an error has an interval from 0 and counts as any other.
+    A group without an error has an interval from 0 and counts as any other. has_ratios : sentences on ratios follow.
     """
     known = [(name, e) for name, e in found if e["value"] is not None and e["low"] is not None]
     if len(known) < 2:
@@ -187,9 +233,10 @@ def _side_by_side(text: str, grouping: str, found: list[tuple[str, dict[str, Any
     ending = f"{which} intervals overlap; no ratio was estimated."
     if not overlap:
         ending = "Not all intervals overlap; no ratio was estimated."
-    if left_out:
-        ending += f" Left out, without an interval: {words.listed(left_out)}."
-    return [Markup(text).format(words.grouping(grouping), of_many, Markup("; ").join(rates), ending)]
+    endings = [] if has_ratios else [ending]
+    endings += [f"Left out, without an interval: {words.listed(left_out)}."] if left_out else []
+    said = Markup(text).format(words.grouping(grouping), of_many, Markup("; ").join(rates), " ".join(endings))
+    return [said.rstrip()]
 
 
 def latency_sentences(view: Latency) -> list[Finding]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from frbench.estimate import LEVEL
 from frbench.metrics import Failed, knows_people
 from frbench.plan import ALL
-from frbench.report import charts, parts, words
+from frbench.report import charts, differentials, parts, words
 from frbench.report.charts import Series
 from frbench.report.curves import bin_ends, share_rows, tradeoff_series
-from frbench.report.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, RatioRow, RatioTable, Row, Table
+from frbench.report.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table
 from frbench.report.style import EVERYTHING, LogScale, Palette
 from frbench.report.words import CountCell, RateCell, rate_cell
 from frbench.tally import Histogram, Tally
 
 Estimate = dict[str, Any]
 ALL_PAIRS = "all pairs"
-HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT = "higher", "lower", "no difference was detected", "no statement"
 POLICIES = {
     "reject": "a comparison with a failed template counts as rejected: a false non-match if mated, never a false match",
     "exclude": "comparisons with a failed template are left out of every denominator",
@@ -31,6 +30,7 @@ COLUMNS = (
     ("FNMR", "false non-match rate"),
     ("False non-matches", "of mated comparisons"),
 )
+SCALE = "log scale, the same at all thresholds; hatched: no false match seen, or no comparison"
 D_PRIME = "d\N{PRIME}"
 SPREAD_COLUMNS = (
     ("Group", ""),
@@ -66,12 +66,20 @@ class Verify:
         return self._estimates[metric, grouping, frozenset((name,)), threshold]
 
     def pooled(self, metric: str, grouping: str, threshold: float) -> Estimate:
-        """All same-group pairs together: sums of counts, without an interval of their own."""
-        found = [self.within(metric, grouping, name, threshold) for name in self.names(grouping)]
+        """All pairs of one labelled group together; sums of counts without an interval where none was estimated."""
+        found = differentials.at(self.results, grouping, threshold)
+        if metric == "fmr" and found is not None:
+            return dict(found["impostors"]["same_group"])
+        return self._sum(
+            [self.within(metric, grouping, name, threshold) for name in parts.labelled(self.names(grouping))], metric
+        )
+
+    def _sum(self, found: Sequence[Estimate], metric: str) -> Estimate:
         k, n = (sum(e[x] for e in found) for x in ("k", "n"))
         note = "sum of rows, no interval" if n else f"0 {'non-' * (metric == 'fmr')}mated comparisons"
         value = k / n if n else None
-        return {"k": k, "n": n, "value": value, "low": None, "high": None, "reason": note, "n_subjects": None}
+        ends = {"low": None, "high": None, "level": LEVEL}
+        return {"k": k, "n": n, "value": value, **ends, "reason": note, "n_subjects": None}
 
     def points(self) -> list[Point]:
         """What was measured at each threshold."""
@@ -81,8 +89,7 @@ class Verify:
                 parts.origin_lines(self.results, t),
                 parts.weak_origins(self.results, t),
                 self._table(t),
-                [r for g in parts.groupings(self.results) if (r := self._ratio_table(g, t)).rows],
-                [self._heat_map(g, t) for g in parts.groupings(self.results) if len(self.names(g)) > 1],
+                list(differentials.blocks(self.results, self.palette, t, self._heat_maps(t))),
             )
             for t in self.results["thresholds"]
         ]
@@ -161,70 +168,36 @@ class Verify:
             for e in mixed
         ]
 
+    def _heat_maps(self, threshold: float) -> dict[str, list[HeatMap]]:
+        """By grouping, of those with two groups or more."""
+        several = [g for g in parts.groupings(self.results) if len(parts.labelled(self.names(g))) > 1]
+        return {g: [self._heat_map(g, threshold)] for g in several}
+
     def _heat_map(self, grouping: str, threshold: float) -> HeatMap:
         rates = [
             e["value"]
             for e in self.results["estimates"]
-            if e["grouping"] == grouping and e["metric"] == "fmr" and e["value"]
+            if e["grouping"] == grouping
+            and e["metric"] == "fmr"
+            and e["value"]
+            and len(parts.labelled([e["group_a"], e["group_b"]])) == 2
         ]
         scale = LogScale(min(rates), max(rates)) if rates else None
-        names = self.names(grouping)
+        names = parts.labelled(self.names(grouping))
         cells = [[self._heat_cell(grouping, a, b, threshold, scale) for b in names] for a in names]
         ends = (words.scientific(scale.low), words.scientific(scale.high)) if scale else ("", "")
         caption = f"False match rate between groups of {words.grouping(grouping)} at {words.score(threshold)}"
         note = (
             "A cell holds the non-mated comparisons of a person of its row's group with a person of its column's. The "
-            "diagonal is within a group."
+            "diagonal is within a group. People without a label are left out."
         )
-        return HeatMap(caption, names, cells, *ends, notes=[note])
+        return HeatMap(caption, "", names, names, cells, *ends, scale=SCALE, notes=[note])
 
     def _heat_cell(self, grouping: str, a: str, b: str, threshold: float, scale: LogScale | None) -> HeatCell:
         estimate = self.estimate("fmr", grouping, a, b, threshold)
         if estimate is None:
-            return HeatCell(RateCell("not counted", False, "", "0 / 0"), None)
-        value = estimate["value"]
-        return HeatCell(rate_cell(estimate, exponent=True), scale.shade(value) if scale and value else None)
-
-    def _ratio_table(self, grouping: str, threshold: float) -> RatioTable:
-        found = [r for r in self.results["ratios"] if r["grouping"] == grouping and r["threshold"] == threshold]
-        ends = [x for r in found for x in (r["low"], r["value"], r["high"]) if x]
-        # Whole powers of two, 1 always among them.
-        low = math.floor(math.log2(min([0.5, *ends])))
-        high = math.ceil(math.log2(max([2.0, *ends])))
-
-        def place(x: float) -> float:
-            return round(100 * (math.log2(x) - low) / (high - low), 2)
-
-        stride = max(1, (high - low) // 5)
-        ticks = [(place(2.0**i), _power(i)) for i in range(low, high + 1) if i % stride == 0]
-        caption = (
-            f"False match rate within a group of {words.grouping(grouping)}, as a multiple of the reference group's"
-        )
-        rows = [self._ratio_row(r, grouping, place) for r in found]
-        return RatioTable(caption, rows, place(1.0), ticks)
-
-    def _ratio_row(self, ratio: Estimate, grouping: str, place: Any) -> RatioRow:
-        name, reference = ratio["group"][0], ratio["reference"][0]
-        known = ratio["value"] is not None
-        has_interval = ratio["low"] is not None
-        ends = (
-            f"{words.digits(ratio['low'])} to {words.digits(ratio['high'])}"
-            if has_interval
-            else words.reason(ratio["reason"])
-        )
-        counts = tuple(f"{k:,} / {n:,}" for k, n in zip(ratio["k"], ratio["n"], strict=True))
-        return RatioRow(
-            name,
-            reference,
-            words.digits(ratio["value"]) if known else "not estimable",
-            ends,
-            (counts[0], counts[1]),
-            verdict(ratio),
-            self.palette[grouping, name].swatch,
-            place(ratio["low"]) if has_interval else None,
-            place(ratio["value"]) if known and ratio["value"] else None,
-            place(ratio["high"]) if has_interval else None,
-        )
+            return HeatCell(RateCell("not counted", False, "", "0 / 0"), None, f"{a} with {b}: not counted")
+        return heat_cell(estimate, f"{a} with {b}", scale)
 
     def _tradeoff(self, grouping: str) -> Iterator[Figure]:
         columns = parts.columns_of(grouping)
@@ -306,13 +279,12 @@ class Verify:
             yield name, name, self.tally.pick(mated=mated, grouping=columns, groups=(name, name))
 
 
-def verdict(ratio: Estimate) -> str:
-    """What the interval of a ratio says, and no more."""
-    if ratio["value"] is None or ratio["low"] is None:
-        return NO_STATEMENT
-    if ratio["low"] > 1:
-        return HIGHER
-    return LOWER if ratio["high"] < 1 else NO_DIFFERENCE
+def heat_cell(estimate: Estimate, what: str, scale: LogScale | None, below: Sequence[str] = ()) -> HeatCell:
+    """A rate in a heat map; without an error its bound, or the reason why there is none, stands in it."""
+    cell, value = rate_cell(estimate, exponent=True), estimate["value"]
+    tip = f"{what}: {cell.value}, {cell.interval}, {cell.share}"
+    lines = [*([] if cell.is_number else [cell.interval]), *below]
+    return HeatCell(cell, scale.shade(value) if scale and value else None, tip, lines)
 
 
 def pair_name(a: str, b: str) -> str:
@@ -342,7 +314,3 @@ def _mean(side: Estimate) -> RateCell:
 def _two(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
     cell = rate_cell(estimate, exponent=exponent)
     return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))
-
-
-def _power(i: int) -> str:
-    return f"{2**i:g}" if i >= 0 else f"1/{2**-i}"

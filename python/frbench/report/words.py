@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
 
 RULE_OF_30 = 30
+ABOVE = "above 99.99%"
+Writer = Callable[[float], str]
+METRICS = {
+    "fmr": "the false match rate",
+    "fnmr": "the false non-match rate",
+    "fpir": "FPIR",
+    "fnir": "FNIR",
+}
+PAIRWISE = ("fmr", "fnmr")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -20,7 +29,7 @@ class RateCell:
 
     value : the rate, or what there is instead of one. is_number : whether `value` is a rate.
     interval : the interval, or why there is none. share : "k / n". more : "1 in 225", or "".
-    warning : what makes the rate weak, or "".
+    warning : what makes the rate weak, or "". under : a line below the interval, or "".
     """
 
     value: str
@@ -29,6 +38,7 @@ class RateCell:
     share: str
     more: str = ""
     warning: str = ""
+    under: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ def percent(value: float) -> str:
     for decimals in (1 if value >= 0.1 else 2 if value >= 0.01 else 3, 2, 3, 4, 5):
         text = f"{value:.{decimals}%}"
         if not text.startswith("100"):
-            break
-    return text
+            return text
+    return ABOVE
 
 
 def digits(value: float, n: int = 2) -> str:
@@ -77,6 +87,39 @@ def digits(value: float, n: int = 2) -> str:
     rounded = float(f"{value:.{n - 1}e}")
     decimals = max(0, n - 1 - math.floor(math.log10(abs(rounded))))
     return f"{rounded:,.{decimals}f}"
+
+
+def number(value: float) -> str:
+    """Four digits, and more where it would round to 1 without being 1: 3.762, 0.999996."""
+    return _not_one(value, 4)
+
+
+def five_digits(value: float) -> str:
+    """Five digits, and more where it would round to 1 without being 1."""
+    return _not_one(value, 5)
+
+
+def _not_one(value: float, least: int) -> str:
+    if value == 1:
+        return "1"
+    texts = [digits(value, n) for n in range(least, 18)]
+    return next((text for text in texts if text.rstrip("0") != "1."), texts[-1])
+
+
+def three_digits(value: float) -> str:
+    """Three digits without an exponent: 0.036, 1.20."""
+    return digits(value, 3)
+
+
+def capital(text: str) -> str:
+    """`text` from a capital letter on."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """`text` from a capital letter to a full stop, rates as 1.43e-3."""
+    text = re.sub(r"(?<=\d)e-0(\d)", r"e-\1", text)
+    return f"{capital(text)}."
 
 
 def one_in(value: float) -> str:
@@ -102,6 +145,17 @@ def nanoseconds(value: float) -> str:
     return f"{value:.0f} ns"
 
 
+def metric(name: str, rank: int | None = None) -> str:
+    """A rate in a sentence."""
+    return METRICS[name] + (f" at rank {rank}" if rank else "")
+
+
+def signed(value: float) -> str:
+    """A difference of rates, always with its sign: +3.26e-3."""
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
+    return sign + scientific(abs(value))
+
+
 def grouping(title: str) -> str:
     """Label columns in a sentence: `sex,region` is sex and region."""
     return listed(title.split(","))
@@ -113,7 +167,8 @@ def unbroken(text: str) -> Markup:
 
 
 def reason(text: str) -> str:
-    """A reason with thousands separators in its numbers."""
+    """A reason with thousands separators in its numbers, and large ones without an exponent."""
+    text = re.sub(r"\b\d(?:\.\d+)?e\+\d+", lambda found: f"{float(found[0]):.0f}", text)
     return re.sub(r"(?<![\w.])\d{4,}(?![\w.])", lambda found: f"{int(found[0]):,}", text)
 
 
@@ -158,6 +213,15 @@ def rate_cell(estimate: Mapping[str, Any], *, exponent: bool = False) -> RateCel
     more = one_in(value) if exponent and value < 0.1 else ""
     warning = "fewer than 30 errors" if k < RULE_OF_30 else ""
     return RateCell(write(value), True, interval(estimate, exponent=exponent), share, more, warning)
+
+
+def value_cell(found: Mapping[str, Any], write: Writer) -> RateCell:
+    """A value that is no fraction of counts, with its interval, for a table; what is missing has its reason."""
+    if found["value"] is None:
+        return RateCell("not estimable", False, reason(found["reason"]), "")
+    if found["low"] is None:
+        return RateCell(write(found["value"]), True, reason(found["reason"]), "")
+    return RateCell(write(found["value"]), True, f"{write(found['low'])} to {write(found['high'])}", "")
 
 
 def rate_phrase(estimate: Mapping[str, Any], *, exponent: bool = False) -> Markup:

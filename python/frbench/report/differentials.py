@@ -1,0 +1,156 @@
+"""Differentials as the page shows them: accuracy first, then who is compared with whom, then every index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from frbench.indices import BOTH, BY_NAME
+from frbench.report import parts, ratios, words
+from frbench.report.parts import Block, HeatMap, Row, Table
+from frbench.report.style import Palette
+from frbench.report.words import CountCell, RateCell, rate_cell
+
+Found = Mapping[str, Any]
+PAIRINGS = {"same_group": "pairs of one group", "cross_group": "pairs of two groups", "pooled": "all pairs"}
+PAIRING_COLUMNS = (("Non-mated comparisons", ""), ("FMR", "95% interval"), ("False matches", "of comparisons"))
+INDEX_COLUMNS = (
+    ("Index", "parameters"),
+    ("Value", "95% interval"),
+    ("If nothing differed", "middle of drawn runs"),
+    ("Limit of chance", "of 95 in 100 runs"),
+    ("p", "chance of as much"),
+    ("Says", ""),
+)
+BEYOND, WITHIN, UNKNOWN = "more than chance", "no more than chance may show", "no statement"
+
+
+def at(results: parts.Results, grouping: str, threshold: float) -> Found | None:
+    """What a run says of a grouping at a threshold; None of a run that was not asked."""
+    found = [d for d in results.get("differentials", []) if (d["grouping"], d["threshold"]) == (grouping, threshold)]
+    return found[0] if found else None
+
+
+def blocks(
+    results: parts.Results, palette: Palette, threshold: float, heat_maps: Mapping[str, Sequence[HeatMap]]
+) -> Iterator[Block]:
+    """Differences between the groups of each grouping at one threshold."""
+    for grouping in parts.groupings(results):
+        found = at(results, grouping, threshold)
+        block = Block(
+            title=f"Differences between groups of {words.grouping(grouping)}",
+            lead=[] if found is None else [_accuracy(found), *_left_out(found)],
+            cautions=[] if found is None else [words.sentence(words.reason(c["text"])) for c in found["cautions"]],
+            ratios=list(ratios.tables(results, palette, grouping, threshold)),
+            tables=[] if found is None or not found["impostors"] else [_pairings(found, palette)],
+            heat_maps=heat_maps.get(grouping, ()),
+            closing=[] if found is None else [_indices(found)],
+        )
+        if block.lead or block.ratios or block.heat_maps:
+            yield block
+
+
+def _accuracy(found: Found) -> Markup:
+    """The rates of everybody, that differences are to be read beside."""
+    rates = Markup(", and ").join(
+        Markup("{} was {}").format(
+            words.metric(name, found["rank"] if name == "fnir" else None),
+            words.rate_phrase(e, exponent=name in words.PAIRWISE[:1]),
+        )
+        for name, e in found["accuracy"].items()
+    )
+    return Markup("For everybody, {}.").format(rates)
+
+
+def _left_out(found: Found) -> Iterator[str]:
+    """Groups that indices leave out, with the reason; those of one reason together."""
+    names: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for one in found["left_out"]:
+        metrics, groups = names.setdefault(one["reason"], ({}, {}))
+        metrics[one["metric"].upper()] = groups[one["group"]] = None
+    for why, (metrics, groups) in names.items():
+        of, who = words.listed(list(metrics)), words.listed(list(groups))
+        yield f"Left out of indices of {of}: {who} ({words.reason(why)})."
+
+
+def _pairings(found: Found, palette: Palette) -> Table:
+    """Who is compared with whom: the rates that all pairs together hide."""
+    who = words.grouping(found["grouping"])
+    pairs = [Row(text, _two(found["impostors"][name]), is_total=name == "pooled") for name, text in PAIRINGS.items()]
+    against = [
+        Row(f"{e['group']} with anybody", _two(e), palette[found["grouping"], e["group"]].swatch)
+        for e in found["groups"]
+        if e["among"] == "everybody"
+    ]
+    bodies = [("", pairs), *([("By who takes part", against)] if against else [])]
+    note = "People without a label are in “all pairs” and “anybody” alone. Rates within each group stand above."
+    return Table(f"Who is compared with whom, by {who}", PAIRING_COLUMNS, bodies, [note], True)
+
+
+def _indices(found: Found) -> Table:
+    """Every index with its interval, and what it is worth beside chance."""
+    by_rates: dict[str, list[Found]] = {}
+    for index in found["indices"]:
+        of = words.listed([metric.upper() for metric in index["of"].split(BOTH)])
+        by_rates.setdefault(f"Of {of}", []).append(index)
+    bodies = {of: _index_rows(indices) for of, indices in by_rates.items()}
+    null = found["no_difference"]
+    notes = [
+        "An index is no accuracy: the rates above come first. Each has an interval from blocks of people and stands "
+        f"beside {null['draws']:,} drawn runs in which no group differs (seed {null['seed']}). Of many indices some "
+        "pass the limit of chance where nothing differs.",
+        *(["1:1 rates are of comparisons within each group."] if found["matrix"] else []),
+    ]
+    return Table(
+        f"Indices of differences between groups of {words.grouping(found['grouping'])}",
+        INDEX_COLUMNS,
+        list(bodies.items()),
+        notes,
+    )
+
+
+def _index_rows(found: Sequence[Found]) -> list[Row]:
+    """A row of each index; one for all that do not exist for the same reason."""
+    if len({index["reason"] for index in found}) == 1 and all(
+        index["value"] is None and index["lower_bound"] is None for index in found
+    ):
+        return [Row("every index", _index_cells(found[0]))]
+    return [Row(_name(index), _index_cells(index)) for index in found]
+
+
+def _index_cells(index: Found) -> list[RateCell | CountCell | str]:
+    if index["value"] is None:
+        bound = index["lower_bound"]
+        # The largest rate over the smallest is at least 1 without any data.
+        value = f"at least {words.digits(bound, 3)}" if bound and bound > 1 else "not estimable"
+        return [RateCell(value, False, words.reason(index["reason"]), ""), "", "", "", UNKNOWN]
+    interval = words.reason(index["interval_reason"])
+    if index["low"] is not None:
+        interval = f"{words.number(index['low'])} to {words.number(index['high'])}"
+    expected, critical = (
+        RateCell("not estimable", False, words.reason(index["null_reason"]), "")
+        if index[end] is None
+        else words.number(index[end])
+        for end in ("expected", "critical")
+    )
+    p = index["p_value"]
+    return [
+        RateCell(words.number(index["value"]), True, interval, ""),
+        expected,
+        critical,
+        "not estimable" if p is None else words.digits(p),
+        UNKNOWN if p is None else BEYOND if p < 1 - index["level"] else WITHIN,
+    ]
+
+
+def _name(index: Found) -> str:
+    """An index with its parameters: FDR (alpha 0.5)."""
+    given = ", ".join(f"{name} {value:g}" for name, value in index["parameters"].items())
+    return BY_NAME[index["name"]].title + (f" ({given})" if given else "")
+
+
+def _two(estimate: Found) -> tuple[RateCell, CountCell]:
+    cell = rate_cell(estimate, exponent=True)
+    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))

@@ -1,0 +1,129 @@
+"""Thresholds by group as the page shows them: what each group needs, and what it gets at the others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from markupsafe import Markup
+
+from frbench.plan import OVERALL
+from frbench.report import parts, words
+from frbench.report.parts import Block, HeatCell, HeatMap, Row, Table
+from frbench.report.style import LogScale, Palette
+from frbench.report.verify import heat_cell
+from frbench.report.words import CountCell, RateCell, rate_cell
+
+Found = Mapping[str, Any]
+EVERYBODY = "everybody"
+ABOVE = "above the target"
+LEAD = (
+    "A threshold is set on one population and used on another. Set on all pairs, it need not hold its target within "
+    "a group: each group has a threshold of its own at which it does, and at the threshold of another group it has "
+    "another rate."
+)
+COLUMNS = (
+    ("Set on", ""),
+    ("Threshold", "smallest that holds the target"),
+    ("FMR there", "95% interval"),
+    ("False matches", "of comparisons"),
+    ("FNMR there", "95% interval"),
+    ("False non-matches", "of comparisons"),
+)
+SCALE = "log scale; hatched: no false match seen"
+
+
+def blocks(results: parts.Results, palette: Palette) -> Iterator[Block]:
+    """Thresholds of every grouping and target, if there are any."""
+    for number, one in enumerate(results.get("group_thresholds", [])):
+        yield Block(
+            f"What each group of {words.grouping(one['grouping'])} needs for FMR {one['rate']}",
+            lead=[*([] if number else [LEAD]), worst(one)],
+            tables=[_table(one, palette)],
+            heat_maps=[_heat_map(one)] if one["rates"] else [],
+        )
+
+
+def worst(found: Found) -> Markup:
+    """The threshold that holds the target within every group, or why there is none."""
+    head = Markup("An FMR of at most {} within every group of {} ").format(
+        found["rate"], words.grouping(found["grouping"])
+    )
+    needed = found["worst"]
+    if needed["threshold"] is None:
+        return head + Markup("cannot be promised: {}.").format(words.reason(needed["reason"]))
+    (point,) = (p for p in found["thresholds"] if p["set_on"] == needed["group"])
+    few = "" if point["rule_of_30"] else f"; {words.plural(point['k'], 'false match', 'false matches')} there, below 30"
+    text = "takes the threshold <b>{}</b>, which {} needs{}."
+    return head + Markup(text).format(words.exact(needed["threshold"]), needed["group"], few)
+
+
+def _table(found: Found, palette: Palette) -> Table:
+    at = {(r["set_on"], r["group"]): r for r in found["rates"]}
+    rows = [_row(point, at.get((point["set_on"],) * 2), found["grouping"], palette) for point in found["thresholds"]]
+    notes = [f"Left out: {one['group']} ({words.reason(one['reason'])})." for one in found["left_out"]]
+    few = [name(p["set_on"]) for p in found["thresholds"] if p["threshold"] is not None and not p["rule_of_30"]]
+    if few:
+        notes.append(f"Fewer than 30 false matches stand behind the thresholds of {words.listed(few)}.")
+    return Table(
+        f"Thresholds at which FMR is at most {found['rate']}, set on everybody and within each group",
+        COLUMNS,
+        [("", rows)],
+        notes,
+    )
+
+
+def _row(point: Found, rates: Found | None, grouping: str, palette: Palette) -> Row:
+    label, swatch = name(point["set_on"]), palette[grouping, point["set_on"]].swatch
+    is_total = point["set_on"] == OVERALL
+    if rates is None:
+        counts = CountCell(f"{point['k']:,} / {point['n']:,}")
+        refused = RateCell("no threshold", False, words.reason(point["reason"]), "")
+        return Row(label, [refused, "", counts, "", ""], parts.NO_SWATCH if is_total else swatch, is_total)
+    accepts, rejects = rate_cell(rates["fmr"], exponent=True), rate_cell(rates["fnmr"])
+    cells: list[RateCell | CountCell | str] = [
+        words.exact(point["threshold"]),
+        accepts,
+        CountCell(accepts.share, words.people(rates["fmr"]["n_subjects"])),
+        rejects,
+        CountCell(rejects.share, words.people(rates["fnmr"]["n_subjects"])),
+    ]
+    return Row(label, cells, parts.NO_SWATCH if is_total else swatch, is_total)
+
+
+def _heat_map(found: Found) -> HeatMap:
+    rates = [r["fmr"]["value"] for r in found["rates"] if r["fmr"]["value"]]
+    scale = LogScale(min(rates), max(rates)) if rates else None
+    rows = list(dict.fromkeys(r["set_on"] for r in found["rates"]))
+    columns = list(dict.fromkeys(r["group"] for r in found["rates"]))
+    at = {(r["set_on"], r["group"]): r for r in found["rates"]}
+    ends = (words.scientific(scale.low), words.scientific(scale.high)) if scale else ("", "")
+    target = Fraction(found["rate"])
+    return HeatMap(
+        f"FMR within each group (columns) at the thresholds of the others (rows); target {found['rate']}",
+        "set on",
+        [name(row) for row in rows],
+        [name(column) for column in columns],
+        [[_cell(at[row, column], scale, target) for column in columns] for row in rows],
+        *ends,
+        scale=SCALE,
+        notes=[
+            "Everybody: all non-mated comparisons. Below each FMR its counts, and the FNMR of the same group, if any."
+        ],
+    )
+
+
+def _cell(rates: Found, scale: LogScale | None, target: Fraction) -> HeatCell:
+    fmr, fnmr = rates["fmr"], rates["fnmr"]
+    what = f"{name(rates['group'])} at {words.exact(rates['threshold'])}, set on {name(rates['set_on'])}"
+    below = [f"FNMR {rate_cell(fnmr).value}"] if fnmr["n"] else []
+    # Compared as counts: a rate that meets its target exactly is not above it.
+    if fmr["n"] and Fraction(fmr["k"], fmr["n"]) > target:
+        below.append(ABOVE)
+    return heat_cell(fmr, what, scale, below)
+
+
+def name(group: str) -> str:
+    """A group, or everybody."""
+    return EVERYBODY if group == OVERALL else group

@@ -1,0 +1,106 @@
+"""Summary results: what `results.json` says of whole curves: EER, AUC, min Cllr, and what the data can show at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from frbench import metrics
+from frbench.cllr import MinCllr, min_cllr
+from frbench.curves import Auc, Eer, auc, eer
+from frbench.metrics import Failed
+from frbench.operating_point import RULE_OF_30
+from frbench.plan import ALL
+from frbench.tally import Tally
+from frbench.thresholds import supported_down_to
+
+MIN_EDGES = 20
+POLICY = (
+    "positive claim: a comparison with a failed template is rejected; "
+    "GFAR = FMR (1 - FTA), GFRR = FTA + FNMR (1 - FTA), FMR and FNMR of completed comparisons"
+)
+
+Curve = TypeVar("Curve", Eer, Auc, MinCllr)
+
+
+def keys(
+    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[tuple[str, ...]], failed: Failed = "reject"
+) -> dict[str, Any]:
+    """Summaries of everybody and of the comparisons within every group.
+
+    thresholds : of the generalised rates. failed : policy of EER, AUC and of what the data can show; min Cllr leaves
+    failed templates out.
+
+    Raises
+    ------
+    EdgeNotInPlan : a threshold is not an edge of the tally.
+    """
+    rows: list[tuple[tuple[str, ...], str | None]] = [((), None)]
+    rows += [(g, name) for g in groupings if g for name in sorted(set(tally.plan.group_names(g)))]
+    return {"summaries": [_summary(tally, thresholds, grouping, name, failed) for grouping, name in rows]}
+
+
+def _summary(
+    tally: Tally, thresholds: Sequence[float], grouping: tuple[str, ...], name: str | None, failed: Failed
+) -> dict[str, Any]:
+    pair = None if name is None else (name, name)
+    n_edges = len(tally.plan.edges)
+    nonmated, mated = (
+        int(metrics.trials(tally.pick(mated=kind, grouping=grouping, groups=pair).bins, failed=failed))
+        for kind in (False, True)
+    )
+    return {
+        "grouping": ",".join(grouping) or ALL,
+        "group": name or ALL,
+        "failed_policy": failed,
+        "eer": _resolved(eer(tally, grouping=grouping, group=pair, failed=failed), n_edges).to_json(),
+        "auc": _resolved(auc(tally, grouping=grouping, group=pair, failed=failed), n_edges).to_json(),
+        "min_cllr": _resolved(min_cllr(tally, grouping=grouping, group=pair), n_edges).to_json(),
+        "supported_down_to": {"fmr": _supported(nonmated, "non-mated"), "fnmr": _supported(mated, "mated")},
+        "fta": metrics.fta(tally, grouping=grouping, group=pair).to_json(),
+        "generalised": {
+            "policy": POLICY,
+            "rates": [_generalised(tally, threshold, grouping, pair) for threshold in thresholds],
+        },
+    }
+
+
+def _resolved(found: Curve, n_edges: int) -> Curve:
+    """The summary, or its bounds alone where the axis is too coarse to see a curve."""
+    if found.value is None or n_edges >= MIN_EDGES:
+        return found
+    reason = f"the axis has {n_edges} thresholds, and below {MIN_EDGES} they show bounds only; recount on a finer one"
+    return type(found)(value=None, bounds=found.bounds, reason=reason)
+
+
+def _supported(n: int, kind: str) -> dict[str, Any]:
+    """The smallest rate with 30 errors behind it; none if there are fewer trials than that."""
+    least = supported_down_to(n)
+    if least is None or least > 1:
+        reason = f"{n} {kind} comparison{'s' * (n != 1)} cannot show {RULE_OF_30} errors"
+        return {"value": None, "n": n, "reason": reason}
+    return {"value": least, "n": n, "reason": ""}
+
+
+def _generalised(
+    tally: Tally, threshold: float, grouping: tuple[str, ...], pair: tuple[str, str] | None
+) -> dict[str, Any]:
+    """GFAR and GFRR at a threshold, beside the counts of completed comparisons that they are made of."""
+    fmr = metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed="exclude")
+    fnmr = metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed="exclude")
+    fta = metrics.fta(tally, grouping=grouping, group=pair).value
+    # A rate that does not exist makes its generalised one NaN, and leaves the other alone.
+    rates = (math.nan if rate is None else rate for rate in (fmr.value, fnmr.value))
+    made = metrics.generalised(*rates, fta=math.nan if fta is None else fta)
+    gfar, gfrr = (None if math.isnan(rate) else rate for rate in made)
+    return {
+        "threshold": threshold,
+        "gfar": gfar,
+        "gfrr": gfrr,
+        "false_matches": fmr.k,
+        "n_nonmated": fmr.n,
+        "false_nonmatches": fnmr.k,
+        "n_mated": fnmr.n,
+        "reason": "; ".join(f"{e.reason} completed" for e in (fmr, fnmr) if e.value is None),
+    }
