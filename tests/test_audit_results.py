@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench.audit_results import counts, failures
+from frbench.audits.audit_results import counts, failures
+from frbench.audits.reconcile import Counts
 from frbench.engines.reference import ReferenceEngine
 from frbench.identify import count, search_all
-from frbench.reconcile import Counts
 
 
 def test_failures_by_hand():

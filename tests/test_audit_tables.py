@@ -7,10 +7,10 @@ import io
 from rich.console import Console, Group
 
 import worlds
-from frbench.audit_results import counts, failures
-from frbench.audit_tables import tables
-from frbench.per_subject import per_subject
-from frbench.reconcile import Counts
+from frbench.audits.audit_results import counts, failures
+from frbench.audits.audit_tables import tables
+from frbench.audits.per_subject import per_subject
+from frbench.audits.reconcile import Counts
 
 
 def printed(results: dict) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from frbench.cautions import Caution, cautions_of
 from frbench.estimate import Estimate
-from frbench.indices import Rates, Weights, of_rates
+from frbench.groups.cautions import Caution, cautions_of
+from frbench.groups.indices import Rates, Weights, of_rates
 
 GROUPS = ("a", "b", "c")
 MANY = (400, 400, 400)

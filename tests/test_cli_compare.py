@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from frbench import files
-from frbench.cli_compare import compare_command, show
-from frbench.compare import Run
+from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
+from frbench.systems.compare import Run
 from test_cli import World, world  # noqa: F401
 from test_compare import SCHEMA, A, B, identified, older, people
 

@@ -16,7 +16,6 @@ import pytest
 import frbench
 import worlds
 from frbench import metrics, results
-from frbench.compare import Run, compare, verdict
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, FormatError, InputError, NotComparable
@@ -24,9 +23,10 @@ from frbench.identify import Identification, count, search_all
 from frbench.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.pair_list import PairList
-from frbench.paired import Paired
 from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
 from frbench.run import sweep
+from frbench.systems.compare import Run, compare, verdict
+from frbench.systems.paired import Paired
 from frbench.templates import Source, Templates, load
 from frbench.verify import AllPairs, Pairs
 

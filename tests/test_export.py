@@ -15,8 +15,8 @@ import pytest
 import worlds
 from frbench.errors import FormatError, InputError
 from frbench.export import bob_lines, tables, write_tables, write_tail
+from frbench.recorded.score_files import Recorded
 from frbench.results import verify_results
-from frbench.score_files import Recorded
 
 WORLD = worlds.two_groups()
 

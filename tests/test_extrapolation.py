@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import galleries
-from frbench import extrapolation
 from frbench.estimate import MIN_BLOCKS
-from frbench.extrapolation import Extrapolation, extrapolate
-from frbench.gallery_models import MODELS, measured, to_rate
-from frbench.gallery_parts import EVERYTHING, PartedSearches
-from frbench.hits import CELLS
+from frbench.sizes import extrapolation
+from frbench.sizes.extrapolation import Extrapolation, extrapolate
+from frbench.sizes.gallery_models import MODELS, measured, to_rate
+from frbench.sizes.gallery_parts import EVERYTHING, PartedSearches
+from frbench.sizes.hits import CELLS
 from galleries import World, part_of
 
 TRIALS = 40

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import metrics
+from frbench.audits.failure_policies import Accounting, accounting
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.failure_policies import Accounting, accounting
 from frbench.identify import Identification, count, search_all
 from frbench.tally import Tally
 

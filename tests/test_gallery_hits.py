@@ -10,9 +10,9 @@ import worlds
 from frbench.engines import Engine, reference
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.gallery_hits import hits_of
-from frbench.hits import CELLS, Hits, cells_of
 from frbench.identify import Identification, search_all
+from frbench.sizes.gallery_hits import hits_of
+from frbench.sizes.hits import CELLS, Hits, cells_of
 
 
 def found_by(task: Identification, engine: Engine) -> Hits:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import galleries
-from frbench import gallery_parts, score_tail
-from frbench.gallery_parts import EVERYTHING, GALLERY_BLOCKS, PARTS, PartedSearches
-from frbench.hits import CELLS
+from frbench.sizes import gallery_parts, score_tail
+from frbench.sizes.gallery_parts import EVERYTHING, GALLERY_BLOCKS, PARTS, PartedSearches
+from frbench.sizes.hits import CELLS
 
 LEVELS = (0.3, 0.5)
 

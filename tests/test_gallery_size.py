@@ -18,9 +18,9 @@ from frbench import cli, identify, metrics
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.gallery_hits import hits_of
-from frbench.gallery_size import checked_sizes, gallery_sizes
 from frbench.identify import Identification, search_all
+from frbench.sizes.gallery_hits import hits_of
+from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from test_identify import T, hand_vector
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

@@ -10,7 +10,7 @@ import worlds
 from frbench import metrics
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.group_rates import of_groups
+from frbench.groups.group_rates import of_groups
 from frbench.identify import Identification, count, search_all
 
 SEX = ("sex",)

@@ -7,7 +7,7 @@ import re
 
 from rich.console import Console, Group
 
-from frbench import group_results, group_tables
+from frbench.groups import group_results, group_tables
 from frbench.operating_point import OperatingPoint
 from test_across_groups import crowd
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import worlds
 from frbench import metrics
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.group_thresholds import Realised, of_tally, realised, transfer
+from frbench.groups.group_thresholds import Realised, of_tally, realised, transfer
 from frbench.plan import Cell
 from frbench.tally import Tally
 

@@ -7,8 +7,8 @@ from hypothesis import given
 
 import worlds
 from frbench import metrics
-from frbench.group_rates import of_groups
-from frbench.impostors import Impostors
+from frbench.groups.group_rates import of_groups
+from frbench.groups.impostors import Impostors
 
 SEX = ("sex",)
 

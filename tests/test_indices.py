@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from frbench.errors import InputError
-from frbench.indices import (
+from frbench.groups.indices import (
     DEFINITIONS,
     Index,
     Metric,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import files, leakage
+from frbench import files
+from frbench.audits import leakage
 from frbench.errors import InputError
 from frbench.tally import Tally
 from frbench.templates import Templates, load

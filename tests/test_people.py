@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frbench.errors import InputError
-from frbench.people import read_people
+from frbench.recorded.people import read_people
 
 
 def labels(directory: Path, text: str) -> Path:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import population
 from frbench.engines.reference import ReferenceEngine
 from frbench.identify import Identification
 from frbench.layout import Layout
 from frbench.pair_list import PairList
 from frbench.plan import POPULATION
+from frbench.systems import population
 from frbench.templates import Source, Templates
 from frbench.verify import AllPairs, Pairs
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench import metrics, recording
+from frbench import metrics
 from frbench.calibrate import Target, operating_points, points_by
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.recorded import RecordedScores, auc, looks_reversed
@@ -23,10 +23,11 @@ from frbench.errors import InputError
 from frbench.export import bob_lines
 from frbench.layout import Layout
 from frbench.pair_list import PairList
-from frbench.people import read_people, without_vectors
 from frbench.plan import POPULATION, blocks_of, score_axis
+from frbench.recorded import recording
+from frbench.recorded.people import read_people, without_vectors
+from frbench.recorded.score_files import Recorded
 from frbench.run import sweep
-from frbench.score_files import Recorded
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from frbench.verify import Pairs

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import column_stream, recording
 from frbench.errors import InputError
-from frbench.people import without_vectors
 from frbench.plan import Cell, Party, blocks_of
-from frbench.recording import Matching, Recording
-from frbench.score_files import Recorded
+from frbench.recorded import column_stream, recording
+from frbench.recorded.people import without_vectors
+from frbench.recorded.recording import Matching, Recording
+from frbench.recorded.score_files import Recorded
 from frbench.templates import Templates
 
 HAND = "a a p1 0.9\nb a p1 0.2\na b p2 0.1\nb b p2 0.8\na c p3 0.4\nb c p3 nan\n"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.paired import paired
-from frbench.replicates import Edges, Trials, held, set_again
+from frbench.systems.paired import paired
+from frbench.systems.replicates import Edges, Trials, held, set_again
 from frbench.tally import Histogram, Tally
 
 B = 32

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from frbench.errors import InputError
-from frbench.score_files import Comparisons, Named, Recorded, parse_columns
+from frbench.recorded.score_files import Comparisons, Named, Recorded, parse_columns
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"
 COLUMNS = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from frbench.errors import OutputError
-from frbench.spool import Spool
+from frbench.recorded.spool import Spool
 
 
 def test_rows_come_back_in_parts_and_again(tmp_path: Path):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench import subsets
-from frbench.hits import MatedSearches, NonmatedSearches
+from frbench.sizes import subsets
+from frbench.sizes.hits import MatedSearches, NonmatedSearches
 
 
 def nonmated(count: list[int], *, n_blocks: int = 8) -> NonmatedSearches:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import frbench
 import worlds
+from frbench.audits.failure_policies import accounting
 from frbench.cllr import min_cllr
 from frbench.curves import auc, eer
 from frbench.errors import EdgeNotInPlan
-from frbench.failure_policies import accounting
 from frbench.metrics import FAILED_POLICIES
 from frbench.summary_results import MIN_EDGES, keys
 from frbench.tally import Tally

@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 
 import click
 
-from frbench import cli_recorded, files, identify, jobs, latency, machine, report, summary
+from frbench import files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
-from frbench.cli_compare import compare_command
-from frbench.cli_export import export_command
-from frbench.cli_power import power
-from frbench.cli_transfer import transfer_command
+from frbench.commands import recorded as cli_recorded
+from frbench.commands.compare import compare_command
+from frbench.commands.export import export_command
+from frbench.commands.power import power
+from frbench.commands.transfer import transfer_command
 from frbench.errors import FrbenchError, InputError
 from frbench.jobs import Options
 from frbench.metrics import FAILED_POLICIES

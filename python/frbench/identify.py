@@ -13,13 +13,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files, population, scratch
+from frbench import files, scratch
 from frbench.candidates import Candidates, concatenate
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
 from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
+from frbench.systems import population
 from frbench.tally import Tally
 from frbench.templates import Templates
 

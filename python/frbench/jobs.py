@@ -15,29 +15,30 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import audit_results, files, folds, identify, report, results, tail
+from frbench import files, folds, identify, report, results, tail
+from frbench.audits import audit_results
+from frbench.audits.leakage import Finding, in_comparisons, in_searches, lengths, polarity, read_subjects, trained
+from frbench.audits.per_subject import per_subject
+from frbench.audits.reconcile import Counts
+from frbench.audits.subject_view import hubness
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.gallery_hits import hits_of
-from frbench.gallery_size import checked_sizes, gallery_sizes
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
 from frbench.layout import Ints, Layout, subjects_of
-from frbench.leakage import Finding, in_comparisons, in_searches, lengths, polarity, read_subjects, trained
 from frbench.manifest import machine, manifest
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.operating_point import OperatingPoint
 from frbench.pair_list import PairList
-from frbench.per_subject import per_subject
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
-from frbench.reconcile import Counts
 from frbench.run import Checkpoint, kept_on_exit, sweep
-from frbench.subject_view import hubness
+from frbench.sizes.gallery_hits import hits_of
+from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
 from frbench.verify import AllPairs, Pairs

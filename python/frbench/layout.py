@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.plan import DEFAULT_BLOCKS, OVERALL, POPULATION, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
-from frbench.population import Population, of_templates
+from frbench.systems.population import Population, of_templates
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from frbench import figures
 from frbench.reasons import UNDEFINED, sentences
 
 # How a group of a grouping is called.
@@ -23,7 +23,9 @@ def tables(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType]:
         yield from _selectivity(found, name)
     fte = results.get("fte")
     if fte and fte["k"]:
-        yield Text(f"\nfailed to enrol: {_percent(fte['value'])}, {fte['k']:,} / {fte['n']:,} templates of the gallery")
+        yield Text(
+            f"\nfailed to enrol: {figures.percent(fte['value'])}, {fte['k']:,} / {fte['n']:,} templates of the gallery"
+        )
 
 
 def _modes(modes: Sequence[Mapping[str, Any]], name: Name) -> Iterator[RenderableType]:
@@ -42,9 +44,13 @@ def _identification(rows: Sequence[Mapping[str, Any]], name: Name) -> Iterator[R
     where = f"threshold {at['threshold']:.9g}, achieved {at['k']:,} / {at['n']:,}"
     yield Text(f"{head}: {where}, gallery {first['gallery']:,}, lists of {first['list_length']:,}", style="bold")
     fnir = f"FNIR rank {first['rank']}"
-    table = _table("group", "FPIR", "95% interval", "k / n", fnir, "95% interval", "k / n")
+    table = figures.table("group", "FPIR", "95% interval", "k / n", fnir, "95% interval", "k / n")
     for row in rows:
-        table.add_row(Text(name(row["grouping"], row["group"])), *_rate(row["fpir"]), *_rate(row["fnir"]))
+        table.add_row(
+            Text(name(row["grouping"], row["group"])),
+            *figures.rate(row["fpir"], figures.percent),
+            *figures.rate(row["fnir"], figures.percent),
+        )
     yield table
     yield from _reasons(rows, {"FPIR": "fpir", fnir: "fnir"}, name)
     if not at["rule_of_30"]:
@@ -55,9 +61,9 @@ def _investigation(rows: Sequence[Mapping[str, Any]], name: Name) -> Iterator[Re
     first = rows[0]
     yield Text(f"\ninvestigation, without a threshold, gallery {first['gallery']:,}", style="bold")
     fnir = f"FNIR rank {first['rank']}"
-    table = _table("group", fnir, "95% interval", "k / n")
+    table = figures.table("group", fnir, "95% interval", "k / n")
     for row in rows:
-        table.add_row(Text(name(row["grouping"], row["group"])), *_rate(row["fnir"]))
+        table.add_row(Text(name(row["grouping"], row["group"])), *figures.rate(row["fnir"], figures.percent))
     yield table
     yield from _reasons(rows, {fnir: "fnir"}, name)
     yield Text(first["note"])
@@ -71,7 +77,7 @@ def _reasons(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str], name: N
 def _selectivity(found: Sequence[Mapping[str, Any]], name: Name) -> Iterator[RenderableType]:
     title = "selectivity: candidates at or above the threshold per non-mated search"
     yield Text(f"\n{title}, gallery {found[0]['gallery']:,}", style="bold")
-    table = _table("group", "threshold", "candidates", "95% interval", "k / n")
+    table = figures.table("group", "threshold", "candidates", "95% interval", "k / n")
     full: list[str] = []
     for row in found:
         group, at = name(row["grouping"], row["group"]), f"{row['threshold']:.9g}"
@@ -90,23 +96,3 @@ def _selectivity(found: Sequence[Mapping[str, Any]], name: Name) -> Iterator[Ren
     missing = ((f"at {row['threshold']:.9g}", name(row["grouping"], row["group"]), row) for row in found)
     yield from map(Text, sentences(missing))
     yield from (Text(line, style="yellow") for line in full)
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _rate(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
-    if estimate["value"] is None:
-        return UNDEFINED, "", ""
-    ends = estimate["low"], estimate["high"]
-    interval = UNDEFINED if ends[0] is None else " - ".join(_percent(end) for end in ends)
-    return _percent(estimate["value"]), interval, f"{estimate['k']:,} / {estimate['n']:,}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g}%"

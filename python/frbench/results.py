@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from frbench import audit_results, differentials, group_results, metrics, mode_results, summary_results, timing
+from frbench import differentials, metrics, mode_results, summary_results, timing
+from frbench.audits import audit_results
 from frbench.folds import FoldAccuracy
+from frbench.groups import group_results
 from frbench.joint import Metric, replicates
 from frbench.metrics import Failed
 from frbench.mode_results import Lists

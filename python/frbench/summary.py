@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from frbench import audit_tables, group_tables, mode_tables, summary_tables
+from frbench import figures, mode_tables, summary_tables
+from frbench.audits import audit_tables
+from frbench.figures import Form
+from frbench.groups import group_tables
 from frbench.plan import ALL
+from frbench.reasons import UNDEFINED
 from frbench.results import excluded_in_words
 
 PIPE_WIDTH = 132
-UNDEFINED = "not estimable"
 
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
@@ -44,7 +46,7 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from _unreached(results)
     for threshold in results["thresholds"]:
         yield Text(_heading(results, threshold), style="bold")
-        table = _table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n")
+        table = figures.table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n")
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for e in results["estimates"]:
             if e["threshold"] == threshold:
@@ -52,8 +54,8 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         for (grouping, a, b), found in rows.items():
             table.add_row(
                 Text(_name(results, grouping, a if a == b else f"{a} x {b}")),
-                *_rate(found["fmr"], _power),
-                *(_rate(found["fnmr"], _percent) if "fnmr" in found else ("", "", "")),
+                *_rate(found["fmr"], figures.power),
+                *(_rate(found["fnmr"], figures.percent) if "fnmr" in found else ("", "", "")),
             )
         yield table
         yield from _ratio_lines(results, threshold)
@@ -128,16 +130,16 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         title = f"{_heading(results, threshold)}, gallery {results['gallery']:,}"
         miss = f"FNIR rank {rank}"
         yield Text(title, style="bold")
-        table = _table("group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
+        table = figures.table("group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
         for key in groups:
             fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
-            table.add_row(Text(_name(results, *key)), *_rate(fpir, _percent), *_rate(fnir, _percent))
+            table.add_row(Text(_name(results, *key)), *_rate(fpir, figures.percent), *_rate(fnir, figures.percent))
         yield table
         yield from _ratio_lines(results, threshold)
         yield from group_tables.tables(results, threshold)
         yield ""
     yield Text(f"rank of the mate, without a threshold, gallery {results['gallery']:,}", style="bold")
-    table = _table(
+    table = figures.table(
         "group",
         *(f"rank {r}" for r in results["ranks"]),
         "mated searches",
@@ -163,13 +165,13 @@ def _gallery_sizes(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         miss = {(r["size"], r["grouping"], r["group"]): r for r in rows if r["metric"] == "fnir"}
         title = f"\nother gallery sizes, {_heading(results, threshold)}, searched gallery {sized['gallery']:,}"
         yield Text(title, style="bold")
-        table = _table("group", "gallery", "FPIR", "95% interval", "", "false matches", f"FNIR rank {rank}")
+        table = figures.table("group", "gallery", "FPIR", "95% interval", "", "false matches", f"FNIR rank {rank}")
         notes: dict[str, None] = {}
         for row in rows:
             if row["metric"] == "fnir":
                 continue
             found = miss[row["size"], row["grouping"], row["group"]]
-            value, interval, _ = _rate(row | {"k": 0, "n": 0}, _percent)
+            value, interval, _ = _rate(row | {"k": 0, "n": 0}, figures.percent)
             table.add_row(
                 Text(_name(results, row["grouping"], row["group"])),
                 f"{row['size']:,}",
@@ -177,7 +179,7 @@ def _gallery_sizes(results: Mapping[str, Any]) -> Iterator[RenderableType]:
                 interval,
                 f"{row['state']}: {row['model']}" if row["model"] else row["state"],
                 f"{row['false_matches']:,}",
-                "-" if found["value"] is None else _percent(found["value"]),
+                "-" if found["value"] is None else figures.percent(found["value"]),
             )
             if row["reason"]:
                 notes[f"{_name(results, row['grouping'], row['group'])}: {row['reason']}"] = None
@@ -186,7 +188,7 @@ def _gallery_sizes(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     checks = [c for c in sized["checks"] if c["tried"]]
     if checks:
         yield Text("\nmodels fitted to parts of the gallery, a 16th to a half, against all of it", style="bold")
-        table = _table("group", "threshold", "model", "held", "of", "mean error", "")
+        table = figures.table("group", "threshold", "model", "held", "of", "mean error", "")
         for c in checks:
             table.add_row(
                 Text(_name(results, c["grouping"], c["group"])),
@@ -209,7 +211,7 @@ def _latency(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text(title, style="bold")
     has_probes = any("probes" in group for group in results["groups"])
     probes = ["probes"] if has_probes else []
-    table = _table("group", "batch", *probes, "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
+    table = figures.table("group", "batch", *probes, "requests", *(f"p{100 * q:g}" for q in quantiles), "probes/s")
     for group in results["groups"]:
         values = (_milliseconds(q) for q in group["quantiles"])
         speed = group["probes_per_second"]
@@ -238,14 +240,6 @@ def _name(results: Mapping[str, Any], grouping: str, group: str) -> str:
     return f"{grouping}={group}" if several and grouping != ALL else group
 
 
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _heading(results: Mapping[str, Any], threshold: float) -> str:
     points = [p for p in results["operating_points"] if p["threshold"] == threshold]
     origin = "; ".join(f"{p['at']} of {p['population']}, achieved {p['k']:,} / {p['n']:,}" for p in points)
@@ -271,21 +265,10 @@ def _unreached(results: Mapping[str, Any]) -> Iterator[Text]:
             yield Text(f"{point['at']} rests on {point['k']} false positives, fewer than 30", style="yellow")
 
 
-def _rate(estimate: Mapping[str, Any], form: Callable[[float], str]) -> tuple[str, str, str]:
-    if estimate["value"] is None:
-        return UNDEFINED, "", estimate["reason"]
-    interval = UNDEFINED if estimate["low"] is None else f"{form(estimate['low'])} - {form(estimate['high'])}"
-    return form(estimate["value"]), interval, f"{estimate['k']:,} / {estimate['n']:,}"
-
-
-def _power(value: float) -> str:
-    """A rare rate: 1.23e-4."""
-    return f"{value:.2e}".replace("e-0", "e-") if value else "0"
-
-
-def _percent(value: float) -> str:
-    """A common rate: 12.3%."""
-    return f"{100 * value:.3g}%"
+def _rate(estimate: Mapping[str, Any], form: Form) -> tuple[str, str, str]:
+    """A rate with its interval and k / n, or the reason why there is none."""
+    missing = (UNDEFINED, "", estimate["reason"])
+    return missing if estimate["value"] is None else figures.rate(estimate, form)
 
 
 def _milliseconds(quantile: Mapping[str, Any]) -> str:

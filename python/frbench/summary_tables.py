@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from frbench import figures
 from frbench.operating_point import RULE_OF_30
 from frbench.reasons import UNDEFINED, sentences
 
@@ -39,16 +40,16 @@ def tables(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType]:
 
 
 def _equal_errors(rows: Rows, name: Name) -> Table:
-    table = _table("group", "EER", "95% interval", "bins leave", "hull", "threshold", "FMR k / n", "FNMR k / n")
+    table = figures.table("group", "EER", "95% interval", "bins leave", "hull", "threshold", "FMR k / n", "FNMR k / n")
     for row in rows:
         e = row["eer"]
         if e["value"] is not None:
             table.add_row(
                 Text(name(row["grouping"], row["group"])),
-                _percent(e["value"]),
-                _interval(e, _percent),
-                _between(e["bounds"], _percent),
-                _percent(e["rocch"]),
+                figures.percent(e["value"]),
+                figures.interval(e, figures.percent),
+                _between(e["bounds"], figures.percent),
+                figures.percent(e["rocch"]),
                 f"{e['threshold']:.9g}",
                 f"{e['false_matches']:,} / {e['n_nonmated']:,}",
                 f"{e['false_nonmatches']:,} / {e['n_mated']:,}",
@@ -58,7 +59,7 @@ def _equal_errors(rows: Rows, name: Name) -> Table:
 
 def _areas(rows: Rows, name: Name) -> Table:
     parts = (("auc", _area), ("min_cllr", _bits))
-    table = _table("group", *(c for key, _ in parts for c in (TITLES[key], "95% interval", "bins leave")))
+    table = figures.table("group", *(c for key, _ in parts for c in (TITLES[key], "95% interval", "bins leave")))
     for row in rows:
         if any(row[key]["value"] is not None for key, _ in parts):
             cells = (cell for key, form in parts for cell in _cells(row[key], form))
@@ -69,11 +70,11 @@ def _areas(rows: Rows, name: Name) -> Table:
 def _cells(found: Mapping[str, Any], form: Callable[[float], str]) -> tuple[str, str, str]:
     if found["value"] is None:
         return UNDEFINED, "", ""
-    return form(found["value"]), _interval(found, form), _between(found["bounds"], form)
+    return form(found["value"]), figures.interval(found, form), _between(found["bounds"], form)
 
 
 def _support(rows: Rows, name: Name) -> Table:
-    table = _table("group", "FMR", "non-mated", "FNMR", "mated")
+    table = figures.table("group", "FMR", "non-mated", "FNMR", "mated")
     for row in rows:
         sides = (row["supported_down_to"][metric] for metric in ("fmr", "fnmr"))
         cells = (
@@ -99,12 +100,12 @@ def _unsupported(rows: Rows, name: Name) -> Iterator[Text]:
 def _failures(rows: Rows, name: Name) -> Iterator[RenderableType]:
     """Failures to acquire, and what they make of error rates, of every threshold."""
     yield Text(f"\nfailed templates. {rows[0]['generalised']['policy']}", style="bold")
-    table = _table("group", "FTA", "95% interval", "k / n", "threshold", "GFAR", "GFRR")
+    table = figures.table("group", "FTA", "95% interval", "k / n", "threshold", "GFAR", "GFRR")
     for row in rows:
         fta = row["fta"]
         if fta["value"] is None:
             continue
-        head = (_percent(fta["value"]), _interval(fta, _percent), f"{fta['k']:,} / {fta['n']:,}")
+        head = (figures.percent(fta["value"]), figures.interval(fta, figures.percent), f"{fta['k']:,} / {fta['n']:,}")
         for at in row["generalised"]["rates"] or [{"threshold": None}]:
             table.add_row(Text(name(row["grouping"], row["group"])), *head, *_transactions(at))
     yield table
@@ -124,7 +125,7 @@ def _transactions(at: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{at['threshold']:.9g}",
         UNDEFINED if gfar is None else _power(gfar) if gfar else "0",
-        UNDEFINED if gfrr is None else _percent(gfrr),
+        UNDEFINED if gfrr is None else figures.percent(gfrr),
     )
 
 
@@ -133,24 +134,8 @@ def _reasons(rows: Rows, keys: Sequence[str], name: Name) -> Iterator[Text]:
     yield from map(Text, sentences(found))
 
 
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _interval(found: Mapping[str, Any], form: Callable[[float], str]) -> str:
-    return UNDEFINED if found["low"] is None else f"{form(found['low'])} - {form(found['high'])}"
-
-
 def _between(bounds: Sequence[float], form: Callable[[float], str]) -> str:
     return f"{form(bounds[0])} - {form(bounds[1])}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g}%"
 
 
 def _power(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import moments, population, scratch
+from frbench import moments, scratch
 from frbench.engines import Engine, Rows
 from frbench.errors import Conservation
 from frbench.exclusion import Exclusion
@@ -18,6 +18,7 @@ from frbench.layout import Ints, Layout, subjects_of
 from frbench.moments import Advance, Listed, Moments
 from frbench.pair_list import PairList
 from frbench.plan import POPULATION, Cell, Plan, Tile, digest_of
+from frbench.systems import population
 from frbench.tail import Hits, Keeper, Tail, best, conserved, floors, reached
 from frbench.tally import Tally
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
-from frbench.order_statistics import largest
 from frbench.plan import POPULATION, Plan, name_of
-from frbench.recording import Recording
+from frbench.recorded.order_statistics import largest
+from frbench.recorded.recording import Recording
 from frbench.tally import Tally
 
 Advance = Callable[[int], None]

@@ -1,0 +1,64 @@
+"""Audit results: what `results.json` says of failures, and of the numbers of images and pairs behind a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from frbench.audits import failure_policies
+from frbench.audits.reconcile import Counts, compared, explain, of_run
+from frbench.plan import ALL, OVERALL
+from frbench.tally import Tally
+
+Grouping = tuple[str, ...]
+
+
+def failures(
+    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], rank: int | None = None
+) -> dict[str, Any]:
+    """The key "failures": error rates under every policy for failed templates; no key where none failed.
+
+    rank : of misses in 1:N, None in 1:1. Rows are of everybody and of the trials within each group.
+    """
+    if not any(tally.pick(mated=mated).unscored for mated in (False, True)):
+        return {}
+    rows: list[tuple[Grouping, str | None]] = [((), None)]
+    rows += [(g, name) for g in groupings if g for name in sorted(set(tally.plan.group_names(g)))]
+    found = [row for threshold in thresholds for g, name in rows for row in _rows(tally, threshold, g, name, rank)]
+    return {"failures": {"policies": failure_policies.MEANING, "rows": found}}
+
+
+def _rows(
+    tally: Tally, threshold: float, grouping: Grouping, name: str | None, rank: int | None
+) -> Iterator[dict[str, Any]]:
+    pair = None if name is None else (name, name)
+    found = failure_policies.accounting(tally, threshold, rank=rank, grouping=grouping, group=pair)
+    everybody = ALL if rank is None else OVERALL
+    yield {
+        "grouping": ",".join(grouping) or ALL,
+        "group": everybody if name is None else name,
+        "threshold": threshold,
+        "rank": rank,
+        "nonmated_failures": asdict(found.nonmated_failures),
+        "mated_failures": asdict(found.mated_failures),
+        "fta": asdict(found.fta),
+        "rates": {
+            policy.name: {
+                "false_positive": asdict(policy.false_positive),
+                "false_negative": asdict(policy.false_negative),
+            }
+            for policy in found.policies
+        },
+    }
+
+
+def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, Any]:
+    """The key "counts": what the templates make under every convention, and what the run counted.
+
+    declared : numbers that a protocol states; each of them has a sentence under the key "reconciliation", which is
+    missing without any.
+    """
+    conventions = {"rows": found.rows, "subjects": found.subjects, "conventions": found.conventions()}
+    lines = [{"declared": number, "explanation": explain(number, found, of_run(tally))} for number in declared]
+    return {"counts": {**conventions, "run": compared(tally)}} | ({"reconciliation": lines} if lines else {})

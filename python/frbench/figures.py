@@ -1,0 +1,43 @@
+"""Figures: numbers of results.json as the cells of a table on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from frbench.reasons import UNDEFINED
+
+Form = Callable[[float], str]
+
+
+def table(first: str, *columns: str) -> Table:
+    """An empty table: a column of names, and columns of figures."""
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    made.add_column(first)
+    for column in columns:
+        made.add_column(column, justify="right", no_wrap=True)
+    return made
+
+
+def power(value: float) -> str:
+    """A rare rate: 1.23e-4."""
+    return f"{value:.2e}".replace("e-0", "e-") if value else "0"
+
+
+def percent(value: float) -> str:
+    """A common rate: 12.3%."""
+    return f"{100 * value:.3g}%"
+
+
+def interval(found: Mapping[str, Any], form: Form) -> str:
+    """Both ends, or that there are none."""
+    return UNDEFINED if found["low"] is None else f"{form(found['low'])} - {form(found['high'])}"
+
+
+def rate(estimate: Mapping[str, Any], form: Form) -> tuple[str, str, str]:
+    """The value of an estimate, its interval, and k / n; the reason stands elsewhere."""
+    if estimate["value"] is None:
+        return UNDEFINED, "", ""
+    return form(estimate["value"]), interval(estimate, form), f"{estimate['k']:,} / {estimate['n']:,}"

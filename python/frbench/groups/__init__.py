@@ -1,0 +1,1 @@
+"""Groups: how rates differ between them, what chance would show, and thresholds by group."""

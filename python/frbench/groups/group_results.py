@@ -1,0 +1,51 @@
+"""Group results: what `results.json` says of differences between groups, of runs that were given groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frbench.groups import across_groups, group_thresholds
+from frbench.metrics import Failed
+from frbench.operating_point import OperatingPoint
+from frbench.tally import Tally
+
+
+def keys(
+    tally: Tally,
+    *,
+    thresholds: Sequence[float],
+    groupings: Sequence[tuple[str, ...]],
+    points: Sequence[OperatingPoint],
+    failed: Failed = "reject",
+    rank: int = 1,
+) -> dict[str, Any]:
+    """Differentials of every grouping and threshold, and thresholds by group at every target FMR; empty without groups.
+
+    points : where thresholds came from. rank : of FNIR.
+    """
+    grouped = [grouping for grouping in groupings if grouping]
+    if not grouped:
+        return {}
+    found = [
+        across_groups.of_tally(
+            tally,
+            threshold,
+            grouping=grouping,
+            failed=failed,
+            rank=rank,
+            set_on=[point.population for point in points if point.threshold == threshold],
+        )
+        for grouping in grouped
+        for threshold in thresholds
+    ]
+    rates = dict.fromkeys(point.at.removeprefix("fmr=") for point in points if point.at.startswith("fmr="))
+    by_group = [
+        group_thresholds.of_tally(tally, rate, grouping=grouping, failed=failed)
+        for grouping in grouped
+        for rate in (rates if tally.plan.kind != "identify" else ())
+    ]
+    return {
+        "differentials": [differentials.to_json() for differentials in found],
+        "group_thresholds": [at_rate.to_json() for at_rate in by_group],
+    }

@@ -1,0 +1,248 @@
+"""Group thresholds: what each group needs, what it gets at the others', and whether a threshold keeps its promise.
+
+A threshold is set on one population and used on another: of another group, another data set, another year. What it
+realises there is read at the same edge, with counts and intervals, beside the threshold that would have been needed.
+Thresholds are edges of the tally and never exceed their target (K2); one that the data cannot show is refused (K3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from frbench import metrics, thresholds
+from frbench.errors import InputError
+from frbench.estimate import Estimate
+from frbench.groups.group_rates import labelled
+from frbench.metrics import Failed, Pair
+from frbench.plan import OVERALL
+from frbench.tally import Tally
+from frbench.thresholds import Rate, Threshold, exactly
+
+Verdict = Literal["kept", "broken", "not settled"]
+EVERYBODY = OVERALL
+
+
+@dataclass(frozen=True)
+class RatesAt:
+    """Rates of one group, of comparisons within it, at a threshold that was set on another.
+
+    set_on, group : names; `overall` is everybody.
+    """
+
+    set_on: str
+    group: str
+    threshold: float
+    fmr: Estimate
+    fnmr: Estimate
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The threshold that holds the target in every group, and the group that needs it; or None and the reason."""
+
+    threshold: float | None
+    group: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GroupThresholds:
+    """Thresholds at one target, set on everybody and on each group, and the rates of every group at each of them.
+
+    worst : the one that holds the target in the group that needs the highest.
+    rates : at every threshold that exists, for everybody and for every group.
+    left_out : groups without a threshold because they have no label or no comparisons.
+    """
+
+    grouping: tuple[str, ...]
+    rate: str
+    everybody: Threshold
+    by_group: Mapping[str, Threshold]
+    worst: Worst
+    rates: tuple[RatesAt, ...]
+    left_out: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        named = {EVERYBODY: self.everybody, **self.by_group}
+        return {
+            "grouping": ",".join(self.grouping),
+            "rate": self.rate,
+            "thresholds": [
+                {"set_on": name, **found.point.to_json(), "beyond": found.beyond} for name, found in named.items()
+            ],
+            "worst": asdict(self.worst),
+            "rates": [asdict(rates) for rates in self.rates],
+            "left_out": [{"group": name, "reason": why} for name, why in self.left_out.items()],
+        }
+
+
+@dataclass(frozen=True)
+class Realised:
+    """What a threshold does to one group.
+
+    times : FMR over the promised one; None without comparisons.
+    verdict : `kept` if the whole interval is at most the promise, `broken` if it is above, else `not settled`.
+    """
+
+    group: str
+    fmr: Estimate
+    fnmr: Estimate
+    times: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A promise made at a threshold, and what became of it on other people.
+
+    everybody : all comparisons. groups : comparisons within each group. worst : the group of the highest FMR.
+    needed : the threshold that would have kept the promise for everybody here. needed_by_worst : in every group.
+    Each interval stands by itself: with many groups some verdicts are chance.
+    """
+
+    promised: str
+    threshold: float
+    everybody: Realised
+    groups: tuple[Realised, ...]
+    worst: Realised | None
+    needed: Threshold
+    needed_by_worst: Worst
+    left_out: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {
+            "promised": self.promised,
+            "threshold": self.threshold,
+            "everybody": asdict(self.everybody),
+            "groups": [asdict(group) for group in self.groups],
+            "worst": None if self.worst is None else self.worst.group,
+            "needed": self.needed.point.to_json(),
+            "needed_by_worst": asdict(self.needed_by_worst),
+            "left_out": [{"group": name, "reason": why} for name, why in self.left_out.items()],
+        }
+
+
+def of_tally(tally: Tally, rate: Rate, *, grouping: Sequence[str], failed: Failed = "reject") -> GroupThresholds:
+    """Thresholds at FMR <= `rate` of everybody and of each group, and what each group's rates are at all of them.
+
+    grouping : label columns; none is everybody alone.
+
+    FMR of everybody is of all pairs, that of a group of pairs within it. FMR falls with the threshold, so that the
+    highest of the groups' thresholds holds the target in all of them.
+
+    Raises
+    ------
+    InputError : a rate that is not above 0 and at most 1, or a grouping that was not counted.
+
+    Source: K2 and K9; Robinson et al. (2020), BFW, for thresholds by group.
+    """
+    names, left_out = labelled(tally, grouping) if grouping else ([], {})
+    found = {name: _at_fmr(tally, rate, grouping, name, failed) for name in names}
+    left_out |= {name: "0 non-mated comparisons" for name in names if found[name].point.n == 0}
+    by_group = {name: threshold for name, threshold in found.items() if name not in left_out}
+    everybody = _at_fmr(tally, rate, grouping, EVERYBODY, failed)
+    set_at = {name: t.point.threshold for name, t in {EVERYBODY: everybody, **by_group}.items()}
+    rates = tuple(
+        RatesAt(set_on, group, threshold, *_rates(tally, threshold, grouping, group, failed))
+        for set_on, threshold in set_at.items()
+        if threshold is not None
+        for group in (EVERYBODY, *by_group)
+    )
+    return GroupThresholds(tuple(grouping), str(rate), everybody, by_group, _worst(by_group), rates, left_out)
+
+
+def transfer(
+    set_on: Tally,
+    used_on: Tally,
+    rate: Rate,
+    *,
+    grouping: Sequence[str],
+    failed: Failed = "reject",
+) -> Transfer:
+    """What becomes of the threshold that holds FMR at `rate` for everybody in one tally, on the people of another.
+
+    Parameters
+    ----------
+    grouping : label columns of `used_on`.
+
+    Raises
+    ------
+    EdgeNotInPlan : the threshold is not an edge of `used_on`; the message says how to recount it.
+    InputError : no such rate or grouping, or `set_on` cannot support the rate.
+    """
+    found = thresholds.at_fmr(set_on, rate, failed=failed).point
+    if found.threshold is None:
+        raise InputError(f"no threshold for {found.at} of {found.population}: {found.reason}")
+    return realised(used_on, found.threshold, rate, grouping=grouping, failed=failed)
+
+
+def realised(
+    tally: Tally, threshold: float, rate: Rate, *, grouping: Sequence[str], failed: Failed = "reject"
+) -> Transfer:
+    """What a threshold that promises FMR <= `rate`, a vendor's for instance, does on the people of a tally.
+
+    Raises
+    ------
+    EdgeNotInPlan : the threshold is not an edge of the tally; the message says how to recount it.
+    InputError : no such rate or grouping.
+    """
+    needed = of_tally(tally, rate, grouping=grouping, failed=failed)
+    groups = tuple(_realised(tally, threshold, rate, grouping, name, failed) for name in needed.by_group)
+    return Transfer(
+        promised=f"fmr={rate}",
+        threshold=threshold,
+        everybody=_realised(tally, threshold, rate, grouping, EVERYBODY, failed),
+        groups=groups,
+        worst=max(groups, key=lambda group: group.fmr.value or 0, default=None),
+        needed=needed.everybody,
+        needed_by_worst=needed.worst,
+        left_out=needed.left_out,
+    )
+
+
+def _worst(by_group: Mapping[str, Threshold]) -> Worst:
+    """The highest threshold of all groups, if each has one."""
+    if not by_group:
+        return Worst(None, None, "no group has comparisons")
+    missing = [f"{name}: {found.point.reason}" for name, found in by_group.items() if found.point.threshold is None]
+    if missing:
+        return Worst(None, None, f"not every group can show the rate; {'; '.join(missing)}")
+    known = {name: found.point.threshold for name, found in by_group.items() if found.point.threshold is not None}
+    group = max(known, key=lambda name: known[name])
+    return Worst(known[group], group)
+
+
+def _realised(
+    tally: Tally, threshold: float, rate: Rate, grouping: Sequence[str], name: str, failed: Failed
+) -> Realised:
+    fmr, fnmr = _rates(tally, threshold, grouping, name, failed)
+    promise = float(exactly(rate))
+    times = None if fmr.value is None else fmr.value / promise
+    verdict: Verdict = "not settled"
+    if fmr.high is not None and fmr.high <= promise:
+        verdict = "kept"
+    elif fmr.low is not None and fmr.low > promise:
+        verdict = "broken"
+    return Realised(name, fmr, fnmr, times, verdict)
+
+
+def _at_fmr(tally: Tally, rate: Rate, grouping: Sequence[str], name: str, failed: Failed) -> Threshold:
+    return thresholds.at_fmr(tally, rate, grouping=grouping, group=_pair(name), failed=failed)
+
+
+def _rates(
+    tally: Tally, threshold: float, grouping: Sequence[str], name: str, failed: Failed
+) -> tuple[Estimate, Estimate]:
+    pair = _pair(name)
+    return (
+        metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed=failed),
+        metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed=failed),
+    )
+
+
+def _pair(name: str) -> Pair | None:
+    return None if name == EVERYBODY else (name, name)

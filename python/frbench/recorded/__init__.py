@@ -1,0 +1,1 @@
+"""Recorded: scores and candidate lists that other tools wrote, as tallies."""

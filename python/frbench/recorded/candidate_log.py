@@ -1,0 +1,233 @@
+"""Recorded candidate lists: 1:N searches as other programs log them, as Candidates that can be counted.
+
+| format | columns | searches | enrolled |
+|---|---|---|---|
+| frte | searchId candidateRank searchRetCode isAssigned templateId score decision | --searches | --enrolled |
+| csv | by name: search, template, score[, rank] | --searches | --enrolled |
+| bob4 | claimed_id real_id test_label score | test_label, of real_id | claimed_id |
+| bob5 | claimed_id model_label real_id test_label score | test_label, of real_id | model_label, of claimed_id |
+
+Scores order the candidates, whatever rank the file gives them; ties count against the mate. A search without a row,
+one with a return code other than 0, and one whose scores are all nan, has failed: it is a miss and has no candidate.
+frte and csv hold lists, whose end hides what comes after; bob files hold every comparison of a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from frbench.errors import InputError
+from frbench.recorded.column_stream import (
+    INTEGER,
+    NUMBER,
+    TEXT,
+    Column,
+    ColumnStream,
+    Dialect,
+    column,
+    first_line,
+    header,
+)
+from frbench.recorded.people import SUBJECT_COLUMN, without_vectors
+from frbench.recorded.score_files import BOB, Named, checked_scores, named_rows
+from frbench.tables import Table, Texts, open_table
+from frbench.templates import Templates, table_source
+
+FORMATS = ("frte", "bob4", "bob5", "csv")
+FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")
+COLUMNS: Mapping[str, Mapping[str, Column]] = {
+    "frte": {
+        "search": Column("searchId", TEXT),
+        "template": Column("templateId", TEXT),
+        "score": Column("score", NUMBER),
+        "rank": Column("candidateRank", INTEGER),
+        "code": Column("searchRetCode", INTEGER),
+        "assigned": Column("isAssigned", INTEGER),
+    },
+    "csv": {
+        "search": Column("search", TEXT),
+        "template": Column("template", TEXT),
+        "score": Column("score", NUMBER),
+        "rank": Column("rank", INTEGER),
+    },
+    "bob4": {
+        "search": Column("test_label", TEXT),
+        "search_subject": Column("real_id", TEXT),
+        "template": Column("claimed_id", TEXT),
+        "template_subject": Column("claimed_id", TEXT),
+        "score": Column("score", NUMBER),
+    },
+    "bob5": {
+        "search": Column("test_label", TEXT),
+        "search_subject": Column("real_id", TEXT),
+        "template": Column("model_label", TEXT),
+        "template_subject": Column("claimed_id", TEXT),
+        "score": Column("score", NUMBER),
+    },
+}
+OPTIONAL = ("rank",)
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Some rows of a log, in the order of the file.
+
+    first : number of the first row, from 0. search, template : ids. score : (n,) similarities, NaN where there is
+    none. rank : (n,) as recorded. is_failed : (n,) whether the row says that its search failed. is_candidate : (n,)
+    whether it names somebody. search_subject, template_subject : ids; None if the log does not know them.
+    """
+
+    first: int
+    search: Named
+    template: Named
+    score: NDArray[np.float64]
+    rank: NDArray[np.int64] | None
+    is_failed: NDArray[np.bool_]
+    is_candidate: NDArray[np.bool_]
+    search_subject: Named | None
+    template_subject: Named | None
+
+
+@dataclass(frozen=True)
+class CandidateFile:
+    """A file of recorded candidates.
+
+    columns : names that the user gives for search, template, score and rank of a csv. is_distance : lower is
+    more alike.
+    """
+
+    path: str
+    format: str
+    columns: Mapping[str, str] | None = None
+    is_distance: bool = False
+    threads: bool = True
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise InputError(f"--format is '{self.format}', expected one of: {', '.join(FORMATS)}")
+        if self.columns and self.format != "csv":
+            raise InputError(f"--columns is for format csv; those of {self.format} are fixed")
+        if unknown := sorted(set(self.columns or {}) - set(COLUMNS["csv"])):
+            raise InputError(f"--columns names {unknown[0]!r}, expected some of {', '.join(COLUMNS['csv'])}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every comparison of a search is in the file, not the best ones alone."""
+        return self.format in BOB
+
+    def stream(self) -> ColumnStream:
+        """The columns that are wanted, by role.
+
+        Raises
+        ------
+        InputError : the file lacks a column, or does not fit its format.
+        """
+        dialect = self._dialect()
+        names = header(self.path, dialect)
+        wanted = {}
+        for role, usual in COLUMNS[self.format].items():
+            name = (self.columns or {}).get(role, usual.name)
+            if role not in OPTIONAL or role in (self.columns or {}) or name in names:
+                wanted[role] = Column(column(self.path, names, name), usual.kind)
+        return ColumnStream(self.path, dialect, wanted, self.threads)
+
+    def __iter__(self) -> Iterator[Listed]:
+        """All rows, some after the other.
+
+        Raises
+        ------
+        InputError : a line is not what the format says; the message names it.
+        """
+        stream, first = self.stream(), 0
+        for arrays in stream:
+            n = len(arrays["score"])
+            code, assigned = (_integers(arrays.get(role)) for role in ("code", "assigned"))
+            is_failed = np.zeros(n, dtype=bool) if code is None else code != 0
+            is_candidate = ~is_failed if assigned is None else ~is_failed & (assigned != 0)
+            yield Listed(
+                first=first,
+                search=self._ids("search", arrays, stream, first),
+                template=self._ids("template", arrays, stream, first, needed=is_candidate),
+                score=checked_scores(arrays["score"], stream, first, is_distance=self.is_distance),
+                rank=_integers(arrays.get("rank")),
+                is_failed=is_failed,
+                is_candidate=is_candidate,
+                search_subject=self._ids("search_subject", arrays, stream, first) if self.is_whole else None,
+                template_subject=self._ids("template_subject", arrays, stream, first) if self.is_whole else None,
+            )
+            first += n
+
+    def where(self, row: int) -> str:
+        """File and position of `row`, counted from 0, as a person finds it."""
+        return f"{self.path}, {self.stream().where(row)}"
+
+    def _dialect(self) -> Dialect:
+        if self.format == "csv":
+            return Dialect()
+        line = first_line(self.path)
+        if self.format == "frte":
+            if tuple(line.split(" ")) != FRTE:
+                raise InputError(f"{self.path}, line 1: {line[:80]!r}, expected {' '.join(FRTE)!r} for --format frte")
+            return Dialect(delimiter=" ")
+        return Dialect(BOB[self.format], "\t" if "\t" in line else " ")
+
+    def _ids(
+        self,
+        role: str,
+        arrays: Mapping[str, pa.Array],
+        stream: ColumnStream,
+        first: int,
+        *,
+        needed: NDArray[np.bool_] | None = None,
+    ) -> Named:
+        return named_rows(arrays[role], stream, role, first, needed=needed)
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """Who is enrolled and who searches: templates without vectors."""
+
+    gallery: Templates
+    probes: Templates
+
+    @classmethod
+    def read(cls, enrolled: Path, searches: Path, subject_column: str = SUBJECT_COLUMN) -> Protocol:
+        """The templates of a file with columns template_id, subject_id, and the searches of one with search_id,
+        subject_id and labels.
+
+        Raises
+        ------
+        InputError : a column is missing, or an id is empty or occurs twice; the message names the line.
+        """
+        return cls(
+            _templates(open_table(enrolled), "template_id", subject_column),
+            _templates(open_table(searches), "search_id", subject_column),
+        )
+
+
+def _templates(table: Table, id_column: str, subject_column: str) -> Templates:
+    ids, subjects = table.column(id_column), table.column(subject_column)
+    for name, values in ((id_column, ids), (subject_column, subjects)):
+        if (values == "").any():
+            raise InputError(f"{table.path}, {table.where(int((values == '').argmax()))}: empty {name}, expected an id")
+    _refuse_twice(table, id_column, ids)
+    labels = {name: values for name, values in table.columns.items() if name not in (id_column, subject_column)}
+    return without_vectors(ids, subjects, labels, sources=[table_source(table)])
+
+
+def _refuse_twice(table: Table, id_column: str, ids: Texts) -> None:
+    first: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        if first.setdefault(name, row) != row:
+            both = f"{table.where(first[name])} and {table.where(row)}"
+            raise InputError(f"{table.path}: {id_column} {name!r} occurs twice ({both}), expected each once")
+
+
+def _integers(array: pa.Array | None) -> NDArray[np.int64] | None:
+    return None if array is None else np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -1,0 +1,77 @@
+"""Gallery hits: the hits of a run of searches, from its candidates.
+
+Where a candidate list is full above a threshold, the rows beyond it are counted by one more search of those probes
+alone, so that every count is exact at any length of list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import scratch
+from frbench.candidates import Candidates
+from frbench.engines import Engine
+from frbench.identify import Identification
+from frbench.layout import subjects_of
+from frbench.plan import Plan
+from frbench.sizes.hits import CELLS, Hits, Ints, MatedSearches, NonmatedSearches, cells_of
+
+
+def hits_of(
+    task: Identification, plan: Plan, candidates: Candidates, engine: Engine, thresholds: Sequence[float]
+) -> Hits:
+    """The hits of searches whose candidates are `candidates`, at the thresholds."""
+    cells = cells_of(subjects_of(task.gallery))
+    mated = task.is_mated[candidates.probe]
+    mates = np.bincount(task.mates[0], minlength=len(task.probes))
+    return Hits(
+        plan=plan,
+        thresholds=tuple(thresholds),
+        gallery=len(task.gallery),
+        rows_of_cell=np.bincount(cells, minlength=CELLS),
+        nonmated=_nonmated(task, candidates, ~mated, cells, engine, thresholds),
+        mated=MatedSearches(
+            *_places(task, candidates.probe[mated]),
+            mate_score=candidates.mate_score[mated],
+            above_mate=candidates.above_mate[mated],
+            mates=mates[candidates.probe[mated]],
+        ),
+    )
+
+
+def _nonmated(
+    task: Identification,
+    candidates: Candidates,
+    wanted: NDArray[np.bool_],
+    cells: Ints,
+    engine: Engine,
+    thresholds: Sequence[float],
+) -> NonmatedSearches:
+    probe, rows, scores = candidates.probe[wanted], candidates.rows[wanted], candidates.scores[wanted]
+    edges = np.asarray(thresholds, dtype=np.float64)
+    count = np.zeros((len(probe), len(edges)), dtype=np.int64)
+    for column, edge in enumerate(edges):
+        count[:, column] = (scores >= edge).sum(axis=1)
+    # A list that holds every scored row is full, and has nothing beyond it.
+    beyond = int((~task.gallery.failed).sum()) > candidates.k
+    full, edge_of = np.nonzero((count == candidates.k) & beyond)
+    if len(full):
+        count[full, edge_of] = rows_at_or_above(task, engine, probe[full], edges[edge_of])
+    return NonmatedSearches(*_places(task, probe), count=count, scores=scores, cell=np.where(rows < 0, -1, cells[rows]))
+
+
+def rows_at_or_above(task: Identification, engine: Engine, probes: Ints, thresholds: NDArray[np.float64]) -> Ints:
+    """(p,) scored gallery rows at or above `thresholds[i]` in the search of `probes[i]`, mates included."""
+    gallery = engine.rows(scratch.take(task.gallery.unit, np.flatnonzero(~task.gallery.failed)))
+    # A score reaches a float64 threshold exactly if it reaches the smallest float32 not below it.
+    nearest = thresholds.astype(np.float32)
+    floors = np.where(nearest < thresholds, np.nextafter(nearest, np.float32(np.inf)), nearest)
+    _, _, above = gallery.search(engine.rows(task.probes.unit[probes]), 1, floors=floors)
+    return above.astype(np.int64)
+
+
+def _places(task: Identification, probe: Ints) -> tuple[Ints, Ints, Ints]:
+    return task.layout.group[probe], task.layout.subject[probe], task.layout.block[probe]

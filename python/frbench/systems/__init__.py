@@ -1,0 +1,1 @@
+"""Systems: two of them on one population, compared trial by trial."""
