@@ -353,3 +353,36 @@ def test_intervals_cover_a_known_truth(mean: float, spread: float):
 def test_the_constants_are_those_of_the_documents():
     """95% and eight blocks are promises."""
     assert (estimate.LEVEL, estimate.MIN_BLOCKS) == (0.95, 8)
+
+
+def test_blocks_weigh_as_many_alike():
+    """Four blocks of equal trials weigh as four; one that holds nearly all as little more than one."""
+    assert estimate.blocks_by_weight(np.array([5, 5, 5, 5, 0])) == 4
+    assert estimate.blocks_by_weight(np.array([97, 1, 1, 1])) == pytest.approx(100**2 / (97**2 + 3))
+    assert estimate.blocks_by_weight(np.zeros(3)) == 0
+
+
+def test_degrees_of_freedom_are_those_of_the_blocks_that_weigh():
+    """Whatever the errors, no more than blocks alike would have; in some worlds that is what decides."""
+    decides = 0
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        n = (rng.pareto(1.0, 32) * 50).astype(int) + 5
+        k = rng.binomial(n, 0.3)
+        found = estimate.doubt(int(k.sum()), int(n.sum()), k, n)
+        most = max(1.0, estimate.blocks_by_weight(n) - 1)
+        assert found.freedom <= most
+        decides += found.freedom == most
+    assert 0 < decides < 50
+
+
+def test_an_interval_says_when_few_people_have_most_trials():
+    """One block has half of the trials: 32 weigh as four; with blocks alike nothing is said."""
+    n = np.full(32, 100)
+    heavy = np.where(np.arange(32) == 0, 3100, 100)
+    k = np.arange(32) % 5 + 8
+    people = {"n_subjects": 99, "n_independent": 99, "n_occupied": 32}
+
+    said = estimate.rate(int(k.sum()), int(heavy.sum()), k, heavy, **people).method
+    assert said.endswith("few people have most trials: they weigh as 3.9 blocks alike")
+    assert estimate.rate(int(k.sum()), int(n.sum()), k, n, **people).method == estimate.METHOD

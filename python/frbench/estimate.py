@@ -22,6 +22,7 @@ from scipy import special
 
 LEVEL = 0.95
 MIN_BLOCKS = 8
+METHOD = "jackknife over subject blocks, Wilson at effective n"
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,14 @@ def rate(
     found = doubt(k, n, k_touching, n_touching)
     n_effective = min(float(n), value * (1 - value) / found.variance)
     low, high = wilson(value, n_effective, found.quantile(level))
-    return Estimate(
-        value, low, high, k, n, n_effective, n_subjects, level, "jackknife over subject blocks, Wilson at effective n"
-    )
+    return Estimate(value, low, high, k, n, n_effective, n_subjects, level, _method(n_touching))
+
+
+def _method(n_touching: NDArray[Any]) -> str:
+    """How an interval was made, and whether few people have most of the trials."""
+    alike = blocks_by_weight(n_touching)
+    few = f"; few people have most trials: they weigh as {alike:.1f} blocks alike" if alike < MIN_BLOCKS else ""
+    return f"{METHOD}{few}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ def doubt(k: float, n: float, k_touching: NDArray[Any], n_touching: NDArray[Any]
     block and one trial for every two subjects it is that of Fogliato, Patil & Perona. Where trials of the same two
     subjects err together it is too large.
 
-    Degrees of freedom: those of J, about 2 where one block holds all the doubt.
+    Degrees of freedom: those of J, about 2 where one block holds all the doubt, and no more than so many blocks alike
+    would have as weigh as these do.
 
     Stretch: where trials have two subjects, few people may hold most errors, and a sample that lacks them shows too
     little of the variance. The quantile is stretched by 1 + the relative deviation that people add, the size of the
@@ -152,11 +159,27 @@ def doubt(k: float, n: float, k_touching: NDArray[Any], n_touching: NDArray[Any]
     occupied = touching > 0
     without = rate_without(k, n, k_touching, n_touching)[occupied]
     binomial = p * (1 - p) / n
-    jackknife, freedom = jackknife_variance(without), degrees_of_freedom(without)
+    jackknife = jackknife_variance(without)
+    freedom = freedom_of_rate(without, touching)
     measured = jackknife - times_counted(n, touching) * binomial
     of_two = min(1.0, max(0.0, float(touching.sum()) / n - 1))
     stretch = 1 + of_two * math.sqrt(max(0.0, measured)) / p
     return Doubt(binomial, measured, jackknife * math.sqrt(2 / freedom), freedom, stretch)
+
+
+def freedom_of_rate(without: NDArray[np.float64], n_touching: NDArray[Any]) -> float:
+    """Degrees of freedom of a rate's jackknife, no more than its blocks weigh."""
+    return min(degrees_of_freedom(without), max(1.0, blocks_by_weight(n_touching) - 1))
+
+
+def blocks_by_weight(n_touching: NDArray[Any]) -> float:
+    """How many blocks alike would weigh as these do: the square of the sum of their trials over the sum of squares.
+
+    Source: Kish (1965), Survey Sampling, 11.7, effective number of units of unequal weight.
+    """
+    touching = np.asarray(n_touching, dtype=np.float64)
+    squares = float((touching**2).sum())
+    return float(touching.sum()) ** 2 / squares if squares else 0.0
 
 
 def times_counted(n: float, n_touching: NDArray[Any]) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from frbench.estimate import (
     MIN_BLOCKS,
-    degrees_of_freedom,
+    freedom_of_rate,
     jackknife_variance,
     rate,
     rate_without,
@@ -128,5 +128,5 @@ def _mean(share: Floats, searches: NonmatedSearches | MatedSearches, what: str) 
     alone = float(((share - value) ** 2).sum()) / m**2
     variance = max(alone, jackknife_variance(without) - (times_counted(m, n) - 1) * alone)
     n_effective = value * (1 - value) / variance if variance > 0 else float(m)
-    t = student_t(degrees_of_freedom(without))
+    t = student_t(freedom_of_rate(without, n))
     return MeanRate(value, *wilson(value, n_effective, t))
