@@ -33,7 +33,7 @@ from frbench.layout import Ints, Layout, subjects_of
 from frbench.manifest import machine, manifest
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
-from frbench.operating_point import OperatingPoint
+from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
 from frbench.run import Checkpoint, kept_on_exit, sweep
@@ -44,7 +44,6 @@ from frbench.templates import Templates
 from frbench.verify import AllPairs, Pairs
 
 Grouping = tuple[str, ...]
-ALL_PAIRS = "all non-mated pairs"
 TAIL = "tail.csv"
 SUBJECTS = "subjects.csv"
 # Length of the lists in which hubs are counted, as is usual for k-occurrences.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 RULE_OF_30 = 30
+ALL_PAIRS = "all non-mated pairs"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from frbench.joint import Metric, replicates
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
-from frbench.operating_point import OperatingPoint
+from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
 from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.tally import Tally
+from frbench.threshold_interval import threshold_interval
 
 VERSION = 1
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
@@ -51,6 +53,7 @@ def verify_results(
     overall = [_cell(tally, thresholds, (), mated, None) for mated in (False, True)]
     return {
         **_head("verify", tally, thresholds, groupings, points),
+        "threshold_intervals": _threshold_intervals(tally, points, failed),
         "failed_policy": failed,
         "excluded": None if excluded is None else _excluded(excluded),
         "cells": [
@@ -139,6 +142,19 @@ def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str,
             for grouping, name in rows
         ],
     }
+
+
+def _threshold_intervals(tally: Tally, points: Sequence[OperatingPoint], failed: Failed) -> list[dict[str, Any]]:
+    """Between which edges each threshold lies that was set at an FMR of everybody, with other people."""
+    found = ((point, Fraction(point.at.removeprefix("fmr="))) for point in points if _is_fmr_of_all(point))
+    return [
+        {"at": point.at, "threshold": point.threshold} | threshold_interval(tally, float(rate), failed=failed).to_json()
+        for point, rate in found
+    ]
+
+
+def _is_fmr_of_all(point: OperatingPoint) -> bool:
+    return point.at.startswith("fmr=") and point.population == ALL_PAIRS and point.threshold is not None
 
 
 def _excluded(pairs: PairList) -> dict[str, Any]:

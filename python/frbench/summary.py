@@ -46,6 +46,7 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from _unreached(results)
     for threshold in results["thresholds"]:
         yield Text(_heading(results, threshold), style="bold")
+        yield from _threshold_between(results, threshold)
         table = figures.table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n")
         rows: dict[tuple[str, str, str], dict[str, Any]] = {}
         for e in results["estimates"]:
@@ -244,6 +245,14 @@ def _heading(results: Mapping[str, Any], threshold: float) -> str:
     points = [p for p in results["operating_points"] if p["threshold"] == threshold]
     origin = "; ".join(f"{p['at']} of {p['population']}, achieved {p['k']:,} / {p['n']:,}" for p in points)
     return f"threshold {threshold:.9g}" + (f" ({origin})" if origin else "")
+
+
+def _threshold_between(results: Mapping[str, Any], threshold: float) -> Iterator[Text]:
+    """How far the threshold itself may be from the one that has its rate among all people."""
+    for found in results.get("threshold_intervals", ()):
+        if found["threshold"] == threshold:
+            low, high = (UNDEFINED if end is None else f"{end:.9g}" for end in (found["low"], found["high"]))
+            yield Text(f"with other people {found['at']} would lie between {low} and {high} (95%, edges of the axis)")
 
 
 def _recorded(results: Mapping[str, Any]) -> Iterator[Text]:

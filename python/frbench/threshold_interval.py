@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from typing import Any
+
+import numpy as np
 
 from frbench import metrics
 from frbench.errors import InputError
@@ -17,7 +19,7 @@ from frbench.tally import Tally
 class ThresholdInterval:
     """Edges around the threshold that has the FMR `rate` among all people of the kind that was sampled.
 
-    low : the last edge up to which FMR is above the rate beyond doubt; high : the first from which it is below.
+    low : the nearest edge below where FMR is above the rate beyond doubt; high : the nearest above where it is below.
     None where no edge of the tally is, with the reason.
     """
 
@@ -26,6 +28,10 @@ class ThresholdInterval:
     high: float | None
     level: float = LEVEL
     reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return vars(self).copy()
 
 
 def threshold_interval(
@@ -50,11 +56,16 @@ def threshold_interval(
     if not 0 < rate < 1:
         raise InputError(f"rate is {rate}, expected above 0 and below 1")
     edges = tally.plan.axis
-    found = [metrics.fmr(tally, float(e), grouping=grouping, group=group, failed=failed) for e in edges]
-    above = len(list(takewhile(lambda e: e.low is not None and e.low > rate, found)))
-    below = len(list(takewhile(lambda e: e.high is not None and e.high < rate, reversed(found))))
-    low = float(edges[above - 1]) if above else None
-    high = float(edges[len(edges) - below]) if below else None
+    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
+    first = int(np.searchsorted(-curve.false_matches, -rate * curve.n_nonmated))
+
+    def beyond(edge: float, is_above: bool) -> bool:
+        found = metrics.fmr(tally, edge, grouping=grouping, group=group, failed=failed)
+        end = found.low if is_above else found.high
+        return end is not None and (end > rate if is_above else end < rate)
+
+    low = next((float(edge) for edge in edges[:first][::-1] if beyond(float(edge), True)), None)
+    high = next((float(edge) for edge in edges[first:] if beyond(float(edge), False)), None)
     missing = [side for side, edge in (("above", low), ("below", high)) if edge is None]
     reason = f"no edge of the tally has an FMR {' or '.join(missing)} {rate:g} beyond doubt" if missing else ""
     return ThresholdInterval(rate, low, high, reason=reason)

@@ -18,7 +18,7 @@ from frbench.jobs import Clock, Options, Progress
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
-from frbench.operating_point import OperatingPoint
+from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import digest_of
 from frbench.recorded import recorded_searches, recording
 from frbench.recorded.candidate_log import CandidateFile, Protocol
@@ -161,7 +161,7 @@ def _score_points(scores: RecordedScores, options: RecordedOptions, failed: Fail
     if not options.targets:
         return []
     population = options.population
-    title = jobs.ALL_PAIRS
+    title = ALL_PAIRS
     if population:
         column, value = population
         scores.require_group(column, value)
