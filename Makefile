@@ -34,7 +34,7 @@ bench: setup .venv/.peers ## Race peers, answers checked first, and write out/be
 	@mkdir -p out
 	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
 
-coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md (25 minutes)
+coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md (6 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md
 	$(BIN)/python -m studies.paired --out docs/coverage-paired.md
 
