@@ -16,8 +16,9 @@ import numpy as np
 
 from frbench import joint
 from frbench.differentials import detectable, equivalence
-from frbench.joint import Metric, Replicates, replicates
+from frbench.joint import Replicates, replicates
 from frbench.power import Design, subjects_needed
+from frbench.question import Metric
 from studies.populations import GROUPING, THRESHOLD, Population, World, worlds
 
 SEED = 20240601

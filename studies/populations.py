@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from frbench.joint import Metric
 from frbench.plan import Cell, Party, Plan
+from frbench.question import Metric
 from frbench.tally import Tally
 
 Floats = NDArray[np.float64]

@@ -92,7 +92,8 @@ LAYER = {
     "systems.replicates": 12,
     "systems.compare": 13,
     "commands.compare": 14,
-    "groups.indices": 11,
+    "question": 11.4,
+    "groups.indices": 11.6,
     "groups.group_rates": 12,
     "groups.null": 12.1,
     "groups.impostors": 12.1,
@@ -152,6 +153,7 @@ READING |= {
 }
 READING |= {"summary_results", "mode_results", "summary_tables", "mode_tables", "audits.failure_policies"}
 READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "sizes.extrapolation", "sizes.gallery_size"}
+READING |= {"question"}
 READING |= {"systems.compare", "systems.paired", "systems.replicates"}
 
 

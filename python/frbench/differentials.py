@@ -17,9 +17,10 @@ from scipy import optimize
 from frbench import joint
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
-from frbench.joint import ERRORS, METHOD, Contrast, Metric, Replicates, replicates
+from frbench.joint import METHOD, Contrast, Replicates, replicates
 from frbench.metrics import Failed, Pair
 from frbench.power import POWER, Evidence, smallest_ratio
+from frbench.question import ERRORS, Metric
 from frbench.tally import Tally
 
 LEAST_DOUBT = 1e-9

@@ -13,22 +13,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import metrics
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
 from frbench.metrics import Failed, Pair
+from frbench.question import ERRORS, Metric, Question
 from frbench.tally import Tally
 
-Metric = Literal["fmr", "fnmr", "fpir", "fnir"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 Known = tuple[float, float, float]
 METHOD = "both intervals and their correlation over subject blocks (MOVER)"
-ERRORS = {"fmr": "false matches", "fnmr": "false non-matches", "fpir": "false positives", "fnir": "misses"}
 TRIALS = {"fmr": "comparisons", "fnmr": "mated comparisons", "fpir": "non-mated searches", "fnir": "mated searches"}
 
 
@@ -107,8 +105,8 @@ def replicates(
     EdgeNotInPlan : the threshold is not an edge of the tally.
     InputError : a rank that was not counted, a threshold that is missing, or no such policy.
     """
-    found = _estimate(tally, metric, threshold, group, grouping, failed, rank)
-    k, n = _touching(tally, metric, threshold, group, grouping, failed, rank)
+    asked = Question(tally, threshold, metric, tuple(grouping), failed, rank)
+    found, (k, n) = asked.estimate(group), asked.touching(group)
     has_doubt = found.low is not None and 0 < found.k < found.n
     return Replicates(
         metric=metric,
@@ -267,44 +265,3 @@ def _require_comparable(a: Replicates, b: Replicates) -> None:
 
 def _name(group: Pair) -> str:
     return " and ".join(sorted(set(group)))
-
-
-def _estimate(
-    tally: Tally,
-    metric: Metric,
-    threshold: float | None,
-    group: Pair,
-    grouping: Sequence[str],
-    failed: Failed,
-    rank: int,
-) -> Estimate:
-    if metric == "fnir":
-        return metrics.fnir(tally, threshold, rank=rank, grouping=grouping, group=group[0])
-    if threshold is None:
-        raise InputError(f"{metric.upper()} needs a threshold")
-    if metric == "fpir":
-        return metrics.fpir(tally, threshold, grouping=grouping, group=group[0])
-    rate = metrics.fmr if metric == "fmr" else metrics.fnmr
-    return rate(tally, threshold, grouping=grouping, group=group, failed=failed)
-
-
-def _touching(
-    tally: Tally,
-    metric: Metric,
-    threshold: float | None,
-    group: Pair,
-    grouping: Sequence[str],
-    failed: Failed,
-    rank: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n_blocks,) errors and trials of the group in which subjects of each block took part."""
-    mated = metric in ("fnmr", "fnir")
-    bins = tally.pick(mated=mated, grouping=grouping, groups=group).touching
-    edge = -1 if threshold is None else tally.edge(threshold)
-    if metric == "fnir":
-        classes = range(list(tally.plan.details["ranks"]).index(rank) + 1)
-        hits = tally.pick(mated=True, grouping=grouping, groups=group, parts=classes).touching
-        n = metrics.trials(bins, failed="reject")
-        return n - hits[:, edge + 1 : -1].sum(axis=1).astype(np.int64), n
-    policy: Failed = "reject" if metric == "fpir" else failed
-    return metrics.errors(bins, edge, errors_below=mated, failed=policy), metrics.trials(bins, failed=policy)

@@ -14,13 +14,14 @@ from frbench import differentials, metrics, mode_results, summary_results, timin
 from frbench.audits import audit_results
 from frbench.folds import FoldAccuracy
 from frbench.groups import group_results
-from frbench.joint import Metric, replicates
+from frbench.joint import replicates
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
 from frbench.plan import ALL, OVERALL, UNLABELLED
+from frbench.question import Metric
 from frbench.tally import Tally
 from frbench.threshold_interval import threshold_interval
 

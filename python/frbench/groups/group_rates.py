@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from frbench import metrics
 from frbench.errors import InputError
 from frbench.estimate import MIN_BLOCKS, Estimate
-from frbench.groups.indices import ERRORS, TRIALS, Floats, Metric, Rates
+from frbench.groups.indices import TRIALS, Floats, Rates
 from frbench.metrics import UNKNOWN_PEOPLE, Failed
-from frbench.tally import Histogram, Tally
+from frbench.question import ERRORS, MATED, Metric, Question
+from frbench.tally import Tally
 
 Ints = NDArray[np.int64]
 
-MATED = {"fnmr", "fnir"}
 NO_LABEL = "rows without a label are no group"
 
 
@@ -97,13 +97,15 @@ def of_groups(
     EdgeNotInPlan : the threshold is not an edge of the tally.
     InputError : a grouping that was not counted, or none.
     """
-    asked = _Question(tally, threshold, metric, tuple(grouping), failed, rank)
+    if threshold is None and metric != "fnir":
+        raise InputError(f"{ERRORS[metric]} need a threshold")
+    asked = Question(tally, threshold, metric, tuple(grouping), failed, rank)
     names, left_out = labelled(tally, grouping)
-    found = {name: asked.estimate(name) for name in names}
+    found = {name: asked.estimate((name, name)) for name in names}
     left_out |= {name: f"0 {TRIALS[metric]}" for name, e in found.items() if e.n == 0}
     groups = tuple(name for name, e in found.items() if e.n)
     n_blocks = len(tally.touching) if metrics.knows_people(tally) else 0
-    touching = np.array([asked.touching(name) for name in groups], dtype=np.int64).reshape(
+    touching = np.array([asked.touching((name, name)) for name in groups], dtype=np.int64).reshape(
         len(groups), 2, len(tally.touching)
     )
     return GroupRates(
@@ -112,7 +114,7 @@ def of_groups(
         estimates=tuple(found[name] for name in groups),
         k_touching=touching[:, 0, :n_blocks].T,
         n_touching=touching[:, 1, :n_blocks].T,
-        n_subjects=np.array([asked.n_subjects(name) for name in groups], dtype=np.int64),
+        n_subjects=np.array([_n_subjects(asked, name) for name in groups], dtype=np.int64),
         kin=_kin(tally, grouping, groups, metric in MATED),
         left_out=left_out,
     )
@@ -138,49 +140,10 @@ def labelled(tally: Tally, grouping: Sequence[str]) -> tuple[list[str], dict[str
     return sorted(set(names) - missing), dict.fromkeys(sorted(missing), NO_LABEL)
 
 
-@dataclass(frozen=True)
-class _Question:
-    """What is asked of a tally about one group after the other."""
-
-    tally: Tally
-    threshold: float | None
-    metric: Metric
-    grouping: tuple[str, ...]
-    failed: Failed
-    rank: int
-
-    def estimate(self, name: str) -> Estimate:
-        """The rate of a group, with its interval."""
-        if self.metric == "fnir":
-            return metrics.fnir(self.tally, self.threshold, rank=self.rank, grouping=self.grouping, group=name)
-        if self.threshold is None:
-            raise InputError(f"{ERRORS[self.metric]} need a threshold")
-        if self.metric == "fpir":
-            return metrics.fpir(self.tally, self.threshold, grouping=self.grouping, group=name)
-        rate = metrics.fmr if self.metric == "fmr" else metrics.fnmr
-        return rate(self.tally, self.threshold, grouping=self.grouping, group=(name, name), failed=self.failed)
-
-    def touching(self, name: str) -> tuple[Ints, Ints]:
-        """(n_blocks,) errors and (n_blocks,) trials of a group in which subjects of each block took part."""
-        bins = self._pick(name).touching
-        edge = -1 if self.threshold is None else self.tally.edge(self.threshold)
-        if self.metric == "fnir":
-            ranks = list(self.tally.plan.details["ranks"])
-            hits = self._pick(name, range(ranks.index(self.rank) + 1)).touching
-            n = metrics.trials(bins, failed="reject")
-            return n - hits[:, edge + 1 : -1].sum(axis=1).astype(np.int64), n
-        failed: Failed = "reject" if self.metric == "fpir" else self.failed
-        k = metrics.errors(bins, edge, errors_below=self.metric in MATED, failed=failed)
-        return k, metrics.trials(bins, failed=failed)
-
-    def n_subjects(self, name: str) -> int:
-        """Subjects with trials within a group."""
-        mated = self.metric in MATED
-        return int(self.tally.plan.subjects_of(self.grouping, lambda a, b: a == b == name, mated=mated).sum())
-
-    def _pick(self, name: str, parts: range | None = None) -> Histogram:
-        pair = (name, name)
-        return self.tally.pick(mated=self.metric in MATED, grouping=self.grouping, groups=pair, parts=parts)
+def _n_subjects(asked: Question, name: str) -> int:
+    """Subjects with trials within a group."""
+    mated = asked.metric in MATED
+    return int(asked.tally.plan.subjects_of(asked.grouping, lambda a, b: a == b == name, mated=mated).sum())
 
 
 def _kin(tally: Tally, grouping: Sequence[str], groups: Sequence[str], mated: bool) -> NDArray[np.bool_]:

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
+from frbench.question import ERRORS, Metric
 
 Floats = NDArray[np.float64]
-Metric = Literal["fmr", "fnmr", "fpir", "fnir"]
 Key = tuple[str, str]
 
 METRICS: tuple[tuple[Metric, Metric], tuple[Metric, Metric]] = (("fmr", "fnmr"), ("fpir", "fnir"))
-ERRORS = {"fmr": "false matches", "fnmr": "false non-matches", "fpir": "false positives", "fnir": "misses"}
 TRIALS = {
     "fmr": "non-mated comparisons",
     "fnmr": "mated comparisons",

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.groups.group_rates import GroupRates
-from frbench.groups.indices import ERRORS, Floats
+from frbench.groups.indices import Floats
+from frbench.question import ERRORS
 
 Ints = NDArray[np.int64]
 
