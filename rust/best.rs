@@ -1,13 +1,12 @@
 //! Best: what may be among the best `k` gallery rows of one probe, as far as bounds tell.
 
+use crate::dot::lowered;
 use std::cmp::Ordering;
 
 /// Candidates of a probe, beside some times `k`, that are kept unsettled at most.
 pub const MANY: usize = 4096;
 /// Candidates that most probes have in some part of a gallery.
 const FEW: usize = 96;
-/// How many candidates ahead a row is asked for.
-const AHEAD: usize = 4;
 
 /// A gallery row that may be among the best, and bounds of its score; they are equal once it is settled.
 #[derive(Debug, Clone, Copy)]
@@ -121,21 +120,15 @@ impl Best {
     }
 
     /// Settles all candidates one after another, and keeps the best `k`.
-    pub fn settle(&mut self, near: impl Fn(usize) -> (f32, f32), score: impl Fn(usize) -> f32, fetch: impl Fn(usize)) {
+    pub fn settle(&mut self, near: impl Fn(usize) -> (f32, f32), score: impl Fn(usize) -> f32) {
         let first: Vec<f32> = self.leaders().iter().map(|candidate| score(candidate.row)).collect();
         self.settle_leaders(&first);
-        let rest: Vec<usize> = self.open().map(|candidate| candidate.row).collect();
-        let limit = self.limit;
-        let scores: Vec<f32> = rest
-            .iter()
-            .enumerate()
-            .map(|(i, &row)| {
-                rest.get(i + AHEAD).into_iter().for_each(|&next| fetch(next));
-                let (near, slack) = near(row);
-                if near >= crate::dot::lowered(limit, slack) { score(row) } else { f32::NEG_INFINITY }
-            })
-            .collect();
-        self.settle_open(&scores);
+        let settled = |candidate: &Candidate| {
+            let (near, slack) = near(candidate.row);
+            if near >= lowered(self.limit, slack) { score(candidate.row) } else { f32::NEG_INFINITY }
+        };
+        let rest: Vec<f32> = self.open().map(settled).collect();
+        self.settle_open(&rest);
     }
 
     /// Those that look best, as many as are wanted: they come first from now on.

@@ -65,7 +65,7 @@ impl Board {
         best.iter_mut().zip(found).for_each(|(best, found)| best.merge(found));
     }
 
-    /// For each probe of a unit, a score that its `k`-th best surely reaches, as far as units have finished.
+    /// For each probe of a unit, what rows must reach to be wanted, as far as units have finished.
     fn limits(&self, probe_unit: usize) -> Vec<f32> {
         work::locked(&self.0[probe_unit]).iter().map(|best| best.limit).collect()
     }
@@ -92,8 +92,8 @@ impl Sample {
 
     /// `None` where the gallery is too small for `k`.
     fn of(n: usize, k: usize) -> Option<Self> {
-        // Of the best k, a sample holds about as many as a Poisson variable says: five deviations are never missed
-        // in practice, whatever the rows, unless they stand in the order of their scores.
+        // Of the best k, a sample holds about as many as a Poisson variable says: four deviations more are rare where
+        // rows stand in no order of their scores.
         let mean = k as f64 / Self::SPARSITY as f64;
         let rank = (mean + 4.0 * mean.sqrt()).ceil() as usize + 1;
         let rows = n / Self::SPARSITY;
@@ -306,7 +306,7 @@ impl Scan<'_> {
         let near = |row| (self.kernel.near(probe, rows.row(row)), near_slack(probe.len()));
         best.sharpen(near);
         if best.is_crowded() {
-            best.settle(near, |row| self.kernel.score(probe, rows.row(row)), |row| self.kernel.fetch(rows.row(row)));
+            best.settle(near, |row| self.kernel.score(probe, rows.row(row)));
         }
     }
 
@@ -423,7 +423,7 @@ mod tests {
         let mut best = board.take();
         assert_eq!((best.len(), best[0].candidates.len(), best[UNIT_PROBES].at_or_above), (m, 0, 1000));
         let score = |row: usize| (row * 7919 % 10_000) as f32;
-        best[m - 1].settle(|row| (score(row), 0.0), score, |_| ());
+        best[m - 1].settle(|row| (score(row), 0.0), score);
         let scores: Vec<f32> = best[m - 1].candidates.iter().map(|candidate| candidate.lower).collect();
         assert_eq!(scores, [9999.0, 9998.0, 9997.0, 9996.0, 9995.0]);
     }

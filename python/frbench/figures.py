@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from frbench.reasons import UNDEFINED
 
 Form = Callable[[float], str]
+PIPE_WIDTH = 132
+
+
+def terminal(console: Console | None, *, pipe_width: int = PIPE_WIDTH) -> Console:
+    """The console to print on: `console`, or standard output; as wide as a table needs where nobody looks."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = pipe_width
+    return console
 
 
 def table(first: str, *columns: str) -> Table:

@@ -12,8 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import _rust, manifest, scratch
-from frbench.summary import PIPE_WIDTH
+from frbench import _rust, figures, manifest, scratch
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
 MEASURE_S = 0.06
@@ -59,10 +58,7 @@ def describe(*, measures: bool = True) -> dict[str, Any]:
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints what `describe` found to standard output."""
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(Group(*_lines(found)))
+    figures.terminal(console).print(Group(*_lines(found)))
 
 
 def _chosen(kernels: list[str], wish: str | None) -> str | None:

@@ -18,16 +18,11 @@ from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
 from frbench.results import excluded_in_words
 
-PIPE_WIDTH = 132
-
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the tables of `results` to standard output."""
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
     tables = {"verify": _verify, "identify": _identify, "latency": _latency}[results["kind"]](results)
-    console.print(Group(*tables))
+    figures.terminal(console).print(Group(*tables))
 
 
 def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:

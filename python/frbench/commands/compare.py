@@ -67,10 +67,7 @@ def compare_command(
 
 def show(comparison: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints a comparison as tables, one for each pair of thresholds."""
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(Group(*_tables(comparison)))
+    figures.terminal(console, pipe_width=PIPE_WIDTH).print(Group(*_tables(comparison)))
 
 
 def _tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:

@@ -21,7 +21,6 @@ from frbench.reasons import UNDEFINED, sentences
 from frbench.tally import Tally
 from frbench.thresholds import at_fmr
 
-PIPE_WIDTH = 132
 PATH = click.Path(path_type=Path)
 
 
@@ -86,10 +85,7 @@ def transfer_command(
 
 def show(made: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints what became of a promise."""
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(Group(*_lines(made)))
+    figures.terminal(console).print(Group(*_lines(made)))
 
 
 def _rate(runs: tuple[Path, ...], at: str | None, threshold: float | None, promised: str | None) -> str:
