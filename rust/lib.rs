@@ -25,6 +25,7 @@ pub mod rates;
 pub mod rows;
 pub mod screen;
 pub mod search;
+pub mod serve;
 pub mod settle;
 pub mod tail;
 pub mod work;
