@@ -10,8 +10,11 @@
 //! 6. [`search`]: the best rows for a probe; [`best`] holds what may be among them, [`settle`] scores it.
 //! 7. [`tail`]: the best pairs of different people, by cell.
 //!
-//! [`rates`] measures what all this does on a machine, [`work`] shares units among threads, [`aligned`] holds what
-//! kernels read. `python` is the binding, and the only file that knows of Python.
+//! [`marks`] says which rows of a gallery are not to be found. [`rates`] measures what all this does on a machine,
+//! [`work`] shares units among threads, [`aligned`] holds what kernels read.
+//!
+//! [`serve`] puts galleries behind gRPC. `python` is the
+//! binding, and the only part that knows of Python.
 
 pub mod aligned;
 pub mod axis;
@@ -20,6 +23,7 @@ pub mod count;
 pub mod dot;
 pub mod error;
 pub mod fine;
+pub mod marks;
 pub mod pack;
 pub mod rates;
 pub mod rows;

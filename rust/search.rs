@@ -9,6 +9,7 @@
 use crate::best::{Best, Candidate};
 use crate::dot::{Kernel, LANES, near_slack};
 use crate::error::Error;
+use crate::marks::Marks;
 use crate::pack::Strips;
 use crate::rows::Rows;
 use crate::screen::{CHUNK_PANELS, Gallery, Pair, Screen};
@@ -105,9 +106,33 @@ impl Sample {
     }
 }
 
+/// A gallery, and which of its rows are not to be found.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    pub gallery: Gallery<'a>,
+    pub removed: Option<&'a Marks>,
+}
+
+impl<'a> From<Gallery<'a>> for Live<'a> {
+    fn from(gallery: Gallery<'a>) -> Self {
+        Live { gallery, removed: None }
+    }
+}
+
+impl Live<'_> {
+    fn is_removed(&self, row: usize) -> bool {
+        self.removed.is_some_and(|removed| removed.contains(row))
+    }
+
+    /// Removed rows among the first `rows`.
+    fn n_removed(&self, rows: usize) -> usize {
+        self.removed.map_or(0, |removed| removed.count_before(rows))
+    }
+}
+
 /// The best `k` rows of `gallery` for every row of `probes`, and counts at or above `floors`, one a probe.
-pub fn search(
-    gallery: Gallery<'_>,
+pub fn search<'a>(
+    gallery: impl Into<Live<'a>>,
     probes: Rows<'_>,
     k: usize,
     floors: Option<&[f32]>,
@@ -115,9 +140,10 @@ pub fn search(
     threads: usize,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Found, Error> {
-    check(gallery.rows, probes, k, floors)?;
-    let sample = Sample::of(gallery.rows.len(), k).filter(|_| probes.len() >= GUESSED_PROBES);
-    let scan = Scan { gallery, probes, k, floors, kernel, threads, sample };
+    let live = gallery.into();
+    check(&live, probes, k, floors)?;
+    let sample = Sample::of(live.gallery.rows.len(), k).filter(|_| probes.len() >= GUESSED_PROBES);
+    let scan = Scan { live, probes, k, floors, kernel, threads, sample };
     let (mut found, missed) = scan.search(stop)?;
     if !missed.is_empty() {
         let d = probes.dimension();
@@ -128,7 +154,9 @@ pub fn search(
     Ok(found)
 }
 
-fn check(gallery: Rows<'_>, probes: Rows<'_>, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
+fn check(live: &Live<'_>, probes: Rows<'_>, k: usize, floors: Option<&[f32]>) -> Result<(), Error> {
+    let gallery = live.gallery.rows;
+    let n = gallery.len() - live.n_removed(gallery.len());
     if gallery.dimension() != probes.dimension() {
         return Err(Error::Shape(format!(
             "probes have dimension {}, the gallery has {}",
@@ -136,8 +164,8 @@ fn check(gallery: Rows<'_>, probes: Rows<'_>, k: usize, floors: Option<&[f32]>) 
             gallery.dimension()
         )));
     }
-    if k > gallery.len() {
-        return Err(Error::Shape(format!("k is {k}, but the gallery has {} rows", gallery.len())));
+    if k > n {
+        return Err(Error::Shape(format!("k is {k}, but the gallery has {n} rows")));
     }
     if floors.is_some_and(|f| f.len() != probes.len()) {
         return Err(Error::Shape("floors must have one entry for each probe".into()));
@@ -154,7 +182,7 @@ fn span(n: usize, least: usize, probe_units: usize, threads: usize) -> usize {
 /// Probes against a gallery.
 #[derive(Clone, Copy)]
 struct Scan<'a> {
-    gallery: Gallery<'a>,
+    live: Live<'a>,
     probes: Rows<'a>,
     k: usize,
     floors: Option<&'a [f32]>,
@@ -183,7 +211,7 @@ impl Scan<'_> {
 
     /// The best of the probes `block`, settled.
     fn block(&self, block: Range<usize>, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Best>, Error> {
-        let n = self.gallery.rows.len();
+        let n = self.live.gallery.rows.len();
         let strips = self.packed(&block, stop)?;
         let board = Board::new(self.first(&strips, block.len(), stop)?);
         let least = UNIT_PRODUCTS / (block.len().min(UNIT_PROBES) * self.probes.dimension());
@@ -208,7 +236,7 @@ impl Scan<'_> {
     /// Probes `block` packed, unit by unit.
     fn packed(&self, block: &Range<usize>, stop: &mut dyn FnMut() -> bool) -> Result<Vec<Strips>, Error> {
         let parts = work::in_order(block.len().div_ceil(PACK_PROBES), self.threads, stop, |unit| {
-            Strips::new(self.probes, part(block, unit, PACK_PROBES), self.gallery.panels, self.kernel)
+            Strips::new(self.probes, part(block, unit, PACK_PROBES), self.live.gallery.panels, self.kernel)
         })?;
         Ok(parts.chunks(UNIT_PROBES / PACK_PROBES).map(Strips::join).collect())
     }
@@ -235,7 +263,7 @@ impl Scan<'_> {
     /// For each of `probes`, what `sample.rank` rows of the sample seem to reach.
     fn guesses(&self, sample: Sample, strips: &Strips, probes: Range<usize>) -> Vec<f32> {
         let full = 4 * sample.rank;
-        let mut screen = Screen::new(self.kernel, strips, self.gallery).estimating();
+        let mut screen = Screen::new(self.kernel, strips, self.live.gallery).estimating();
         let mut limits = vec![f32::NEG_INFINITY; strips.n_probes()];
         let mut tops = vec![Vec::with_capacity(full); probes.len()];
         let keep = |top: &mut Vec<f32>| {
@@ -257,13 +285,14 @@ impl Scan<'_> {
         tops.iter_mut().map(keep).collect()
     }
 
-    /// For each of `probes`, a score that `k` of the first rows surely reach.
+    /// For each of `probes`, a score that `k` of the first rows surely reach, and as many more as are removed there.
     fn proofs(&self, strips: &Strips, probes: Range<usize>) -> Vec<f32> {
-        let rows = (self.gallery.rows.len() / FIRST_PART / CHUNK * CHUNK).min(FIRST_ROWS);
-        if self.k > rows {
+        let rows = (self.live.gallery.rows.len() / FIRST_PART / CHUNK * CHUNK).min(FIRST_ROWS);
+        let k = self.k + self.live.n_removed(rows);
+        if k > rows {
             return vec![f32::NEG_INFINITY; probes.len()];
         }
-        Screen::new(self.kernel, strips, self.gallery).kth_best(probes, 0..rows, self.k)
+        Screen::new(self.kernel, strips, self.live.gallery).kth_best(probes, 0..rows, k)
     }
 
     /// What may be among the best of the probes that `strips` holds, of which `first` is the first, in gallery `rows`.
@@ -271,8 +300,11 @@ impl Scan<'_> {
         let floor = |probe: usize| self.floors.map_or(f32::INFINITY, |floors| floors[first + probe]);
         let mut best: Vec<Best> = known.into_iter().map(|known| Best::new(self.k, known, self.room())).collect();
         let mut limits: Vec<f32> = best.iter().enumerate().map(|(probe, best)| best.limit.min(floor(probe))).collect();
-        let mut screen = Screen::new(self.kernel, strips, self.gallery);
+        let mut screen = Screen::new(self.kernel, strips, self.live.gallery);
         let keep = |pair: Pair, limit: &mut f32| {
+            if self.live.is_removed(pair.row) {
+                return false;
+            }
             let (best, floor) = (&mut best[pair.probe], floor(pair.probe));
             let candidate = self.counted(first + pair.probe, pair, floor, best);
             best.offer(candidate);
@@ -296,13 +328,13 @@ impl Scan<'_> {
 
     #[cold]
     fn settled(&self, i: usize, row: usize) -> Candidate {
-        Candidate::settled(row, self.kernel.score(self.probes.row(i), self.gallery.rows.row(row)))
+        Candidate::settled(row, self.kernel.score(self.probes.row(i), self.live.gallery.rows.row(row)))
     }
 
     /// Makes room among the candidates of probe `i`.
     #[cold]
     fn sharpen(&self, i: usize, best: &mut Best) {
-        let (probe, rows) = (self.probes.row(i), self.gallery.rows);
+        let (probe, rows) = (self.probes.row(i), self.live.gallery.rows);
         let near = |row| (self.kernel.near(probe, rows.row(row)), near_slack(probe.len()));
         best.sharpen(near);
         if best.is_crowded() {
@@ -312,7 +344,7 @@ impl Scan<'_> {
 
     fn settling(&self) -> Settling<'_> {
         Settling {
-            gallery: self.gallery.rows,
+            gallery: self.live.gallery.rows,
             probes: self.probes,
             kernel: self.kernel,
             slack: near_slack(self.probes.dimension()),
@@ -401,6 +433,41 @@ mod tests {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn removed_rows_are_not_found_and_change_nothing_else(
+            n in 1usize..9000, m in 1usize..40, d in 1usize..20, k in 0usize..300, seed: u64, one_in in 1usize..9,
+            is_awkward: bool, threads in 1usize..4,
+        ) {
+            let make = if is_awkward { awkward } else { ties };
+            let (gallery, probes) = (make(n, d, seed), make(m, d, seed ^ 1));
+            let (mut removed, mut live, mut numbers) = (Marks::none(n), Vec::new(), Vec::new());
+            for (row, floats) in gallery.chunks(d).enumerate() {
+                if (seed >> (row % 59)).wrapping_add(row as u64 * 7919) % one_in as u64 == 0 {
+                    removed.insert(row);
+                } else {
+                    live.extend_from_slice(floats);
+                    numbers.push(row as i64);
+                }
+            }
+            let k = k.min(numbers.len());
+            let (gallery, probes) = (Rows::new(&gallery, n, d).unwrap(), Rows::new(&probes, m, d).unwrap());
+            let live = Rows::new(&live, numbers.len(), d).unwrap();
+            let scalar = Kernel::choose(Some("scalar")).unwrap();
+            let floors: Vec<f32> = (0..m).map(|i| scalar.score(probes.row(i), gallery.row(i % n))).collect();
+            let mut expected = by_definition(live, probes, k, &floors);
+            expected.rows.iter_mut().for_each(|row| *row = numbers[*row as usize]);
+            for kernel in Kernel::available() {
+                let kept = Kept::new(gallery, kernel);
+                let live = Live { gallery: kept.with(gallery), removed: Some(&removed) };
+                let found = search(live, probes, k, Some(&floors), kernel, threads, &mut || false).unwrap();
+                prop_assert_eq!(&found, &expected, "{}", kernel.name());
+            }
+        }
+    }
+
     #[test]
     fn however_many_units_merge_a_probe_keeps_few_candidates() {
         let (m, k) = (UNIT_PROBES + 3, 5);
@@ -464,7 +531,7 @@ mod tests {
         let kernel = Kernel::choose(None).unwrap();
         let kept = Kept::new(gallery, kernel);
         let sample = Sample::of(MANY_ROWS, k);
-        let scan = Scan { gallery: kept.with(gallery), probes, k, floors: None, kernel, threads: 1, sample };
+        let scan = Scan { live: kept.with(gallery).into(), probes, k, floors: None, kernel, threads: 1, sample };
         let (found, missed) = scan.search(&mut || false).unwrap();
         assert_eq!(missed, (0..m).collect::<Vec<_>>());
         assert_eq!(found.rows[..k].iter().filter(|&&row| row < 0).count(), 10);

@@ -56,10 +56,13 @@ pub struct Limits {
     pub message_bytes: usize,
     pub k: usize,
     pub probes: usize,
-    /// Probes that wait, in all searches together: beyond it a search is refused at once.
+    /// Probes that wait in small searches, and probes of those that share a scan. Beyond the first a search is refused
+    /// at once.
     pub queued_probes: usize,
-    /// Probes that share a scan.
     pub batch_probes: usize,
+    /// The same for searches of many probes or candidates.
+    pub bulk_queued_probes: usize,
+    pub bulk_batch_probes: usize,
     pub galleries: usize,
     pub memory_bytes: u64,
     pub deadline_ms: u64,
@@ -74,8 +77,10 @@ impl Default for Limits {
             message_bytes: 64 << 20,
             k: 10_000,
             probes: 8192,
-            queued_probes: 16_384,
+            queued_probes: 1024,
             batch_probes: 256,
+            bulk_queued_probes: 16_384,
+            bulk_batch_probes: 1024,
             galleries: 1000,
             memory_bytes: 16 << 30,
             deadline_ms: 600_000,
@@ -184,6 +189,8 @@ impl Limits {
             ("probes", self.probes, 1),
             ("queued_probes", self.queued_probes, 1),
             ("batch_probes", self.batch_probes, 1),
+            ("bulk_queued_probes", self.bulk_queued_probes, 1),
+            ("bulk_batch_probes", self.bulk_batch_probes, 1),
             ("galleries", self.galleries, 1),
             ("streams", self.streams as usize, 1),
             ("connections", self.connections, 1),

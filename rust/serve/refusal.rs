@@ -36,6 +36,8 @@ pub enum Refusal {
     Cancelled,
     /// The server stops.
     Stopping,
+    /// The audit log cannot be written, and no call is answered without its line.
+    Unlogged,
     /// What was written is not what is read.
     DataLoss(String),
     Internal(String),
@@ -57,7 +59,7 @@ impl Refusal {
             Refusal::Busy { .. } | Refusal::Full(_) => Code::ResourceExhausted,
             Refusal::TooLate => Code::DeadlineExceeded,
             Refusal::Cancelled => Code::Cancelled,
-            Refusal::Stopping => Code::Unavailable,
+            Refusal::Stopping | Refusal::Unlogged => Code::Unavailable,
             Refusal::DataLoss(_) => Code::DataLoss,
             Refusal::Internal(_) => Code::Internal,
         }
@@ -77,12 +79,13 @@ impl Refusal {
             Refusal::TooLate => "DEADLINE",
             Refusal::Cancelled => "CANCELLED",
             Refusal::Stopping => "STOPPING",
+            Refusal::Unlogged => "AUDIT_LOG",
             Refusal::DataLoss(_) => "DATA_LOSS",
             Refusal::Internal(_) => "INTERNAL",
         }
     }
 
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Refusal::Invalid { field, message } => format!("{field}: {message}"),
             Refusal::Busy { message, .. } => message.clone(),
@@ -97,6 +100,10 @@ impl Refusal {
             Refusal::TooLate => "the deadline passed before the work began; allow more time or send less".into(),
             Refusal::Cancelled => "the caller has gone".into(),
             Refusal::Stopping => "the server stops; try another one, or this one later".into(),
+            Refusal::Unlogged => {
+                "the audit log cannot be written, and no call is answered without its line; try again when it can"
+                    .into()
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, OnceLock};
 
+mod server;
+
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
@@ -432,6 +434,7 @@ fn contiguous1<'a, T: Element>(array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&
 fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyRows>()?;
     m.add_class::<PyAxis>()?;
+    m.add_class::<server::PyServer>()?;
     m.add_function(wrap_pyfunction!(unit_rows, m)?)?;
     m.add_function(wrap_pyfunction!(kernels, m)?)?;
     m.add_function(wrap_pyfunction!(threads, m)?)?;

@@ -1,0 +1,202 @@
+//! Galleries: all that a server has.
+
+use crate::dot::Kernel;
+use crate::pack::MOST_COMPONENTS;
+use crate::serve::config::Limits;
+use crate::serve::disk::{Disk, Opener, plain};
+use crate::serve::gallery::{Commons, Gallery, Lifetime, no_such};
+use crate::serve::memory::Memory;
+use crate::serve::record::Head;
+use crate::serve::refusal::Refusal;
+use crate::serve::segment::{Part, bytes};
+use crate::serve::snapshot::{Machine, Standing};
+use crate::serve::store::Store;
+use crate::work;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{Builder, JoinHandle};
+
+const MOST_NAME_BYTES: usize = 64;
+
+/// What was found on disk when a server began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// The server before did not end as it should: changes that it had not acknowledged may be gone.
+    pub was_repaired: bool,
+    pub galleries: usize,
+    pub rows: u64,
+}
+
+/// Galleries by name; dropping it closes the file they are kept in.
+pub struct Galleries {
+    commons: Arc<Commons>,
+    by_name: Mutex<BTreeMap<String, Arc<Gallery>>>,
+    /// Held while galleries are made and dropped: the number of the next.
+    changes: Mutex<u64>,
+    most: usize,
+    compactor: Option<JoinHandle<()>>,
+}
+
+impl Galleries {
+    /// Opens what is kept in `directory`; with `None`, nothing is kept.
+    pub fn open(
+        directory: Option<&Path>,
+        limits: &Limits,
+        kernel: Kernel,
+        threads: usize,
+    ) -> Result<(Self, Recovery), Refusal> {
+        Galleries::open_with(directory, limits, Machine { kernel, threads }, plain())
+    }
+
+    fn open_with(
+        directory: Option<&Path>,
+        limits: &Limits,
+        machine: Machine,
+        opener: Opener,
+    ) -> Result<(Self, Recovery), Refusal> {
+        let mut recovery = Recovery::default();
+        let memory = Memory::of(limits.memory_bytes);
+        let (mut loaded, mut store) = (Vec::new(), None);
+        if let Some(directory) = directory {
+            let (disk, was_repaired) = Disk::open(directory, opener)?;
+            for head in disk.heads()? {
+                recovery.rows += head.standing.n;
+                loaded.push((load(&disk, &head, &memory, machine)?, head));
+            }
+            recovery = Recovery { was_repaired, galleries: loaded.len(), ..recovery };
+            store = Some(Store::new(disk)?);
+        }
+        let (overdue, waiting) = channel();
+        let commons = Arc::new(Commons { machine, memory, store, overdue, is_stopping: AtomicBool::new(false) });
+        let next = loaded.iter().map(|(_, head)| head.number + 1).max().unwrap_or(0);
+        let by_name = loaded.into_iter().map(|(part, head)| {
+            let name = head.name.clone();
+            (name, Gallery::new(head, Lifetime::Kept, part.into_iter().collect(), commons.clone()))
+        });
+        let by_name = Mutex::new(by_name.collect());
+        let compactor = compactor(waiting, commons.clone())?;
+        let most = limits.galleries;
+        Ok((Galleries { commons, by_name, changes: Mutex::new(next), most, compactor: Some(compactor) }, recovery))
+    }
+
+    /// Makes an empty gallery.
+    pub fn create(&self, name: &str, dimension: usize, lifetime: Lifetime) -> Result<Arc<Gallery>, Refusal> {
+        check_name(name)?;
+        if !(1..=MOST_COMPONENTS).contains(&dimension) {
+            let message = format!("got {dimension}, expected 1 to {MOST_COMPONENTS}");
+            return Err(Refusal::invalid("dimension", message));
+        }
+        let mut next = work::locked(&self.changes);
+        {
+            let by_name = work::locked(&self.by_name);
+            if by_name.contains_key(name) {
+                return Err(Refusal::AlreadyExists(format!(
+                    "a gallery is named '{name}': take another name, or drop it"
+                )));
+            }
+            if by_name.len() >= self.most {
+                let most = self.most;
+                return Err(Refusal::Full(format!("there are {most} galleries, which is limits.galleries: drop one")));
+            }
+        }
+        let head = Head { name: name.into(), number: *next, dimension, standing: Standing::default() };
+        let gallery = Gallery::new(head, lifetime, Vec::new(), self.commons.clone());
+        gallery.begin()?;
+        *next += 1;
+        work::locked(&self.by_name).insert(name.into(), gallery.clone());
+        Ok(gallery)
+    }
+
+    /// The gallery `name`; an ephemeral one is used by this.
+    pub fn get(&self, name: &str) -> Result<Arc<Gallery>, Refusal> {
+        let by_name = work::locked(&self.by_name);
+        let gallery = by_name.get(name).ok_or_else(|| no_such(name))?;
+        gallery.touch();
+        Ok(gallery.clone())
+    }
+
+    /// All galleries, by name.
+    pub fn list(&self) -> Vec<Arc<Gallery>> {
+        work::locked(&self.by_name).values().cloned().collect()
+    }
+
+    /// Removes a gallery and everything in it; who has a snapshot of it can still search that.
+    pub fn drop(&self, name: &str) -> Result<Arc<Gallery>, Refusal> {
+        let _next = work::locked(&self.changes);
+        let gallery = work::locked(&self.by_name).get(name).cloned().ok_or_else(|| no_such(name))?;
+        gallery.end()?;
+        work::locked(&self.by_name).remove(name);
+        Ok(gallery)
+    }
+
+    /// Drops ephemeral galleries that nobody uses any more; says how many.
+    pub fn drop_idle(&self) -> usize {
+        let _next = work::locked(&self.changes);
+        let mut by_name = work::locked(&self.by_name);
+        let before = by_name.len();
+        // Who holds a gallery uses it.
+        by_name.retain(|_, gallery| !(gallery.is_idle() && Arc::strong_count(gallery) == 1 && gallery.end().is_ok()));
+        before - by_name.len()
+    }
+
+    /// Bytes of memory that templates take.
+    pub fn memory_bytes(&self) -> u64 {
+        self.commons.memory.used()
+    }
+}
+
+impl Drop for Galleries {
+    /// Later changes to galleries that somebody holds are refused: the server stops.
+    fn drop(&mut self) {
+        self.commons.is_stopping.store(true, Ordering::Relaxed);
+        // An empty reference wakes the thread; it may have ended.
+        let _ = self.commons.overdue.send(Weak::new());
+        if let Some(compactor) = self.compactor.take() {
+            let _ = compactor.join();
+        }
+        if let Some(store) = &self.commons.store {
+            store.close();
+        }
+    }
+}
+
+/// The templates of a gallery on disk, for which memory is taken.
+fn load(disk: &Disk, head: &Head, memory: &Memory, machine: Machine) -> Result<Option<Part>, Refusal> {
+    let Machine { kernel, threads } = machine;
+    let n = usize::try_from(head.standing.n).unwrap_or(usize::MAX);
+    let least = bytes(n, head.dimension, 0, kernel);
+    memory.take(least)?;
+    let draft = disk.templates(head)?;
+    if draft.len() == 0 {
+        return Ok(None);
+    }
+    let segment = Arc::new(draft.pack(kernel, threads, &mut || false)?);
+    memory.take(segment.bytes - least)?;
+    Ok(Some(Part { segment, removed: None }))
+}
+
+/// A thread that merges segments of galleries that wait for it.
+fn compactor(waiting: Receiver<Weak<Gallery>>, commons: Arc<Commons>) -> Result<JoinHandle<()>, Refusal> {
+    let merge = move || {
+        while let Ok(gallery) = waiting.recv() {
+            while !commons.is_stopping.load(Ordering::Relaxed) && gallery.upgrade().is_some_and(|it| it.compact()) {}
+            if commons.is_stopping.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    };
+    let thread = Builder::new().name("frbench-merge".into()).spawn(merge);
+    thread.map_err(|error| Refusal::Internal(format!("no thread to merge segments: {error}")))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
+    if (1..=MOST_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with('.') {
+        return Ok(());
+    }
+    let message = format!("expected 1 to {MOST_NAME_BYTES} of a-z, 0-9, '.', '_' and '-', not beginning with '.'");
+    Err(Refusal::invalid("name", message))
+}
