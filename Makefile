@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
 
-.PHONY: help setup demo test lint bench coverage-study kill-test lock clean
+.PHONY: help setup demo test lint protos bench coverage-study kill-test lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -29,6 +29,11 @@ lint: setup ## Format and lint checks, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/stubtest frbench._rust
+	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/baseline.binpb
+
+protos: .venv/.packages ## Make python/frbench/v1 from protos/
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=python --pyi_out=python protos/frbench/v1/*.proto
 
 bench: setup .venv/.peers ## Race peers, answers checked first, and write out/bench.json (15 minutes; see benches/README.md)
 	@mkdir -p out

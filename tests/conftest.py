@@ -1,12 +1,30 @@
-"""Hypothesis: no clocks, machines differ; the same examples each time in CI, which must not cry wolf."""
+"""Hypothesis: no clocks, machines differ; the same examples each time in CI, which must not cry wolf. And servers."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+import servers
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)
 settings.register_profile("ci", **NO_CLOCKS, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[servers.Running]:
+    """A server that tests share: each uses galleries of its own, and none ends it."""
+    with servers.running() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def three_servers(server: servers.Running) -> Iterator[list[servers.Running]]:
+    """Three servers that tests share."""
+    with servers.several(2) as others:
+        yield [server, *others]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import worlds
@@ -14,6 +15,7 @@ from frbench import _rust
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
+from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
 from frbench.identify import Identification, search_all
 
@@ -26,7 +28,20 @@ ENGINES: dict[str, Engine] = {
     },
     "cpu": CpuEngine(),
 }
-every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+REMOTE = {"grpc-1": "server", "grpc-3": "three_servers"}
+every_engine = pytest.mark.parametrize("engine", [*ENGINES, *REMOTE], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The engine of a name."""
+    if request.param in ENGINES:
+        yield ENGINES[request.param]
+        return
+    found = request.getfixturevalue(REMOTE[request.param])
+    remote = RemoteEngine([each.target for each in (found if isinstance(found, list) else [found])])
+    yield remote
+    remote.close()
 
 
 def assert_same_candidates(task: Identification, engine: Engine) -> None:
@@ -122,10 +137,11 @@ def test_ranges_count_a_rectangle_and_nothing_else(engine: Engine):
 @every_engine
 def test_an_edge_is_compared_as_float64(engine: Engine):
     """0.7 is no float32: a score of the float32 just below it is rejected, and of its own float32 accepted."""
-    # One component: the score is the product of two float32, rounded to float32; 1 * x is x.
+    # The other component meets a zero: the score is the product of two float32, rounded to float32; 1 * x is x.
     below = np.float32(0.7)
     assert float(below) < 0.7
-    rows = engine.rows(np.array([[1.0], [below], [np.nextafter(below, np.float32(1))]], np.float32))
+    firsts = np.array([1.0, below, np.nextafter(below, np.float32(1))], np.float32)
+    rows = engine.rows(np.stack([firsts, np.sqrt(1 - firsts**2)], axis=1))
     zeros = np.zeros(3, np.uint32)
     counts = rows.count(
         rows,
@@ -160,7 +176,9 @@ def test_scores_of_pairs_are_the_oracles(engine: Engine, world, seed: int):
 @settings(worlds.FEW, max_examples=15)
 def test_every_engine_keeps_the_tail_of_the_oracle(engine: Engine, found, n: int, upper: bool, seed: int):
     """Cells, scores and rows of the best pairs of a rectangle, whatever groups, subjects and floors there are."""
-    random, size = np.random.default_rng(seed), len(found)
+    unit = found.unit[~found.failed]
+    random, size = np.random.default_rng(seed), len(unit)
+    assume(size)
     group, subject = (random.integers(k, size=size).astype(np.uint32) for k in (3, 8))
     ranges = {
         f"{side}_range": tuple(np.sort(random.integers(size + 1, size=2)).tolist()) for side in ("probe", "gallery")
@@ -171,13 +189,13 @@ def test_every_engine_keeps_the_tail_of_the_oracle(engine: Engine, found, n: int
         f"{side}_{what}": of for side in ("probe", "gallery") for what, of in (("groups", group), ("subjects", subject))
     }
     # Floors below every score, at scores that occur, between, and above all.
-    some = ReferenceEngine().rows(found.unit)
+    some = ReferenceEngine().rows(unit)
     scores = some.score_pairs(some, *random.integers(size, size=(2, 3))).astype(np.float64)
     floors = np.concatenate([[-np.inf, np.inf], scores, [0.1]])
     cells = random.integers(6, size=(3, 3)).astype(np.uint32)
 
     def tail(by: Engine) -> list[bytes]:
-        rows = by.rows(found.unit)
+        rows = by.rows(unit)
         kept = rows.tail(rows, n, floors, upper=upper, cells=cells, **ranges, **sides)
         assert [column.dtype for column in kept] == [np.int64, np.float32, np.int64, np.int64]
         # A zero may be either: their order is that of the rows.
@@ -197,9 +215,9 @@ def test_a_search_for_more_than_there_is_is_refused(engine: Engine):
 
 @every_engine
 def test_an_engine_describes_itself(engine: Engine):
-    """A manifest names engine, instruction set and threads, and how the CPU's counts were come by."""
-    of_screens = {"screened", "settled"} if engine.name == "cpu" else set()
-    assert engine.describe().keys() == {"engine", "isa", "threads"} | of_screens
+    """A manifest names engine, instruction set and threads, how the CPU's counts were come by, and who counted."""
+    more = {"reference": set(), "cpu": {"screened", "settled"}, "grpc": {"screened", "settled", "servers", "lost"}}
+    assert engine.describe().keys() == {"engine", "isa", "threads"} | more[engine.name]
     assert engine.describe()["engine"] == engine.name
     assert engine.describe()["threads"] >= 1
 

@@ -20,6 +20,7 @@ LAYER = {
     **dict.fromkeys(FOLDERS, 0),
     "_rust": 0,
     "errors": 0,
+    "v1": 0,
     "tables": 1,
     "readers": 1.5,
     "scratch": 1,
@@ -55,9 +56,13 @@ LAYER = {
     "audits.reconcile": 6,
     "exclusion": 7,
     "files": 7,
+    "wire": 1,
+    "client": 2,
     "engines": 8,
     "engines.reference": 9,
     "engines.cpu": 9,
+    "engines.servers": 9,
+    "engines.remote": 9.5,
     "gallery": 10,
     "run": 10,
     "calibrate": 10,
@@ -119,6 +124,8 @@ LAYER = {
     "demo": 16,
     "recorded.recorded_jobs": 16,
     "commands.recorded": 16.5,
+    "commands.servers": 16,
+    "commands.serve": 16,
     "export": 15,
     "commands.export": 16,
     "cli": 17,
@@ -127,7 +134,7 @@ LAYER = {
 }
 COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gallery", "layout", "candidates"}
 COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searches", "sizes.gallery_hits"}
-COUNTING |= {"audits.per_subject"}
+COUNTING |= {"audits.per_subject", "wire", "client"}
 READING = {
     "estimate",
     "jackknife",
@@ -210,7 +217,7 @@ def is_in(module: str, names: set[str]) -> bool:
 def test_a_module_imports_only_downward(module: str):
     """Every import goes to a lower layer, or stays inside one folder."""
     for other in imports(module):
-        is_same_folder = part(module) == part(other) == "report"
+        is_same_folder = part(module) == part(other) in {"report", "v1"}
         assert is_same_folder or layer(other) < layer(module), f"{module} imports {other}"
 
 
@@ -228,7 +235,7 @@ def test_reading_never_imports_counting(module: str):
 
 def test_every_module_has_a_layer():
     """A new module is given its place before it is used."""
-    assert [m for m in MODULES if m not in LAYER and part(m) not in {"report"}] == []
+    assert [m for m in MODULES if m not in LAYER and part(m) not in {"report", "v1"}] == []
 
 
 def test_the_table_is_read_against_real_imports():
@@ -243,7 +250,39 @@ def test_the_table_is_read_against_real_imports():
 def test_only_few_modules_know_the_compiled_one(module: str):
     """Kernels are behind engines, rows behind templates and the gallery, and the manifest lists what there is."""
     if "_rust" in imports(module):
-        assert module in {"templates", "gallery", "engines.cpu", "manifest", "machine", "demo"}
+        assert module in {"templates", "gallery", "engines.cpu", "manifest", "machine", "demo", "commands.serve"}
+
+
+def packages(module: str) -> set[str]:
+    """First two names of everything that a module imports."""
+    nodes = list(ast.walk(ast.parse(MODULES[module].read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    return {".".join(name.split(".")[:2]) for name in names}
+
+
+HAND_WRITTEN = [module for module in MODULES if part(module) != "v1"]
+
+
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_only_wire_knows_the_messages(module: str):
+    """Everything else sees arrays and bytes, so that the contract can change in one place."""
+    knows = packages(module) & {"frbench.v1", "google.protobuf", "google.rpc"}
+    assert not knows or module == "wire"
+
+
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_only_the_client_knows_grpc(module: str):
+    """Channels, codes and metadata become methods and sentences in one place."""
+    assert not {name for name in packages(module) if name.startswith("grpc")} or module == "client"
+
+
+def test_wire_and_client_are_found_out():
+    """The reader of packages finds those that are known to be imported."""
+    assert {"frbench.v1", "google.protobuf"} <= packages("wire")
+    assert "grpc" in packages("client")
 
 
 def code(path: Path) -> str:

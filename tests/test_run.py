@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,49 @@ def test_counts_that_the_plan_does_not_declare_are_refused():
 
     with pytest.raises(Conservation, match="do not use these counts"):
         sweep(world.plan, count)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 50])
+def test_several_workers_end_in_the_same_tally(workers: int):
+    """Tiles are added as they are done, each once, and progress is told of all."""
+    world, told = worlds.two_groups(), []
+    counter = Counter(world)
+
+    assert sweep(world.plan, counter, advance=told.append, workers=workers) == world.tally
+    assert sorted(counter.tiles) == world.plan.tiles()
+    assert (told[0], sum(told), len(told)) == (0, 21, 1 + 10)
+
+
+def test_no_more_tiles_are_begun_than_there_are_workers():
+    """Three workers count three tiles at the same time, and never a fourth."""
+    world, barrier = worlds.World(worlds.two_groups().templates, n_blocks=3), threading.Barrier(3, timeout=60)
+    running, most = [0], [0]
+    lock = threading.Lock()
+
+    def count(tile: Tile) -> np.ndarray:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        # Six tiles, three at a time: both times all three workers are here together, or this raises.
+        barrier.wait()
+        with lock:
+            running[0] -= 1
+        return world.counter.count(world.plan, tile)
+
+    assert sweep(world.plan, count, workers=3) == world.tally
+    assert most == [3]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_several_workers_had_added_is_resumed(tmp_path: Path, error: type[BaseException]):
+    """An error in a worker ends the sweep; what was added before it is in the checkpoint, and the rest is counted."""
+    world, checkpoint = worlds.two_groups(), Checkpoint(tmp_path, interval_s=0)
+    with pytest.raises(error):
+        sweep(world.plan, Counter(world, stop_at=6, error=error()), checkpoint=checkpoint, workers=3)
+    kept, rest = checkpoint.resume(world.plan), Counter(world)
+
+    assert sweep(world.plan, rest, checkpoint=checkpoint, workers=3) == world.tally
+    assert sorted(rest.tiles) == sorted(set(world.plan.tiles()) - kept.tiles)
 
 
 def test_only_an_interruption_is_kept():

@@ -445,9 +445,15 @@ def test_an_empty_stream_enrols_nothing_and_says_so(call: Caller):
     assert caught.value.code() == Code.INVALID_ARGUMENT
 
 
-def test_a_deadline_in_the_past_is_said_to_have_passed(call: Caller):
-    """Not a search that comes late."""
-    assert call.error(SEARCH, search(), timeout=1e-9)[0] == Code.DEADLINE_EXCEEDED
+def test_a_sweep_ends_at_its_deadline():
+    """Between tiles, and inside of them; the server goes on."""
+    with running() as server:
+        caller = Caller(server)
+        fill(caller, "people", ROWS, IDS)
+        request = count_request(tiles=[TILE] * 50_000)
+
+        assert caller.error(COUNT, request, timeout=0.2)[0] == Code.DEADLINE_EXCEEDED
+        assert len(caller(COUNT, count_request())) == 1
 
 
 def test_an_unknown_method_is_unimplemented(call: Caller):

@@ -100,7 +100,7 @@ class World:
     def counted_by(self, engine: Engine) -> Tally:
         """All tiles, by another engine."""
         counter = AllPairs(self.layout, engine)
-        return sweep(self.plan, lambda tile: counter.count(self.plan, tile))
+        return sweep(self.plan, lambda tile: counter.count(self.plan, tile), workers=engine.parallel)
 
 
 def two_groups() -> World:

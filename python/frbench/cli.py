@@ -15,10 +15,13 @@ import click
 
 from frbench import files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
+from frbench.client import address_of
 from frbench.commands import recorded as cli_recorded
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
 from frbench.commands.power import power
+from frbench.commands.serve import serve
+from frbench.commands.servers import credentials_of, server_options
 from frbench.commands.transfer import transfer_command
 from frbench.errors import FrbenchError, InputError
 from frbench.jobs import Options
@@ -101,6 +104,13 @@ def _population(_: click.Context, __: click.Parameter, text: str) -> tuple[str, 
     return column, value
 
 
+def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
+    if text not in ("cpu", "reference"):
+        for target in text.split(","):
+            address_of(target)
+    return text
+
+
 def _shared(default_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options of every command."""
     options = [
@@ -135,15 +145,16 @@ def _counting(command: Callable[..., None]) -> Callable[..., None]:
                           "non-mated scores, counting is several times faster."),
         click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
                      help="Blocks of subjects, from which intervals come."),
-        click.option("--engine", type=click.Choice(["cpu", "reference"]), default="cpu", show_default=True,
-                     help="reference is numpy float64: slow, the oracle."),
+        click.option("--engine", default="cpu", show_default=True, callback=_engine, metavar="cpu|reference|SERVER,...",
+                     help="reference is numpy float64: slow, the oracle. A SERVER is grpc://HOST:PORT on this machine, "
+                          "grpcs://HOST:PORT anywhere; several share the work."),
         click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
                      help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
         click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
                      help="How often progress is kept."),
         click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
     ]  # fmt: skip
-    return _decorate(options, command)
+    return server_options(_decorate(options, command))
 
 
 def _decorate(options: list[Callable[..., Any]], command: Callable[..., None]) -> Callable[..., None]:
@@ -392,6 +403,7 @@ app.add_command(compare_command)
 app.add_command(transfer_command)
 app.add_command(power)
 app.add_command(export_command)
+app.add_command(serve)
 
 
 @app.command()
@@ -421,6 +433,7 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         axis_from=given.get("axis_from", -1.0),
         n_blocks=given.get("blocks", DEFAULT_BLOCKS),
         engine=given.get("engine", "cpu"),
+        credentials=credentials_of(given),
         isa=given["isa"],
         threads=given["threads"],
         checkpoint_s=given.get("checkpoint_every", 2.0),

@@ -38,7 +38,7 @@ class EdgeNotInPlan(FrbenchError, LookupError):
 
 
 class FormatError(FrbenchError, ValueError):
-    """A file of frbench's own is damaged or of a version that this release cannot read."""
+    """A file or an answer of frbench's own is damaged or of a version that this release cannot read."""
 
     code = "format"
 
@@ -47,6 +47,34 @@ class EngineUnavailable(FrbenchError, RuntimeError):
     """The engine or instruction set that was asked for is not available here."""
 
     code = "engine-unavailable"
+
+
+class ServerBusy(EngineUnavailable):
+    """A server has no room for the call now; it will after `retry_s` seconds."""
+
+    code = "server-busy"
+
+    def __init__(self, message: str, retry_s: float) -> None:
+        super().__init__(message)
+        self.retry_s = retry_s
+
+
+class Refused(InputError):
+    """A server answers that the call is wrong, or that the caller may not make it; the message is the server's."""
+
+    code = "refused"
+
+
+class NotOnServer(Refused):
+    """A server does not have the gallery."""
+
+    code = "not-on-server"
+
+
+class AlreadyOnServer(Refused):
+    """A server has a gallery or template of this name already."""
+
+    code = "already-on-server"
 
 
 class NotComparable(FrbenchError, ValueError):

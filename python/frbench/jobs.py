@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,11 @@ from frbench.audits.reconcile import Counts
 from frbench.audits.subject_view import hubness
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
+from frbench.client import ANYBODY, Credentials
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
+from frbench.engines.remote import RemoteEngine
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
@@ -65,6 +67,7 @@ class Options:
     out : run directory. groupings : label columns of each --group. thresholds : in [-1, 1].
     targets : rates to set thresholds at. population : None for all, or (column, value).
     train_subjects : file of subjects that the matcher was trained on.
+    engine : cpu, reference, or targets of servers with commas between them, which are shown the `credentials`.
     """
 
     out: Path
@@ -77,6 +80,7 @@ class Options:
     axis_from: float = -1.0
     n_blocks: int = DEFAULT_BLOCKS
     engine: str = "cpu"
+    credentials: Credentials = ANYBODY
     isa: str | None = None
     threads: int = 0
     checkpoint_s: float = 2.0
@@ -99,7 +103,11 @@ class Options:
         """The engine that was asked for."""
         if self.engine == "reference":
             return ReferenceEngine()
-        return CpuEngine(threads=self.threads, isa=self.isa)
+        if self.engine == "cpu":
+            return CpuEngine(threads=self.threads, isa=self.isa)
+        if self.isa is not None:
+            raise InputError("--isa says what this machine counts with; servers are told by `frbench serve --isa`")
+        return RemoteEngine(self.engine.split(","), credentials=self.credentials, threads=self.threads)
 
     def trained(self, templates: Templates) -> list[Finding]:
         """Subjects of `templates` that a matcher was trained on, if a list of those was given."""
@@ -157,66 +165,80 @@ def run_verify(
     if by_subject and templates.subject_ids is None:
         raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
     files.prepare(options.out)
-    clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
-    _require(templates, options)
-    known = _with_subjects(templates, pairs)
-    listed = pairs.without(excluded) if pairs and excluded else pairs
+    clock, checkpoint = Clock(), options.checkpoint()
+    with closing(options.open_engine()) as engine:
+        _require(templates, options)
+        known = _with_subjects(templates, pairs)
+        listed = pairs.without(excluded) if pairs and excluded else pairs
 
-    def comparisons(columns: Grouping) -> AllPairs | Pairs:
-        layout = Layout.of(known, columns, options.n_blocks)
-        return AllPairs(layout, engine, excluded) if listed is None else Pairs(listed, layout, engine)
+        def comparisons(columns: Grouping) -> AllPairs | Pairs:
+            layout = Layout.of(known, columns, options.n_blocks)
+            return AllPairs(layout, engine, excluded) if listed is None else Pairs(listed, layout, engine)
 
-    def count(counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
-        with progress.step(title, sum(plan.trials), "comparisons") as advance:
-            return sweep(plan, partial(counter.count, plan), checkpoint=checkpoint, advance=advance)
+        def count(counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
+            with progress.step(title, sum(plan.trials), "comparisons") as advance:
+                return sweep(
+                    plan,
+                    partial(counter.count, plan),
+                    checkpoint=checkpoint,
+                    advance=advance,
+                    workers=engine.parallel,
+                )
 
-    if keep_pairs is not None:
-        tail.checked(keep_pairs, comparisons(options.columns).plan(()))
-    with clock.time("calibrate"):
-        points = _verify_points(known, comparisons, count, options, failed)
-    with clock.time("count"):
-        counter = comparisons(options.columns)
-        plan = counter.plan(options.edges(points))
-        tally = count(counter, plan, "verify")
-    kept = None
-    with kept_on_exit(partial(files.save_tally, tally, checkpoint.path(plan.digest))):
-        with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
-            moments = counter.moments(plan, advance).check(tally)
         if keep_pairs is not None:
-            with clock.time("keep pairs"), progress.step("keep pairs", sum(plan.trials), "comparisons") as advance:
-                kept = counter.tail(tally, keep_pairs, advance).to_csv(templates)
-        whose = None
-        if by_subject:
-            layout = Layout.of(known, options.columns, options.n_blocks)
-            with clock.time("per subject"), progress.step("per subject", sum(plan.trials), "comparisons") as advance:
-                whose = per_subject(counter, layout, tally, options.all_thresholds(points), advance)
-    by_fold = None
-    if isinstance(counter, Pairs) and listed is not None and listed.folds is not None:
-        by_fold = folds.accuracy(counter.scores, listed.mated, listed.folds, failed=failed)
-    found = results.verify_results(
-        tally,
-        thresholds=options.all_thresholds(points),
-        groupings=options.groupings,
-        points=points,
-        failed=failed,
-        moments=moments,
-        excluded=excluded,
-        folds=by_fold,
-    )
-    found |= audit_results.counts(tally, _rows_of_subjects(known, listed), declared)
-    if whose is not None:
-        found["subjects"] = whose.to_json(options.groupings)
-    findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
-    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
-    more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
-    section = report.Section(
-        found,
-        _manifest(options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more, findings),
-        tally,
-    )
-    tables = {TAIL: kept, SUBJECTS: None if whose is None else whose.to_csv()}
-    _write(options, section, "1:1 verification", checkpoint, {name: t for name, t in tables.items() if t is not None})
-    return section
+            tail.checked(keep_pairs, comparisons(options.columns).plan(()))
+        with clock.time("calibrate"):
+            points = _verify_points(known, comparisons, count, options, failed)
+        with clock.time("count"):
+            counter = comparisons(options.columns)
+            plan = counter.plan(options.edges(points))
+            tally = count(counter, plan, "verify")
+        kept = None
+        with kept_on_exit(partial(files.save_tally, tally, checkpoint.path(plan.digest))):
+            with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
+                moments = counter.moments(plan, advance).check(tally)
+            if keep_pairs is not None:
+                with clock.time("keep pairs"), progress.step("keep pairs", sum(plan.trials), "comparisons") as advance:
+                    kept = counter.tail(tally, keep_pairs, advance).to_csv(templates)
+            whose = None
+            if by_subject:
+                layout = Layout.of(known, options.columns, options.n_blocks)
+                with (
+                    clock.time("per subject"),
+                    progress.step("per subject", sum(plan.trials), "comparisons") as advance,
+                ):
+                    whose = per_subject(counter, layout, tally, options.all_thresholds(points), advance)
+        by_fold = None
+        if isinstance(counter, Pairs) and listed is not None and listed.folds is not None:
+            by_fold = folds.accuracy(counter.scores, listed.mated, listed.folds, failed=failed)
+        found = results.verify_results(
+            tally,
+            thresholds=options.all_thresholds(points),
+            groupings=options.groupings,
+            points=points,
+            failed=failed,
+            moments=moments,
+            excluded=excluded,
+            folds=by_fold,
+        )
+        found |= audit_results.counts(tally, _rows_of_subjects(known, listed), declared)
+        if whose is not None:
+            found["subjects"] = whose.to_json(options.groupings)
+        findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
+        sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
+        more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
+        section = report.Section(
+            found,
+            _manifest(
+                options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more, findings
+            ),
+            tally,
+        )
+        tables = {TAIL: kept, SUBJECTS: None if whose is None else whose.to_csv()}
+        _write(
+            options, section, "1:1 verification", checkpoint, {name: t for name, t in tables.items() if t is not None}
+        )
+        return section
 
 
 def run_identify(
@@ -235,43 +257,44 @@ def run_identify(
     """
     sizes = checked_sizes(sizes)
     files.prepare(options.out)
-    clock, engine, checkpoint = Clock(), options.open_engine(), options.checkpoint()
-    _require(probes, options)
-    task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
-    with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:
-        candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
-    with clock.time("calibrate"):
-        points = _identify_points(task, candidates, options, engine)
-    with clock.time("count"):
-        plan = task.plan(options.edges(points))
-        tally = identify.count(task, plan, candidates)
-    found = results.identify_results(
-        tally,
-        thresholds=options.all_thresholds(points),
-        groupings=options.groupings,
-        points=points,
-        lists=nonmated_lists(task, candidates),
-    )
-    found["hubness"] = hubs(task, candidates)
-    if sizes:
-        with clock.time("gallery sizes"):
-            hits = hits_of(task, plan, candidates, engine, options.all_thresholds(points))
-            found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
-    sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-    joined = {
-        "k": k,
-        "ranks": list(ranks),
-        "gallery_sizes": list(sizes),
-        "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
-    }
-    findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
-    findings = list(dict.fromkeys(findings))
-    section = report.Section(
-        found, _manifest(options, sources, engine.describe(), plan, clock, joined, findings), tally
-    )
-    files.save_candidates(candidates, options.out / "candidates.safetensors")
-    _write(options, section, "1:N identification", checkpoint)
-    return section
+    clock, checkpoint = Clock(), options.checkpoint()
+    with closing(options.open_engine()) as engine:
+        _require(probes, options)
+        task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
+        with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:
+            candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
+        with clock.time("calibrate"):
+            points = _identify_points(task, candidates, options, engine)
+        with clock.time("count"):
+            plan = task.plan(options.edges(points))
+            tally = identify.count(task, plan, candidates)
+        found = results.identify_results(
+            tally,
+            thresholds=options.all_thresholds(points),
+            groupings=options.groupings,
+            points=points,
+            lists=nonmated_lists(task, candidates),
+        )
+        found["hubness"] = hubs(task, candidates)
+        if sizes:
+            with clock.time("gallery sizes"):
+                hits = hits_of(task, plan, candidates, engine, options.all_thresholds(points))
+                found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
+        sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
+        joined = {
+            "k": k,
+            "ranks": list(ranks),
+            "gallery_sizes": list(sizes),
+            "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
+        }
+        findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
+        findings = list(dict.fromkeys(findings))
+        section = report.Section(
+            found, _manifest(options, sources, engine.describe(), plan, clock, joined, findings), tally
+        )
+        files.save_candidates(candidates, options.out / "candidates.safetensors")
+        _write(options, section, "1:N identification", checkpoint)
+        return section
 
 
 def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> report.Section:
@@ -441,7 +464,7 @@ def _manifest(
         engine=engine,
         plan=plan.digest,
         durations_s=clock.seconds,
-        notes=[str(finding) for finding in findings],
+        notes=[*map(str, findings), *(f"a server was lost: {reason}" for reason in engine.get("lost", ()))],
     )
 
 

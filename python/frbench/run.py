@@ -7,9 +7,11 @@ whole, counts the tiles that are missing, and ends in the same tally, bit for bi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,7 +73,12 @@ class Checkpoint:
 
 
 def sweep(
-    plan: Plan, count: Count, *, checkpoint: Checkpoint | None = None, advance: Advance = lambda _: None
+    plan: Plan,
+    count: Count,
+    *,
+    checkpoint: Checkpoint | None = None,
+    advance: Advance = lambda _: None,
+    workers: int = 1,
 ) -> Tally:
     """The tally of every tile of `plan`, resumed from the checkpoint if there is one.
 
@@ -79,6 +86,7 @@ def sweep(
     ----------
     count : (cells, bins) counts of a tile.
     advance : told the number of trials that a tile added; those of a resumed tally first.
+    workers : tiles that are counted at the same time, in threads of their own if they are several.
 
     Raises
     ------
@@ -94,14 +102,34 @@ def sweep(
 
     with kept_on_exit(keep):
         timer = Timer(checkpoint.interval_s if checkpoint else float("inf"))
-        for tile in plan.tiles():
-            if tile not in begun.tiles:
-                counts = count(tile)
-                ledger.add(tile, counts)
-                advance(int(counts.sum()))
-                if timer.is_due():
-                    keep()
+        missing = [tile for tile in plan.tiles() if tile not in begun.tiles]
+        for tile, counts in _counted(count, missing, workers):
+            ledger.add(tile, counts)
+            advance(int(counts.sum()))
+            if timer.is_due():
+                keep()
     return ledger.tally().check()
+
+
+def _counted(count: Count, tiles: Iterable[Tile], workers: int) -> Iterator[tuple[Tile, NDArray[Any]]]:
+    """Tiles with their counts: in their order by one worker, by several as they are done."""
+    if workers == 1:
+        for tile in tiles:
+            yield tile, count(tile)
+        return
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="frbench-tile")
+    waiting, running = iter(tiles), dict[Future[NDArray[Any]], Tile]()
+    try:
+        while True:
+            # No more are begun than there are workers: what is counted and not yet added is lost by an interruption.
+            running |= {threads.submit(count, tile): tile for tile in islice(waiting, workers - len(running))}
+            if not running:
+                return
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(done), done.result()
+    finally:
+        # Nobody adds what is still being counted when the work is interrupted, so nobody waits for it.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -43,6 +44,7 @@ class AllPairs:
 
     def __init__(self, layout: Layout, engine: Engine, excluded: PairList | None = None) -> None:
         self._layout, self._engine = layout, engine
+        self._packing = threading.Lock()
         self._exclusion = Exclusion(layout, excluded)
         self._group = layout.group[layout.order].astype(np.uint32)
         g = len(layout.groups)
@@ -194,9 +196,14 @@ class AllPairs:
             for a, b in layout.mated_pairs(block):
                 yield np.ones(len(a), dtype=bool), layout.order[a], layout.order[b]
 
-    @cached_property
+    @property
     def _rows(self) -> Rows:
-        """Scored rows in the order of the layout, packed when they are first counted."""
+        """Scored rows in the order of the layout, packed once: by the first of the threads that count them."""
+        with self._packing:
+            return self._packed
+
+    @cached_property
+    def _packed(self) -> Rows:
         return self._engine.rows(scratch.take(self._layout.templates.unit, self._layout.order))
 
     def _scored(self, plan: Plan, tile: Tile) -> Ints:

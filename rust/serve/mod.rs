@@ -55,4 +55,6 @@ mod calls_tests;
 #[cfg(test)]
 mod listen_tests;
 #[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
 mod world;

@@ -40,7 +40,7 @@ OF_TEMPLATES: tuple[str, ...] = (
     "split",
 )
 OF_TEMPLATES += ("nonmated_subjects", "array", "scratch", "id_column", "per_template", "engine", "isa")
-OF_TEMPLATES += ("checkpoint_every", "fresh")
+OF_TEMPLATES += ("checkpoint_every", "fresh", "token_file", "ca", "cert", "key")
 
 
 def score_options(command: Command) -> Command:

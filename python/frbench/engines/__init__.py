@@ -76,10 +76,19 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def parallel(self) -> int:
+        """Tiles that it counts at the same time; 1 if it divides one tile among all that it has."""
+        ...
+
     def rows(self, unit: NDArray[np.float32]) -> Rows:
         """`unit` (n, d) packed for this engine."""
         ...
 
     def describe(self) -> Mapping[str, Any]:
         """What a manifest says about this engine."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what it holds elsewhere; its rows are of no use any more."""
         ...

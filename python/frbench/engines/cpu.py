@@ -116,6 +116,7 @@ class CpuEngine:
     """
 
     name = "cpu"
+    parallel = 1
 
     def __init__(self, *, threads: int = 0, isa: str | None = None) -> None:
         self.threads = threads
@@ -125,6 +126,9 @@ class CpuEngine:
     def rows(self, unit: NDArray[np.float32]) -> CpuRows:
         """`unit` (n, d) packed."""
         return CpuRows(unit, self.isa, self.threads, self._work)
+
+    def close(self) -> None:
+        """Nothing is held elsewhere."""
 
     def describe(self) -> Mapping[str, Any]:
         """Name, instruction set, threads; pairs counted by the screen that they passed, and those settled after it."""

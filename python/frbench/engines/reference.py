@@ -130,10 +130,14 @@ class ReferenceEngine:
     """The oracle: slow, and for small populations."""
 
     name = "reference"
+    parallel = 1
 
     def rows(self, unit: NDArray[np.float32]) -> ReferenceRows:
         """`unit` (n, d) as it is."""
         return ReferenceRows(unit)
+
+    def close(self) -> None:
+        """Nothing is held elsewhere."""
 
     def describe(self) -> Mapping[str, Any]:
         """Name, and that it is numpy in one thread."""

@@ -1,0 +1,416 @@
+"""Client: the calls of one server as methods, and what can go wrong with them as one sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import wire
+from frbench.errors import (
+    AlreadyOnServer,
+    EngineUnavailable,
+    FrbenchError,
+    InputError,
+    NotOnServer,
+    Refused,
+    ServerBusy,
+)
+
+PLAIN, TLS = "grpc", "grpcs"
+ENVIRONMENT = "FRBENCH_TOKEN"
+DEFAULT_TIMEOUT_S = 600.0
+# For calls that a server answers from what it has at hand.
+QUICK_S = 10.0
+GALLERIES, SEARCHES, SWEEPS, SERVERS = (
+    f"frbench.v1.{name}Service" for name in ("Gallery", "Search", "Sweep", "Server")
+)
+# Calls that may be sent again without asking: they change nothing, or the same thing again.
+REPEATABLE = [
+    *({"service": service} for service in (SEARCHES, SWEEPS, SERVERS)),
+    *({"service": GALLERIES, "method": method} for method in ("GetGallery", "ListGalleries", "RemoveTemplates")),
+]
+RETRIES = {
+    "methodConfig": [
+        {
+            "name": REPEATABLE,
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    # A server that vanished without a word is missed while it counts.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.service_config", json.dumps(RETRIES)),
+]
+DETAILS = "grpc-status-details-bin"
+REFUSED = {
+    grpc.StatusCode.NOT_FOUND: NotOnServer,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyOnServer,
+    **dict.fromkeys(
+        (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            grpc.StatusCode.OUT_OF_RANGE,
+            grpc.StatusCode.FAILED_PRECONDITION,
+            grpc.StatusCode.PERMISSION_DENIED,
+            grpc.StatusCode.UNAUTHENTICATED,
+            grpc.StatusCode.UNIMPLEMENTED,
+        ),
+        Refused,
+    ),
+}
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who calls, and whom the caller trusts.
+
+    token : shown with every call. ca : authorities that sign servers, PEM; None trusts those of the system.
+    certificate, key : of the caller, PEM, both or neither.
+    """
+
+    token: str | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise InputError("a certificate needs its key and a key its certificate; give both or neither")
+        if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
+            raise InputError("the token is empty or holds characters that no token has; give the line that was issued")
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything that only TLS can use."""
+        return any(path is not None for path in (self.ca, self.certificate, self.key))
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        token_file: Path | None,
+        ca: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> Credentials:
+        """Credentials with the token of a file, or of FRBENCH_TOKEN if there is no file.
+
+        Raises
+        ------
+        InputError : the file cannot be read, or half of a pair is missing.
+        """
+        token = os.environ.get(ENVIRONMENT) or None
+        if token_file is not None:
+            token = _content(token_file, "token").decode(errors="replace")
+        return cls(None if token is None else token.strip(), ca, certificate, key)
+
+
+ANYBODY = Credentials()
+
+
+class Address(NamedTuple):
+    """Where a server is, and whether it is spoken to through TLS."""
+
+    host_and_port: str
+    is_encrypted: bool
+
+
+class Client:
+    """The calls of one server.
+
+    Parameters
+    ----------
+    target : grpc://HOST:PORT for a server on this machine, grpcs://HOST:PORT with TLS for any.
+    timeout_s : seconds that a call may take.
+
+    Raises
+    ------
+    InputError : the target is no such address, or a file of the credentials cannot be read.
+    """
+
+    def __init__(
+        self, target: str, *, credentials: Credentials = ANYBODY, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
+        self.target = target
+        self._timeout_s = timeout_s
+        token = credentials.token
+        self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        self._channel = _channel(target, credentials)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; calls that are under way are cancelled."""
+        self._channel.close()
+
+    def info(self) -> wire.Server:
+        """What the server is, what it allows, and who it takes the caller for."""
+        return self._ask(SERVERS, "GetInfo", wire.info_request(), wire.info_response, most_s=QUICK_S)
+
+    def create_gallery(self, name: str, dimension: int, *, is_ephemeral: bool = False, idle_s: int = 0) -> wire.Gallery:
+        """A new, empty gallery.
+
+        is_ephemeral : in memory only, and dropped when it was not used for `idle_s` seconds; 0 is ten minutes.
+
+        Raises
+        ------
+        AlreadyOnServer : there is one of this name.
+        """
+        request = wire.create_gallery_request(name, dimension, is_ephemeral=is_ephemeral, idle_s=idle_s)
+        return self._ask(GALLERIES, "CreateGallery", request, wire.create_gallery_response)
+
+    def enrol(
+        self, gallery: str, matrix: NDArray[Any], template_ids: Sequence[str], *, is_unit: bool = False
+    ) -> wire.Enrolled:
+        """What was enrolled of the rows of `matrix` (n, d), sent about a mebibyte at a time.
+
+        is_unit : the rows were normalised by frbench and are taken as they are.
+        """
+        requests = wire.enrol_requests(gallery, matrix, template_ids, is_unit=is_unit)
+        call: grpc.StreamUnaryMultiCallable[bytes, bytes] = self._channel.stream_unary(f"/{GALLERIES}/Enrol")
+        return wire.enrol_response(self._answer(lambda: call(requests, **self._said())))
+
+    def remove(self, gallery: str, template_ids: Sequence[str]) -> wire.Removed:
+        """What was removed of a gallery."""
+        request = wire.remove_templates_request(gallery, template_ids)
+        return self._ask(GALLERIES, "RemoveTemplates", request, wire.remove_templates_response)
+
+    def gallery(self, name: str) -> wire.Gallery:
+        """What the server says of one gallery.
+
+        Raises
+        ------
+        NotOnServer : there is none of this name.
+        """
+        return self._ask(GALLERIES, "GetGallery", wire.get_gallery_request(name), wire.get_gallery_response)
+
+    def galleries(self) -> list[wire.Gallery]:
+        """All galleries, by name."""
+        return self._ask(GALLERIES, "ListGalleries", wire.list_galleries_request(), wire.list_galleries_response)
+
+    def drop_gallery(self, name: str) -> wire.Gallery:
+        """The gallery as it was before it was removed with everything in it."""
+        request = wire.drop_gallery_request(name)
+        return self._ask(GALLERIES, "DropGallery", request, wire.drop_gallery_response, most_s=QUICK_S)
+
+    def search(
+        self,
+        gallery: str,
+        probes: NDArray[Any],
+        k: int,
+        *,
+        threshold: float | None = None,
+        floors: NDArray[np.float32] | None = None,
+        rows_only: bool = False,
+        case_reference: str = "",
+        is_unit: bool = False,
+    ) -> wire.Found:
+        """The best `k` templates for each row of `probes` (n, d).
+
+        threshold : leaves out what is below it, and counts what is not. floors : (n,) counts what reaches them.
+        rows_only : numbers of enrolment without ids. is_unit : the rows were normalised by frbench.
+        """
+        request = wire.search_request(
+            gallery,
+            probes,
+            k,
+            threshold=threshold,
+            floors=floors,
+            rows_only=rows_only,
+            case_reference=case_reference,
+            is_unit=is_unit,
+        )
+        return self._ask(SEARCHES, "Search", request, wire.search_response)
+
+    def compare(
+        self, a: wire.Side, b: wire.Side, *, gallery: str = "", case_reference: str = "", is_unit: bool = False
+    ) -> NDArray[np.float32]:
+        """(n,) scores of the first of `a` and of `b`, of the second, and so on.
+
+        a, b : templates (n, d), ids of `gallery`, or its numbers of enrolment (n,).
+        """
+        request = wire.compare_request(a, b, gallery=gallery, case_reference=case_reference, is_unit=is_unit)
+        return self._ask(SEARCHES, "Compare", request, wire.compare_response)
+
+    def count_tiles(
+        self,
+        plan: str,
+        *,
+        probes: str,
+        gallery: str,
+        edges: NDArray[np.float64],
+        cells: NDArray[np.uint32],
+        n_cells: int,
+        tiles: Sequence[wire.Rectangle],
+    ) -> Iterator[wire.Counted]:
+        """Counts of each tile of two galleries by cell and bin, as they come. See `engines.Rows.count`."""
+        request = wire.count_request(
+            plan, probes=probes, gallery=gallery, edges=edges, cells=cells, n_cells=n_cells, tiles=tiles
+        )
+        parts = self._stream(SWEEPS, "CountTiles", request)
+        return wire.count_responses(parts, plan=plan, shapes=[(n_cells, len(edges) + 1)] * len(tiles))
+
+    def find_tail(
+        self,
+        plan: str,
+        *,
+        probes: str,
+        gallery: str,
+        n: int,
+        floors: NDArray[np.float64],
+        cells: NDArray[np.uint32],
+        tiles: Sequence[wire.Rectangle],
+        probe_subjects: Sequence[NDArray[np.uint32]],
+        gallery_subjects: Sequence[NDArray[np.uint32]],
+    ) -> Iterator[wire.Kept]:
+        """The best pairs of each cell of each tile, as they come. See `engines.Rows.tail`."""
+        request = wire.tail_request(
+            plan,
+            probes=probes,
+            gallery=gallery,
+            n=n,
+            floors=floors,
+            cells=cells,
+            tiles=tiles,
+            probe_subjects=probe_subjects,
+            gallery_subjects=gallery_subjects,
+        )
+        return wire.tail_responses(self._stream(SWEEPS, "FindTail", request), plan=plan, n_tiles=len(tiles))
+
+    def _said(self, most_s: float = math.inf) -> dict[str, Any]:
+        """What goes with every call."""
+        return {"timeout": min(self._timeout_s, most_s), "metadata": self._metadata}
+
+    def _ask(
+        self,
+        service: str,
+        method: str,
+        request: bytes,
+        read: Callable[[bytes], Answer],
+        *,
+        most_s: float = math.inf,
+    ) -> Answer:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{service}/{method}")
+        return read(self._answer(lambda: call(request, **self._said(most_s))))
+
+    def _stream(self, service: str, method: str, request: bytes) -> Iterator[bytes]:
+        call: grpc.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(f"/{service}/{method}")
+        answers = self._answer(lambda: call(request, **self._said()))
+        try:
+            while (part := self._answer(lambda: next(answers, None))) is not None:
+                yield part
+        finally:
+            answers.cancel()
+
+    def _answer(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            raise _mistake(self.target, error) from error
+        except ValueError as error:
+            # grpcio says this of a channel that was closed meanwhile.
+            raise EngineUnavailable(f"{self.target}: the connection was closed") from error
+
+
+def address_of(target: str) -> Address:
+    """Host and port of a target, and whether TLS is spoken there.
+
+    Raises
+    ------
+    InputError : not grpc://HOST:PORT or grpcs://HOST:PORT, or plain text to another machine.
+    """
+    try:
+        parts = urlsplit(target)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or parts.scheme not in (PLAIN, TLS) or parts.path or parts.query or parts.username:
+        raise InputError(f"'{target}' is no server; expected grpc://HOST:PORT or grpcs://HOST:PORT")
+    if parts.scheme == PLAIN and not _is_here(host):
+        raise InputError(
+            f"{target}: templates do not travel in plain text to another machine; use {TLS}://{parts.netloc}"
+        )
+    return Address(parts.netloc, parts.scheme == TLS)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _channel(target: str, credentials: Credentials) -> grpc.Channel:
+    where = address_of(target)
+    if where.is_encrypted:
+        ca, key, certificate = (
+            None if path is None else _content(path, what)
+            for path, what in (
+                (credentials.ca, "authority"),
+                (credentials.key, "key"),
+                (credentials.certificate, "certificate"),
+            )
+        )
+        return grpc.secure_channel(
+            where.host_and_port, grpc.ssl_channel_credentials(ca, key, certificate), CHANNEL_OPTIONS
+        )
+    if credentials.has_files:
+        raise InputError(f"{target} is spoken to in plain text, where certificates mean nothing; use {TLS}://")
+    return grpc.insecure_channel(where.host_and_port, CHANNEL_OPTIONS)
+
+
+def _content(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the {what} ({error.strerror})") from error
+
+
+def _mistake(target: str, error: grpc.RpcError) -> FrbenchError:
+    """What an error of a call means."""
+    code, said, details = error.code(), " ".join((error.details() or "").split()), _details(error)
+    retry_s = wire.retry_after_s(details) if details else None
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and retry_s is not None:
+        return ServerBusy(f"{target}: {said}", retry_s)
+    if code is grpc.StatusCode.UNIMPLEMENTED and not details:
+        return Refused(f"{target} does not know this call; it is no `frbench serve`, or one of another version")
+    if code in REFUSED:
+        return REFUSED[code](f"{target}: {said}")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return EngineUnavailable(f"{target} did not answer in time ({said})")
+    if code is grpc.StatusCode.UNAVAILABLE and not details:
+        return EngineUnavailable(f"{target} cannot be reached ({said.rpartition('last error: ')[2]})")
+    return EngineUnavailable(f"{target}: {said or code.name}")
+
+
+def _details(error: grpc.RpcError) -> bytes | None:
+    return next((bytes(each.value) for each in error.trailing_metadata() or () if each.key == DETAILS), None)

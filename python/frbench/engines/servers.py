@@ -1,0 +1,248 @@
+"""Servers: work handed to whichever server is free, and to another one when that one is lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import wire
+from frbench.client import ANYBODY, DEFAULT_TIMEOUT_S, Client, Credentials
+from frbench.errors import AlreadyOnServer, EngineUnavailable, FormatError, FrbenchError, NotOnServer, ServerBusy
+
+# Two calls: one travels while the other is computed.
+CALLS_AT_ONCE = 2
+# Galleries that a server holds for this program at the same time.
+GALLERIES_KEPT = 4
+IDLE_S = 600
+# Bytes of one call of an enrolment, so that no call comes near its deadline.
+CALL_BYTES = 1 << 30
+# After this long a server that was lost is tried again, after twice as long the next time.
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 300.0
+# A server that has been busy for longer than this is lost.
+PATIENCE_S = 600.0
+
+Done = TypeVar("Done")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Lent:
+    """Unit rows (n, d) that servers are lent, and the name under which they have them."""
+
+    name: str
+    unit: NDArray[np.float32]
+
+
+class Server:
+    """One server: what it was lent, what it has done, and why it was lost."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.info: wire.Server | None = None
+        self.done: Counter[str] = Counter()
+        self.lost: list[str] = []
+        self.running = 0
+        self.failures = 0
+        self.back_at = 0.0
+        self._held: OrderedDict[str, None] = OrderedDict()
+        self._lives = 0
+        self._lending = threading.Lock()
+
+    def lend(self, lent: Sequence[Lent]) -> int:
+        """Sends the server what it does not hold yet; a number that changes when it loses what it holds."""
+        with self._lending:
+            if self.info is None:
+                self.info = self.client.info()
+            for each in lent:
+                if each.name not in self._held:
+                    self._send(each)
+                self._held[each.name] = None
+                self._held.move_to_end(each.name)
+            while len(self._held) > max(GALLERIES_KEPT, len(lent)):
+                self._drop(next(iter(self._held)))
+            return self._lives
+
+    def forget(self, life: int) -> None:
+        """Notes that the server has lost what it held when `lend` returned `life`."""
+        with self._lending:
+            if life == self._lives:
+                self._held.clear()
+                self._lives += 1
+
+    def close(self) -> None:
+        """Takes back what was lent, if that can be done at once, and ends the connection."""
+        if not self.failures and self._lending.acquire(blocking=False):
+            for name in list(self._held):
+                self._drop(name)
+            self._lending.release()
+        self.client.close()
+
+    def _send(self, lent: Lent) -> None:
+        with suppress(AlreadyOnServer):
+            self.client.create_gallery(lent.name, lent.unit.shape[1], is_ephemeral=True, idle_s=IDLE_S)
+        step = max(1, CALL_BYTES // lent.unit[:1].nbytes)
+        for start in range(0, len(lent.unit), step):
+            part = lent.unit[start : start + step]
+            numbers = [str(row) for row in range(start, start + len(part))]
+            held = self.client.enrol(lent.name, part, numbers, is_unit=True).gallery.n_templates
+        if held != len(lent.unit):
+            raise EngineUnavailable(f"{self.client.target} holds {held} of {len(lent.unit)} rows that it was sent")
+
+    def _drop(self, name: str) -> None:
+        self._held.pop(name, None)
+        # What cannot be dropped now is dropped by the server, when it was idle for long enough.
+        with suppress(FrbenchError):
+            self.client.drop_gallery(name)
+
+
+class Servers:
+    """Servers that share work, handed to them by any thread.
+
+    Raises
+    ------
+    EngineUnavailable : none can be reached.
+    InputError : a target is no address, or its server refuses the caller.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[str],
+        *,
+        credentials: Credentials = ANYBODY,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.all = [Server(Client(each, credentials=credentials, timeout_s=timeout_s)) for each in targets]
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix="frbench-call")
+        try:
+            self._greet()
+        except FrbenchError:
+            self.close()
+            raise
+
+    @property
+    def at_once(self) -> int:
+        """Calls that all servers together are given at the same time."""
+        return CALLS_AT_ONCE * len(self.all)
+
+    def run(self, work: Callable[[Server], Done], lent: Sequence[Lent]) -> Done:
+        """What `work` returns, done on one server that holds what is `lent`.
+
+        Raises
+        ------
+        EngineUnavailable : no server is left.
+        """
+        waited_s = 0.0
+        while True:
+            with self._free_server() as server:
+                try:
+                    done = _on(server, work, lent)
+                except ServerBusy as busy:
+                    waited_s += busy.retry_s
+                    if waited_s > PATIENCE_S:
+                        self._set_aside(server, busy)
+                except (EngineUnavailable, FormatError) as error:
+                    self._set_aside(server, error)
+                else:
+                    server.failures = 0
+                    return done
+            self._pause(waited_s)
+
+    def map(self, works: Sequence[Callable[[Server], Done]], lent: Sequence[Lent]) -> list[Done]:
+        """What each of `works` returns, in their order, done side by side."""
+        if len(works) == 1:
+            return [self.run(works[0], lent)]
+        futures = [self._threads.submit(self.run, work, lent) for work in works]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def close(self) -> None:
+        """Cancels what is under way, takes back what was lent, and ends the connections."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for server in self.all:
+            server.close()
+
+    def _greet(self) -> None:
+        """Asks each server who it is; those that do not answer are set aside."""
+        for server in self.all:
+            try:
+                server.lend(())
+            except EngineUnavailable as error:
+                self._set_aside(server, error)
+        with self._changed:
+            self._in_service()
+
+    @contextmanager
+    def _free_server(self) -> Iterator[Server]:
+        with self._changed:
+            while (server := self._least_busy()) is None:
+                self._changed.wait()
+            server.running += 1
+        try:
+            yield server
+        finally:
+            with self._changed:
+                server.running -= 1
+                self._changed.notify_all()
+
+    def _least_busy(self) -> Server | None:
+        free = [s for s in self._in_service() if s.running < (1 if s.failures else CALLS_AT_ONCE)]
+        return min(free, key=lambda server: server.running, default=None)
+
+    def _in_service(self) -> list[Server]:
+        if self._is_closed:
+            raise EngineUnavailable("the connections to the servers were closed")
+        found = [server for server in self.all if not server.failures or server.back_at <= self._clock()]
+        if not found:
+            raise EngineUnavailable(f"no server is left: {'; '.join(server.lost[-1] for server in self.all)}")
+        return found
+
+    def _set_aside(self, server: Server, why: FrbenchError) -> None:
+        with self._changed:
+            now = self._clock()
+            if self._is_closed or (server.failures and now < server.back_at):
+                return
+            pause_s = min(FIRST_PAUSE_S * 2**server.failures, LONGEST_PAUSE_S)
+            server.failures, server.back_at = server.failures + 1, now + pause_s
+            server.lost.append(str(why))
+        log.warning("frbench: a server is set aside, others do its work: %s", why)
+
+    def _pause(self, seconds: float) -> None:
+        if seconds:
+            with self._changed:
+                self._changed.wait(min(seconds, FIRST_PAUSE_S))
+
+
+def _on(server: Server, work: Callable[[Server], Done], lent: Sequence[Lent]) -> Done:
+    """What `work` returns; a server that was started again is lent the rows again."""
+    life = server.lend(lent)
+    try:
+        return work(server)
+    except NotOnServer:
+        server.forget(life)
+    life = server.lend(lent)
+    try:
+        return work(server)
+    except NotOnServer as error:
+        server.forget(life)
+        raise EngineUnavailable(f"{error}, though it was sent a moment ago") from error

@@ -1,0 +1,496 @@
+"""Wire: what travels between a client and a server, as bytes on one side and arrays on the other.
+
+Only this module knows the messages of `protos/frbench/v1`. Every function is pure: a request becomes bytes, the bytes
+of an answer become arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+from numpy.typing import NDArray
+
+from frbench.errors import FormatError, InputError
+from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2, templates_pb2
+
+# Bytes of components in one message of an enrolment.
+BATCH_BYTES = 1 << 20
+COMPONENT_TYPES = {
+    "float32": templates_pb2.COMPONENT_TYPE_FLOAT32,
+    "float16": templates_pb2.COMPONENT_TYPE_FLOAT16,
+    "float64": templates_pb2.COMPONENT_TYPE_FLOAT64,
+}
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What a server says of a gallery."""
+
+    name: str
+    dimension: int
+    n_templates: int
+    version: int
+    content_digest: str
+    is_ephemeral: bool
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What an enrolment did: templates added, and those that were there already."""
+
+    n_enrolled: int
+    n_present: int
+    gallery: Gallery
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a removal did: templates removed, and ids that were not enrolled."""
+
+    n_removed: int
+    n_absent: int
+    gallery: Gallery
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server refuses beyond."""
+
+    message_bytes: int
+    k: int
+    probes: int
+    queued_probes: int
+    bulk_queued_probes: int
+    galleries: int
+    memory_bytes: int
+    deadline_ms: int
+    requires_case_reference: bool
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server is, and who it takes the caller for."""
+
+    version: str
+    kernel: str
+    threads: int
+    limits: Limits
+    client: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of a search went, and what answered it."""
+
+    queue_ns: int
+    scan_ns: int
+    batch_probes: int
+    kernel: str
+    gallery_version: int
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What was found for one probe, best first.
+
+    scores, rows : (c,) float32, and numbers of enrolment. template_ids : as many, or none.
+    at_or_above : enrolled templates that reach the threshold or the floor; None if none was asked for.
+    """
+
+    scores: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    template_ids: tuple[str, ...]
+    at_or_above: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The answer to a search: one list of candidates for each probe."""
+
+    candidates: tuple[Candidates, ...]
+    timing: Timing
+
+
+@dataclass(frozen=True, eq=False)
+class Rectangle:
+    """Pairs of two ranges of places, and the groups of the rows of both ranges, (n,) and (m,).
+
+    upper : only pairs whose gallery place comes after the probe place.
+    """
+
+    probe_range: tuple[int, int]
+    gallery_range: tuple[int, int]
+    upper: bool
+    probe_groups: NDArray[np.uint32]
+    gallery_groups: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Counts (cells, t + 1) of one tile, what screened its pairs, and how many the definition settled."""
+
+    tile: int
+    counts: NDArray[np.uint64]
+    strategy: str
+    settled: int
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The best pairs of one tile, cell after cell: (p,) cells, scores, and places of both sides."""
+
+    tile: int
+    cells: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    probe_places: NDArray[np.int64]
+    gallery_places: NDArray[np.int64]
+
+
+# A side of comparisons: templates (n, d), ids, or numbers of enrolment (n,) of an integer type.
+Side = NDArray[Any] | Sequence[str]
+
+
+def create_gallery_request(name: str, dimension: int, *, is_ephemeral: bool = False, idle_s: int = 0) -> bytes:
+    """Asks for an empty gallery."""
+    return gallery_pb2.CreateGalleryRequest(
+        name=name, dimension=dimension, is_ephemeral=is_ephemeral, idle_seconds=idle_s
+    ).SerializeToString()
+
+
+def create_gallery_response(data: bytes) -> Gallery:
+    """The gallery that was made."""
+    return _gallery(_read(gallery_pb2.CreateGalleryResponse, data).gallery)
+
+
+def enrol_requests(
+    gallery: str, matrix: NDArray[Any], template_ids: Sequence[str], *, is_unit: bool = False
+) -> Iterator[bytes]:
+    """Messages that enrol the rows of `matrix` (n, d), about a mebibyte each.
+
+    Raises
+    ------
+    InputError : not one id for each row.
+    """
+    if len(template_ids) != len(matrix):
+        raise InputError(f"{len(template_ids)} template ids for {len(matrix)} templates, expected one for each")
+    step = max(1, BATCH_BYTES // max(1, matrix[:1].nbytes))
+    return (
+        gallery_pb2.EnrolRequest(
+            gallery=gallery if start == 0 else "",
+            templates=_templates(matrix[start : start + step], is_unit),
+            template_ids=template_ids[start : start + step],
+        ).SerializeToString()
+        for start in range(0, len(matrix), step)
+    )
+
+
+def enrol_response(data: bytes) -> Enrolled:
+    """What the enrolment did."""
+    message = _read(gallery_pb2.EnrolResponse, data)
+    return Enrolled(message.n_enrolled, message.n_present, _gallery(message.gallery))
+
+
+def remove_templates_request(gallery: str, template_ids: Sequence[str]) -> bytes:
+    """Asks to remove templates."""
+    return gallery_pb2.RemoveTemplatesRequest(gallery=gallery, template_ids=template_ids).SerializeToString()
+
+
+def remove_templates_response(data: bytes) -> Removed:
+    """What the removal did."""
+    message = _read(gallery_pb2.RemoveTemplatesResponse, data)
+    return Removed(message.n_removed, message.n_absent, _gallery(message.gallery))
+
+
+def get_gallery_request(name: str) -> bytes:
+    """Asks for one gallery."""
+    return gallery_pb2.GetGalleryRequest(name=name).SerializeToString()
+
+
+def get_gallery_response(data: bytes) -> Gallery:
+    """The gallery."""
+    return _gallery(_read(gallery_pb2.GetGalleryResponse, data).gallery)
+
+
+def list_galleries_request() -> bytes:
+    """Asks for all galleries."""
+    return gallery_pb2.ListGalleriesRequest().SerializeToString()
+
+
+def list_galleries_response(data: bytes) -> list[Gallery]:
+    """All galleries, by name."""
+    return [_gallery(each) for each in _read(gallery_pb2.ListGalleriesResponse, data).galleries]
+
+
+def drop_gallery_request(name: str) -> bytes:
+    """Asks to remove a gallery."""
+    return gallery_pb2.DropGalleryRequest(name=name).SerializeToString()
+
+
+def drop_gallery_response(data: bytes) -> Gallery:
+    """The gallery as it was."""
+    return _gallery(_read(gallery_pb2.DropGalleryResponse, data).gallery)
+
+
+def info_request() -> bytes:
+    """Asks a server what it is."""
+    return server_pb2.GetInfoRequest().SerializeToString()
+
+
+def info_response(data: bytes) -> Server:
+    """What the server is."""
+    message = _read(server_pb2.GetInfoResponse, data)
+    limits = Limits(**{name: getattr(message.limits, name) for name in Limits.__dataclass_fields__})
+    return Server(message.version, message.kernel, message.threads, limits, message.client, tuple(message.scopes))
+
+
+def search_request(
+    gallery: str,
+    probes: NDArray[Any],
+    k: int,
+    *,
+    threshold: float | None = None,
+    floors: NDArray[np.float32] | None = None,
+    rows_only: bool = False,
+    case_reference: str = "",
+    is_unit: bool = False,
+) -> bytes:
+    """Asks for the best `k` templates for each row of `probes` (n, d).
+
+    threshold : leaves out what is below it. floors : (n,) counts what reaches them, and leaves out nothing.
+    rows_only : no template ids. is_unit : the rows were normalised by frbench.
+    """
+    return search_pb2.SearchRequest(
+        gallery=gallery,
+        probes=_templates(probes, is_unit),
+        k=k,
+        threshold=threshold,
+        floors=b"" if floors is None else _packed(floors, "<f4"),
+        rows_only=rows_only,
+        case_reference=case_reference,
+    ).SerializeToString()
+
+
+def search_response(data: bytes) -> Found:
+    """What was found, one list of candidates for each probe."""
+    message = _read(search_pb2.SearchResponse, data)
+    timing = Timing(**{name: getattr(message.timing, name) for name in Timing.__dataclass_fields__})
+    return Found(tuple(map(_candidates, message.candidates)), timing)
+
+
+def compare_request(a: Side, b: Side, *, gallery: str = "", case_reference: str = "", is_unit: bool = False) -> bytes:
+    """Asks for the score of the first of `a` and of `b`, of the second, and so on.
+
+    gallery : where ids and numbers are. is_unit : templates on either side were normalised by frbench.
+    """
+    return search_pb2.CompareRequest(
+        gallery=gallery, a=_side(a, is_unit), b=_side(b, is_unit), case_reference=case_reference
+    ).SerializeToString()
+
+
+def compare_response(data: bytes) -> NDArray[np.float32]:
+    """(n,) scores."""
+    return np.array(_read(search_pb2.CompareResponse, data).scores, dtype=np.float32)
+
+
+def count_request(
+    plan: str,
+    *,
+    probes: str,
+    gallery: str,
+    edges: NDArray[np.float64],
+    cells: NDArray[np.uint32],
+    n_cells: int,
+    tiles: Sequence[Rectangle],
+) -> bytes:
+    """Asks for the counts of tiles of two galleries by cell and bin; `cells[probe group, gallery group]`."""
+    return sweep_pb2.CountTilesRequest(
+        plan=plan,
+        probes=probes,
+        gallery=gallery,
+        edges=_packed(edges, "<f8"),
+        cells=_cells(cells, n_cells),
+        tiles=map(_tile, tiles),
+    ).SerializeToString()
+
+
+def count_responses(parts: Iterable[bytes], *, plan: str, shapes: Sequence[tuple[int, int]]) -> Iterator[Counted]:
+    """The counts of each tile, when the last part of it has come.
+
+    shapes : (cells, bins) of each tile of the request.
+
+    Raises
+    ------
+    FormatError : counts of another plan, or of a tile that was not asked for, or not all of them.
+    """
+    counts: dict[int, NDArray[np.uint64]] = {}
+    filled: dict[int, int] = {}
+    n_done = 0
+    for data in parts:
+        part = _read(sweep_pb2.CountTilesResponse, data)
+        _checked_tile(part.plan, plan, part.tile, len(shapes))
+        cells, bins = shapes[part.tile]
+        flat = counts.setdefault(part.tile, np.zeros(cells * bins, dtype=np.uint64))
+        values = _unpacked(part.counts, "<u8")
+        if filled.get(part.tile, 0) != part.offset or part.offset + len(values) > len(flat):
+            raise FormatError(f"counts of tile {part.tile} are not in one piece: a part begins at {part.offset}")
+        flat[part.offset : part.offset + len(values)] = values
+        filled[part.tile] = part.offset + len(values)
+        if part.is_last:
+            if filled.pop(part.tile) != len(flat):
+                raise FormatError(f"counts of tile {part.tile} are not complete; all {len(flat)} were expected")
+            n_done += 1
+            yield Counted(part.tile, counts.pop(part.tile).reshape(cells, bins), part.strategy, part.settled)
+    _require_all(n_done, len(shapes))
+
+
+def tail_request(
+    plan: str,
+    *,
+    probes: str,
+    gallery: str,
+    n: int,
+    floors: NDArray[np.float64],
+    cells: NDArray[np.uint32],
+    tiles: Sequence[Rectangle],
+    probe_subjects: Sequence[NDArray[np.uint32]],
+    gallery_subjects: Sequence[NDArray[np.uint32]],
+) -> bytes:
+    """Asks for the best `n` pairs of two subjects of each cell of each tile, none below `floors[cell]`.
+
+    probe_subjects, gallery_subjects : for each tile, the subject of each row of its ranges.
+    """
+    return sweep_pb2.FindTailRequest(
+        plan=plan,
+        probes=probes,
+        gallery=gallery,
+        cells=_cells(cells, len(floors)),
+        n=n,
+        floors=_packed(floors, "<f8"),
+        tiles=map(_tile, tiles),
+        probe_subjects=[_packed(each, "<u4") for each in probe_subjects],
+        gallery_subjects=[_packed(each, "<u4") for each in gallery_subjects],
+    ).SerializeToString()
+
+
+def tail_responses(parts: Iterable[bytes], *, plan: str, n_tiles: int) -> Iterator[Kept]:
+    """The pairs of each tile, when the last part of it has come.
+
+    Raises
+    ------
+    FormatError : pairs of another plan, or of a tile that was not asked for.
+    """
+    waiting: dict[int, list[Any]] = {}
+    n_done = 0
+    for data in parts:
+        part = _read(sweep_pb2.FindTailResponse, data)
+        _checked_tile(part.plan, plan, part.tile, n_tiles)
+        waiting.setdefault(part.tile, []).append(part)
+        if part.is_last:
+            n_done += 1
+            yield _kept(part.tile, waiting.pop(part.tile))
+    _require_all(n_done, n_tiles)
+
+
+def retry_after_s(details: bytes) -> float | None:
+    """Seconds after which a refused call may be made again, by its `grpc-status-details-bin`; None if it says none."""
+    for detail in _read(status_pb2.Status, details).details:
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(retry):
+            return float(retry.retry_delay.ToNanoseconds() / 1e9)
+    return None
+
+
+def _read(kind: Any, data: bytes) -> Any:
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise FormatError(f"an answer is no {kind.DESCRIPTOR.name} message; is this a server of frbench?") from error
+
+
+def _templates(matrix: NDArray[Any], is_unit: bool) -> templates_pb2.Templates:
+    if matrix.ndim != 2:
+        raise InputError(f"templates have the shape {matrix.shape}, expected (n, d)")
+    if matrix.dtype.name not in COMPONENT_TYPES:
+        raise InputError(f"templates are of {matrix.dtype}, expected {', '.join(COMPONENT_TYPES)}")
+    return templates_pb2.Templates(
+        dimension=matrix.shape[1],
+        component_type=COMPONENT_TYPES[matrix.dtype.name],
+        data=_packed(matrix, matrix.dtype.newbyteorder("<")),
+        is_unit=is_unit,
+    )
+
+
+def _gallery(message: gallery_pb2.Gallery) -> Gallery:
+    return Gallery(**{name: getattr(message, name) for name in Gallery.__dataclass_fields__})
+
+
+def _candidates(message: search_pb2.Candidates) -> Candidates:
+    return Candidates(
+        np.array(message.scores, dtype=np.float32),
+        np.array(message.rows, dtype=np.int64),
+        tuple(message.template_ids),
+        message.at_or_above if message.HasField("at_or_above") else None,
+    )
+
+
+def _side(side: Side, is_unit: bool) -> search_pb2.Side:
+    if not isinstance(side, np.ndarray):
+        return search_pb2.Side(ids=search_pb2.TemplateIds(template_ids=side))
+    if side.ndim == 1 and np.issubdtype(side.dtype, np.integer):
+        return search_pb2.Side(rows=_packed(side, "<u8"))
+    return search_pb2.Side(templates=_templates(side, is_unit))
+
+
+def _cells(cells: NDArray[np.uint32], n_cells: int) -> sweep_pb2.Cells:
+    return sweep_pb2.Cells(cells=_packed(cells, "<u4"), n_gallery_groups=cells.shape[1], n_cells=n_cells)
+
+
+def _tile(tile: Rectangle) -> sweep_pb2.Tile:
+    return sweep_pb2.Tile(
+        probe_begin=tile.probe_range[0],
+        probe_end=tile.probe_range[1],
+        gallery_begin=tile.gallery_range[0],
+        gallery_end=tile.gallery_range[1],
+        upper=tile.upper,
+        probe_groups=_packed(tile.probe_groups, "<u4"),
+        gallery_groups=_packed(tile.gallery_groups, "<u4"),
+    )
+
+
+def _checked_tile(plan: str, expected: str, tile: int, n_tiles: int) -> None:
+    if plan != expected:
+        raise FormatError(f"an answer is of plan {plan[:8]!r}, expected {expected[:8]!r}")
+    if tile >= n_tiles:
+        raise FormatError(f"an answer is of tile {tile}, but {n_tiles} were asked for")
+
+
+def _require_all(n_done: int, n_tiles: int) -> None:
+    if n_done != n_tiles:
+        raise FormatError(f"an answer ended after {n_done} of {n_tiles} tiles")
+
+
+def _kept(tile: int, parts: Sequence[sweep_pb2.FindTailResponse]) -> Kept:
+    cells, scores, a, b = (
+        np.concatenate([_unpacked(getattr(part, name), dtype) for part in parts])
+        for name, dtype in (("cells", "<u4"), ("scores", "<f4"), ("probe_places", "<u8"), ("gallery_places", "<u8"))
+    )
+    if not len(cells) == len(scores) == len(a) == len(b):
+        raise FormatError(f"pairs of tile {tile} are not complete: {len(cells)} cells, {len(scores)} scores")
+    return Kept(tile, cells.astype(np.int64), scores.astype(np.float32), a.astype(np.int64), b.astype(np.int64))
+
+
+def _packed(array: NDArray[Any], dtype: Any) -> bytes:
+    return np.ascontiguousarray(array, dtype=dtype).tobytes()
+
+
+def _unpacked(data: bytes, dtype: str) -> NDArray[Any]:
+    if len(data) % np.dtype(dtype).itemsize:
+        raise FormatError(f"an answer holds {len(data)} bytes, expected a multiple of {np.dtype(dtype).itemsize}")
+    return np.frombuffer(data, dtype=dtype)
