@@ -13,7 +13,7 @@
 //! [`marks`] says which rows of a gallery are not to be found. [`rates`] measures what all this does on a machine,
 //! [`work`] shares units among threads, [`aligned`] holds what kernels read.
 //!
-//! [`serve`] puts galleries behind gRPC. `python` is the
+//! [`serve`] puts galleries behind gRPC, and [`load`] measures a service as its callers would meet it. `python` is the
 //! binding, and the only part that knows of Python.
 
 pub mod aligned;
@@ -23,6 +23,7 @@ pub mod count;
 pub mod dot;
 pub mod error;
 pub mod fine;
+pub mod load;
 pub mod marks;
 pub mod pack;
 pub mod rates;

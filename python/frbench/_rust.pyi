@@ -1,9 +1,21 @@
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "Rows", "Server", "kernels", "rates", "slack", "threads", "unit_rows"]
+__all__ = [
+    "Axis",
+    "Rows",
+    "Server",
+    "kernels",
+    "percentile_text",
+    "rates",
+    "send_load",
+    "slack",
+    "threads",
+    "unit_rows",
+]
 
 @final
 class Axis:
@@ -72,3 +84,19 @@ def kernels() -> list[str]: ...
 def threads(wanted: int) -> int: ...
 def slack(d: int) -> float: ...
 def rates(seconds: float, memory_bytes: int) -> dict[str, Any]: ...
+def percentile_text(latencies_ns: NDArray[np.uint64], unanswered: int) -> str: ...
+def send_load(
+    address: str,
+    path: str,
+    messages: Sequence[bytes],
+    order: NDArray[np.uint32],
+    *,
+    scheduled_ns: NDArray[np.uint64] | None,
+    until_s: float,
+    in_flight: int,
+    timeout_s: float,
+    connections: int,
+    metadata: Sequence[tuple[str, str]],
+    ca: bytes | None,
+    identity: tuple[bytes, bytes] | None,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32]]: ...

@@ -19,6 +19,7 @@ from frbench.client import address_of
 from frbench.commands import recorded as cli_recorded
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
+from frbench.commands.load import load_command
 from frbench.commands.power import power
 from frbench.commands.serve import serve
 from frbench.commands.servers import credentials_of, server_options
@@ -404,6 +405,7 @@ app.add_command(transfer_command)
 app.add_command(power)
 app.add_command(export_command)
 app.add_command(serve)
+app.add_command(load_command)
 
 
 @app.command()

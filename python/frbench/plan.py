@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from frbench.errors import FormatError, InputError
 
-Kind = Literal["verify", "pairs", "identify", "latency"]
+Kind = Literal["verify", "pairs", "identify", "latency", "load"]
 Tile = tuple[int, int]
 
 UNLABELLED = "unlabelled"
@@ -114,7 +114,7 @@ class Plan:
         return len(self.edges) + 2
 
     def tiles(self) -> list[Tile]:
-        """All tiles of the plan; latency plans have none of their own, a run brings its own."""
+        """All tiles of the plan; plans of times have none of their own, a run brings its own."""
         if self.kind in ("verify", "pairs"):
             return [(i, j) for i in range(self.n_blocks) for j in range(i, self.n_blocks)]
         return [(b, b) for b in range(self.n_blocks)] if self.kind == "identify" else []

@@ -14,6 +14,7 @@ from frbench import figures, mode_tables, summary_tables
 from frbench.audits import audit_tables
 from frbench.figures import Form
 from frbench.groups import group_tables
+from frbench.load.tables import load_tables
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
 from frbench.results import excluded_in_words
@@ -21,7 +22,8 @@ from frbench.results import excluded_in_words
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the tables of `results` to standard output."""
-    tables = {"verify": _verify, "identify": _identify, "latency": _latency}[results["kind"]](results)
+    of_kind = {"verify": _verify, "identify": _identify, "latency": _latency, "load": load_tables}
+    tables = of_kind[results["kind"]](results)
     figures.terminal(console).print(Group(*tables))
 
 

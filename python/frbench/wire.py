@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from frbench.errors import FormatError, InputError
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2, templates_pb2
 
+SEARCH = "/frbench.v1.SearchService/Search"
 # Bytes of components in one message of an enrolment.
 BATCH_BYTES = 1 << 20
 COMPONENT_TYPES = {

@@ -4,6 +4,7 @@ use crate::axis::{self, Axis};
 use crate::count::{self, Packed, Rectangle};
 use crate::dot::{self, Kernel};
 use crate::error::Error;
+use crate::load::{self, Calls, Failure, Pace, Target, Tls};
 use crate::pack::{Centre, Panels};
 use crate::rows::{self, Component, Rows};
 use crate::screen::Gallery;
@@ -15,10 +16,11 @@ use numpy::{
     Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2,
     PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 mod server;
 
@@ -415,6 +417,59 @@ fn slack(d: usize) -> f32 {
     dot::slack(d)
 }
 
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(text) => PyConnectionError::new_err(text),
+            other => PyValueError::new_err(other.to_string()),
+        }
+    }
+}
+
+type Times<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i32>>);
+
+/// Sends a request for each of `order`, the number of its message: at `scheduled_ns` after the start, or without that
+/// the next when one of `in_flight` is answered, until `until_s` is over. Returns when each was sent and done, and its
+/// status, -1 for one that was not sent.
+#[pyfunction]
+#[pyo3(signature = (address, path, messages, order, *, scheduled_ns, until_s, in_flight, timeout_s, connections, metadata, ca, identity))]
+#[allow(clippy::too_many_arguments, reason = "keywords of one call from Python")]
+fn send_load<'py>(
+    py: Python<'py>,
+    address: String,
+    path: String,
+    messages: Vec<Vec<u8>>,
+    order: PyReadonlyArray1<'py, u32>,
+    scheduled_ns: Option<PyReadonlyArray1<'py, u64>>,
+    until_s: f64,
+    in_flight: usize,
+    timeout_s: f64,
+    connections: usize,
+    metadata: Vec<(String, String)>,
+    ca: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+) -> PyResult<Times<'py>> {
+    let target = Target { address, tls: ca.map(|ca| Tls { ca, identity }), metadata, connections };
+    let messages = messages.into_iter().map(Into::into).collect();
+    let calls = Calls { path, messages, order: contiguous1(&order)?.to_vec(), timeout: seconds(timeout_s)? };
+    let pace = match &scheduled_ns {
+        Some(moments) => Pace::Open { scheduled_ns: contiguous1(moments)?.to_vec(), in_flight },
+        None => Pace::Closed { in_flight, until: seconds(until_s)? },
+    };
+    let answers = released(py, |stop| Ok(load::run(&target, calls, &pace, stop)))??;
+    Ok((answers.sent_ns.into_pyarray(py), answers.done_ns.into_pyarray(py), answers.status.into_pyarray(py)))
+}
+
+/// The percentile text of HdrHistogram, in milliseconds.
+#[pyfunction]
+fn percentile_text(latencies_ns: PyReadonlyArray1<'_, u64>, unanswered: u64) -> PyResult<String> {
+    load::percentiles(contiguous1(&latencies_ns)?, unanswered).map_err(PyValueError::new_err)
+}
+
+fn seconds(value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|_| PyValueError::new_err(format!("{value} is not a time in seconds")))
+}
+
 /// `isa`, or what the environment variable FRBENCH_ISA asks for, or the best.
 fn chosen(isa: Option<&str>) -> PyResult<Kernel> {
     let wish = std::env::var("FRBENCH_ISA").ok();
@@ -440,5 +495,7 @@ fn extension(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(threads, m)?)?;
     m.add_function(wrap_pyfunction!(slack, m)?)?;
     m.add_function(wrap_pyfunction!(rates, m)?)?;
+    m.add_function(wrap_pyfunction!(send_load, m)?)?;
+    m.add_function(wrap_pyfunction!(percentile_text, m)?)?;
     Ok(())
 }

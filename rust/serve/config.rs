@@ -160,7 +160,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !self.listen.ip().is_loopback() && !(self.tls.is_some() && self.is_locked()) {
+        let is_safe = self.tls.is_some() && self.is_locked();
+        if !self.listen.ip().is_loopback() && !is_safe {
             return Err(format!(
                 "listen is {}, which others can reach: expected tls and at least one of tokens and certificates, or an \
                  address of this machine alone, such as 127.0.0.1:{}",

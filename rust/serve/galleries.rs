@@ -51,7 +51,7 @@ impl Galleries {
         Galleries::open_with(directory, limits, Machine { kernel, threads }, plain())
     }
 
-    fn open_with(
+    pub(super) fn open_with(
         directory: Option<&Path>,
         limits: &Limits,
         machine: Machine,
@@ -181,9 +181,13 @@ fn load(disk: &Disk, head: &Head, memory: &Memory, machine: Machine) -> Result<O
 /// A thread that merges segments of galleries that wait for it.
 fn compactor(waiting: Receiver<Weak<Gallery>>, commons: Arc<Commons>) -> Result<JoinHandle<()>, Refusal> {
     let merge = move || {
+        let is_stopping = || commons.is_stopping.load(Ordering::Relaxed);
         while let Ok(gallery) = waiting.recv() {
-            while !commons.is_stopping.load(Ordering::Relaxed) && gallery.upgrade().is_some_and(|it| it.compact()) {}
-            if commons.is_stopping.load(Ordering::Relaxed) {
+            let mut is_merging = true;
+            while is_merging && !is_stopping() {
+                is_merging = gallery.upgrade().is_some_and(|gallery| gallery.compact());
+            }
+            if is_stopping() {
                 break;
             }
         }

@@ -177,7 +177,7 @@ fn message(gallery: &Gallery) -> proto::Gallery {
     proto::Gallery {
         name,
         dimension: dimension as u32,
-        n_templates: n_templates as u64,
+        n_templates,
         version,
         content_digest: content_digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         is_ephemeral,

@@ -53,6 +53,10 @@ pub mod whole;
 #[cfg(test)]
 mod calls_tests;
 #[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod galleries_tests;
+#[cfg(test)]
 mod listen_tests;
 #[cfg(test)]
 mod queue_tests;

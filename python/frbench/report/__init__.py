@@ -10,7 +10,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frbench.plan import ALL
-from frbench.report import gallery_sizes, group_thresholds, modes, parts, style, summary, whole_curves, words
+from frbench.report import gallery_sizes, group_thresholds, load, modes, parts, style, summary, whole_curves, words
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency
 from frbench.report.parts import Section, View
@@ -53,7 +53,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
 def view_of(section: Section, palette: Palette, number: int) -> View:
     """One run as the page shows it; `number` makes its anchors its own."""
     kind = section.results["kind"]
-    make = {"verify": _verify, "identify": _identify, "latency": _latency}[kind]
+    make = {"verify": _verify, "identify": _identify, "latency": _latency, "load": load.view}[kind]
     return make(section, palette, f"s{number}")
 
 

@@ -97,6 +97,7 @@ SIZES = (
     "FNIR is not extrapolated."
 )
 TIMES = "Times are of this machine, in one process, without network, face detection or template extraction."
+LOAD = "Times under load are of one server, one network and one generator, whose own lag they hold."
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def limits(sections: Sequence[Section]) -> list[str]:
         (SAME_DATA, has_points),
         (SIZES if is_sized else GALLERY, "identify" in kinds),
         (TIMES, "latency" in kinds),
+        (LOAD, "load" in kinds),
     ]
     return [*LIMITS, *(text for text, applies in more if applies)]
 

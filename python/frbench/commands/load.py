@@ -1,0 +1,165 @@
+"""The command `frbench load`: how long a server takes to answer while requests keep coming."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frbench import jobs, summary
+from frbench.errors import InputError
+from frbench.jobs import Options
+from frbench.load.generator import GrpcGenerator, Server, address_of
+from frbench.load.job import Asked, run_load, with_command
+from frbench.load.objective import Objective
+from frbench.load.task import LoadTask
+from frbench.progress import TerminalProgress
+from frbench.templates import load
+from frbench.wire import SEARCH
+
+PATH = click.Path(path_type=Path)
+SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
+SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
+
+
+def _seconds(_: click.Context, option: click.Parameter, text: str) -> float:
+    number = text.rstrip("mins")
+    try:
+        return float(number) * SECONDS[text[len(number) :]]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected a time such as 30s or 2m") from error
+
+
+def _groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
+
+
+def _objective(_: click.Context, __: click.Parameter, text: str | None) -> Objective | None:
+    return None if text is None else Objective.parse(text)
+
+
+TIME = partial(click.option, callback=_seconds, show_default=True, metavar="TIME")
+
+
+@click.command(name="load", short_help="Send searches to a server at a steady rate: latency by probe group.")
+@click.argument("target")
+@click.argument("templates", type=PATH)
+@click.option("--gallery", required=True, metavar="NAME", help="Gallery at the server.")
+@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
+@click.option("--group", "groupings", multiple=True, callback=_groupings, metavar="COLUMN[,COLUMN]",
+              help="Time by this label of the probes, or by the intersection of several. Repeat for more.")  # fmt: skip
+@click.option("--per-template", multiple=True, metavar="COLUMN", help="Label that may differ within a subject.")
+@click.option("--id-column", default="template_id", show_default=True, help="Column of template ids.")
+@click.option("--subject-column", default="subject_id", show_default=True, help="Column of subject ids.")
+@click.option("--array", help="Array, tensor or column to take where a file holds several.")
+@click.option("--scenario", type=click.Choice(SCENARIOS), default="server", show_default=True,
+              help="server is an open loop; the others send when something is answered.")  # fmt: skip
+@click.option("--rate", type=float, metavar="R", help="Requests a second, at moments drawn beforehand.")
+@click.option("--sweep", is_flag=True, help="Rates from 10% to 120% of what the server bears, measured first.")
+@click.option("--slo", callback=_objective, metavar="pQ=TIME", help="Find the highest rate that meets it: p99=20ms.")
+@click.option("--streams", type=int, default=8, show_default=True, help="Requests at a time of multi-stream.")
+@TIME("--duration", default="30s", help="Of each measurement, warm-up not included.")
+@TIME("--warm-up", default="3s", help="Requests of this long are sent and not counted.")
+@TIME("--timeout", default="10s", help="Deadline of a request, from its moment on.")
+@click.option("--runs", type=int, default=1, show_default=True, help="Measurements of each load; blocks of the tally.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Probes a request, of one group.")
+@click.option("-k", "--candidates", "k", type=int, default=50, show_default=True, help="Length of candidate lists.")
+@click.option("--mix", type=click.Choice(["natural", "balanced"]), default="natural", show_default=True,
+              help="Groups as often as they are in TEMPLATES, or equally often.")  # fmt: skip
+@click.option("--connections", type=int, default=4, show_default=True, help="Connections, used in turn.")
+@click.option("--in-flight", type=int, default=10_000, show_default=True, help="Unanswered requests at most.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of moments and of the order of probes.")
+@click.option("--token", envvar="FRBENCH_TOKEN", help="Token to show; others may see a command: prefer FRBENCH_TOKEN.")
+@click.option("--token-file", type=PATH, help="File that holds the token.")
+@click.option("--ca", type=PATH, help="PEM of the authority that signed the server's certificate.")
+@click.option("--cert", type=PATH, help="PEM of a certificate to show.")
+@click.option("--key", type=PATH, help="PEM of its key.")
+@click.option("--out", type=PATH, default=Path("out/load"), show_default=True,
+              help="Run directory: results.json, manifest.json, tally, report.html, latency.*.hgrm.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
+@click.option("--no-report", is_flag=True, help="Do not write report.html.")
+@click.option("--quiet", is_flag=True, help="No progress and no tables.")
+def load_command(target: str, templates: Path, **given: Any) -> None:
+    """Send searches with the probes in TEMPLATES to the server at TARGET, grpc://HOST:PORT or grpcs://HOST:PORT.
+
+    Times are counted from the moment that was drawn for a request, so that a stall delays all that would have met it.
+    A request that is refused or not answered counts as later than any other.
+
+    \b
+    frbench load grpc://127.0.0.1:7443 t.npy --gallery people --labels l.csv --group sex --rate 500
+    frbench load grpc://127.0.0.1:7443 t.npy --gallery people --labels l.csv --sweep
+    frbench load grpc://127.0.0.1:7443 t.npy --gallery people --labels l.csv --slo p99=20ms
+    """
+    server = _server(target, given)
+    asked = Asked(given["rate"], given["sweep"], given["slo"], given["streams"])
+    options = Options(
+        out=given["out"],
+        groupings=given["groupings"],
+        per_template=given["per_template"],
+        with_report=not given["no_report"],
+    )
+    task = _task(templates, options, server, given)
+    progress = TerminalProgress(quiet=given["quiet"] or given["as_json"])
+    options = with_command(options, sys.argv)
+    section = run_load(task, GrpcGenerator(server, SEARCH), asked, options, runs=given["runs"], progress=progress)
+    if given["as_json"]:
+        click.echo(json.dumps(section.results))
+    elif not given["quiet"]:
+        summary.show(section.results)
+        click.echo(f"run: {options.out}" + (f"\nreport: {options.out / 'report.html'}" if options.with_report else ""))
+
+
+def _task(templates: Path, options: Options, server: Server, given: dict[str, Any]) -> LoadTask:
+    names = ("labels", "id_column", "subject_column", "array")
+    probes = load(templates, **{name: given[name] for name in names})
+    if probes.subject_ids is None:
+        probes = probes.with_subjects(probes.template_ids)
+    probes.require_labels(options.columns, options.per_template)
+    return LoadTask(
+        gallery=given["gallery"],
+        probes=probes,
+        columns=options.columns,
+        hardware=f"{jobs.hardware()}, server at {server.address}",
+        scenario=given["scenario"],
+        k=given["k"],
+        batch=given["batch"],
+        mix=given["mix"],
+        seconds=given["duration"],
+        warm_up_s=given["warm_up"],
+        seed=given["seed"],
+        connections=server.connections,
+        timeout_s=server.timeout_s,
+    )
+
+
+def _server(target: str, given: dict[str, Any]) -> Server:
+    address, has_tls = address_of(target)
+    ca, certificate, key = (_read(given[name], f"--{name}") for name in ("ca", "cert", "key"))
+    if has_tls != (ca is not None):
+        raise InputError("expected grpcs:// together with --ca, the authority of the server's certificate")
+    if (certificate is None) != (key is None):
+        raise InputError("expected both --cert and --key, or none of them")
+    if certificate is not None and not has_tls:
+        raise InputError("--cert is shown over TLS alone; give grpcs:// and --ca")
+    read = _read(given["token_file"], "--token-file")
+    token = given["token"] if read is None else read.decode(errors="replace").strip()
+    return Server(
+        address=address,
+        ca=ca,
+        identity=None if certificate is None or key is None else (certificate, key),
+        token=token,
+        connections=given["connections"],
+        timeout_s=given["timeout"],
+        in_flight=given["in_flight"],
+    )
+
+
+def _read(path: Path | None, option: str) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{option}: cannot read {path}: {error.strerror}") from error

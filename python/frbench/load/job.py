@@ -1,0 +1,123 @@
+"""Job: a load command from its task to the files of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from frbench import files, jobs, report
+from frbench.errors import InputError
+from frbench.jobs import Clock, Options, Progress
+from frbench.load.generator import Generator
+from frbench.load.histograms import PATTERN, histogram_files
+from frbench.load.objective import Objective
+from frbench.load.results import load_results
+from frbench.load.run import (
+    SATURATING,
+    Trial,
+    check_answered,
+    highest_rate,
+    loads_of_sweep,
+    run_loads,
+    saturation,
+    try_rate,
+)
+from frbench.load.task import Load, LoadTask
+
+TITLE = "search under load"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What load is asked for: of the scenario `server` one of a rate, a sweep and an objective, else none of them.
+
+    streams : requests at a time of multi-stream.
+    """
+
+    rate: float | None = None
+    is_sweep: bool = False
+    objective: Objective | None = None
+    streams: int = 8
+
+    def check(self, task: LoadTask) -> None:
+        """Raises InputError where the scenario and what is asked for contradict each other."""
+        n = (self.rate is not None) + self.is_sweep + (self.objective is not None)
+        if task.scenario == "server" and n != 1:
+            raise InputError(f"expected one of --rate, --sweep and --slo, got {n or 'none'} of them")
+        if task.scenario != "server" and n:
+            raise InputError(
+                f"--scenario {task.scenario} is a closed loop and has no rate; leave out --rate, --sweep and --slo"
+            )
+        if self.rate is not None and not self.rate > 0:
+            raise InputError(f"--rate is {self.rate:g}, expected more than 0 requests a second")
+        if self.streams < 1:
+            raise InputError(f"--streams is {self.streams}, expected at least 1")
+
+
+def run_load(
+    task: LoadTask, generator: Generator, asked: Asked, options: Options, *, runs: int, progress: Progress
+) -> report.Section:
+    """Sends requests and writes the run to `options.out`."""
+    asked.check(task)
+    if runs < 1:
+        raise InputError(f"number of runs is {runs}, expected at least 1")
+    files.prepare(options.out)
+    clock = Clock()
+    check_answered(task, generator)
+    saturated = None
+    if asked.is_sweep or asked.objective is not None:
+        with clock.time("saturation"):
+            saturated = saturation(task, generator)
+    slo = None
+    if asked.objective is not None and saturated is not None:
+        with clock.time("objective"):
+            slo = (asked.objective, *_searched(task, generator, asked.objective, saturated))
+    loads = _loads(task, asked, saturated, slo)
+    with clock.time("measure"), progress.step("load", _expected(task, loads) * runs, "requests") as advance:
+        measured = run_loads(task, generator, loads, runs=runs, advance=advance)
+    found = load_results(measured, groupings=options.groupings, saturation=saturated, slo=slo)
+    plan = measured.tally.plan
+    more: dict[str, Any] = {"seed": task.seed, "scenario": task.scenario, "rate": asked.rate, "sweep": asked.is_sweep}
+    more |= {"slo": None if asked.objective is None else asked.objective.name}
+    engine = {"engine": "load generator", "transport": "tonic, one thread", "connections": task.connections}
+    sources = list(task.probes.sources)
+    section = report.Section(found, jobs._manifest(options, sources, engine, plan, clock, more), measured.tally)
+    texts = histogram_files(measured, options.groupings)
+    files.remove(options.out.glob(PATTERN))
+    jobs._write(options, section, TITLE, None, texts)
+    return section
+
+
+def _searched(
+    task: LoadTask, generator: Generator, objective: Objective, saturated: float
+) -> tuple[float | None, list[Trial]]:
+    def judge(rate: float, number: int) -> Trial:
+        return try_rate(task, generator, objective, rate, number=number)
+
+    return highest_rate(judge, saturated / 2)
+
+
+def _loads(task: LoadTask, asked: Asked, saturated: float | None, slo: Any) -> list[Load]:
+    if asked.is_sweep and saturated is not None:
+        return loads_of_sweep(saturated)
+    if slo is not None:
+        _, rate, trials = slo
+        # Where nothing meets the objective, the lowest rate that was tried shows why.
+        return [Load(rate=min(trial.rate for trial in trials) if rate is None else rate)]
+    at_once = {"single-stream": 1, "multi-stream": asked.streams, "offline": SATURATING}
+    return [Load(rate=asked.rate) if task.scenario == "server" else Load(in_flight=at_once[task.scenario])]
+
+
+def _expected(task: LoadTask, loads: list[Load]) -> int:
+    return round(sum((load.rate or 0) * task.seconds for load in loads))
+
+
+def with_command(options: Options, command: list[str]) -> Options:
+    """Options whose command holds no token: what is written to a manifest is read by others."""
+    said = list(command)
+    for i, word in enumerate(said):
+        if word == "--token" and i + 1 < len(said):
+            said[i + 1] = "***"
+        elif word.startswith("--token="):
+            said[i] = "--token=***"
+    return replace(options, command=tuple(said))

@@ -1,0 +1,138 @@
+"""Results: what `results.json` says of a load run.
+
+Every quantile is given twice: of all requests, where one without an answer takes longer than any other, and of those
+answered alone. The first is the one to quote: the second is better the more a server refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import timing
+from frbench.estimate import LEVEL
+from frbench.load.objective import Objective
+from frbench.load.run import Measured, Measurement, Trial
+from frbench.plan import OVERALL
+from frbench.results import QUANTILES, Grouping, _head, _names, _probes
+from frbench.tally import Histogram, Tally
+
+MEANING = {
+    "server": "open loop: requests arrive at moments drawn beforehand, independent of each other and of the answers",
+    "single-stream": "closed loop: one request at a time; a stall keeps back the requests that would have met it",
+    "multi-stream": "closed loop: some requests at a time; a stall keeps back those that would have met it",
+    "offline": "closed loop: so many requests at a time that the server is never idle: throughput, not latency",
+}
+FROM_DETAILS = (
+    "gallery", "dimension", "scenario", "k", "batch", "mix", "seconds", "warm_up_s", "connections", "timeout_s", "timer"
+)  # fmt: skip
+
+
+def load_results(
+    measured: Measured,
+    *,
+    groupings: Sequence[Grouping],
+    saturation: float | None = None,
+    slo: tuple[Objective, float | None, Sequence[Trial]] | None = None,
+) -> dict[str, Any]:
+    """Latency by group at every load, what each measurement was like, and what an objective allows.
+
+    saturation : answers a second of a closed loop, where it was measured. slo : the objective, the highest rate that
+    meets it, and what was tried.
+    """
+    tally = measured.tally
+    details = tally.plan.details
+    rows: list[tuple[Grouping, str | None]] = [((), None)]
+    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    return {
+        **_head("load", tally, [], groupings or [()], []),
+        **{name: details[name] for name in FROM_DETAILS},
+        "meaning": MEANING[details["scenario"]],
+        "runs": len(tally.tiles),
+        "resolution": "1% of the value: edges of the nanosecond axis",
+        "saturation_per_s": saturation,
+        "loads": [
+            {"load": part, **load, **_together([m for m in measured.measurements if m.load == part])}
+            for part, load in enumerate(details["loads"])
+        ],
+        "groups": [
+            _times(tally, grouping, name, part) for part in range(len(details["loads"])) for grouping, name in rows
+        ],
+        "measurements": [m.to_json() for m in measured.measurements],
+        "slo": None if slo is None else _slo(*slo),
+    }
+
+
+def quantile_of_all(histogram: Histogram, axis: NDArray[np.float64], q: float) -> timing.Quantile:
+    """The `q` quantile of all requests, one without an answer taking longer than any other.
+
+    It is None where it falls among those; its interval is open upwards, `high_ns` None, where that end does.
+    """
+    found = timing.quantile(histogram, axis, q)
+    if found.value_ns is None:
+        return found
+    n, answered = histogram.trials, histogram.trials - histogram.unscored
+    if math.ceil(q * n) > answered:
+        reason = f"{histogram.unscored} of {n} requests have no answer, more than {1 - q:.3g} of them"
+        return timing.Quantile(q, None, None, None, n, reason=reason)
+    is_open = found.high_ns is not None and _rank_of_high(n, q) > answered
+    return timing.Quantile(q, found.value_ns, found.low_ns, None if is_open else found.high_ns, n)
+
+
+def _rank_of_high(n: int, q: float) -> int:
+    tail = (1 - LEVEL) / 2
+    return min(n, timing._binomial_quantile(1 - tail, n, q) + 1)
+
+
+def _answered(histogram: Histogram) -> Histogram:
+    bins = histogram.bins.copy()
+    bins[-1] = 0
+    return Histogram(bins, histogram.touching)
+
+
+def _times(tally: Tally, grouping: Grouping, name: str | None, part: int) -> dict[str, Any]:
+    pair = None if name is None else (name, name)
+    histogram = tally.pick(mated=False, grouping=grouping, groups=pair, parts=[part])
+    answered, axis = _answered(histogram), tally.plan.axis
+    return {
+        "grouping": ",".join(grouping) or "all",
+        "group": OVERALL if name is None else name,
+        "load": part,
+        "requests": histogram.trials,
+        "failed": histogram.unscored,
+        "probes": _probes(tally, grouping, name),
+        "mean_ns": timing.mean_ns(answered, axis),
+        "quantiles": [vars(quantile_of_all(histogram, axis, q)) for q in QUANTILES],
+        "quantiles_answered": [vars(timing.quantile(answered, axis, q)) for q in QUANTILES],
+    }
+
+
+def _together(measured: Sequence[Measurement]) -> dict[str, Any]:
+    """All runs at one load."""
+    lags = [m.lag_p99_ns for m in measured if m.lag_p99_ns is not None]
+    statuses: dict[str, int] = {}
+    for m in measured:
+        statuses |= {name: statuses.get(name, 0) + n for name, n in m.statuses.items()}
+    return {
+        "requests": sum(m.requests for m in measured),
+        "answered": sum(m.answered for m in measured),
+        "statuses": statuses,
+        "offered_per_s": float(np.mean([m.offered_per_s for m in measured])),
+        "achieved_per_s": float(np.mean([m.achieved_per_s for m in measured])),
+        "lag_p99_ns": max(lags, default=None),
+        "is_generator_late": any(m.is_generator_late for m in measured),
+    }
+
+
+def _slo(objective: Objective, rate: float | None, trials: Sequence[Trial]) -> dict[str, Any]:
+    return {
+        "objective": objective.name,
+        "q": objective.q,
+        "limit_ns": objective.limit_ns,
+        "rate": rate,
+        "trials": [vars(trial) for trial in trials],
+    }

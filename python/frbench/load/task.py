@@ -1,0 +1,166 @@
+"""Task: what is asked of a server, as a plan, and what its answers are as a tally.
+
+A trial is a request: one call with one probe or several of one group. Its cell is the group of its probes, at one load;
+a request without an answer has no time and falls in the last column. A block is a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from frbench.errors import InputError
+from frbench.latency import nanosecond_axis
+from frbench.layout import Layout
+from frbench.load.generator import Answers
+from frbench.load.schedule import Mix, Order, Schedule
+from frbench.plan import Cell, Plan, digest_of
+from frbench.tally import Tally
+from frbench.templates import Templates
+from frbench.wire import search_request
+
+Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
+# Messages are made before and kept: more different ones than this say nothing more about a server.
+MAX_MESSAGES = 20_000
+MAX_MESSAGE_BYTES = 1 << 30
+OPEN = "from the moment that was set for a request, whether or not it could be sent, to its status"
+CLOSED = "from sending a request to its status"
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is asked for: `rate` requests a second in an open loop, or `in_flight` at a time in a closed one."""
+
+    rate: float | None = None
+    in_flight: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadTask:
+    """Searches to send.
+
+    gallery : its name at the server. columns : labels of the probes that groups are made of. batch : probes a request.
+    hardware : what the times belong to, the generator's machine and the server's address.
+    seconds, warm_up_s : time of a run, counted and before it.
+    """
+
+    gallery: str
+    probes: Templates
+    columns: tuple[str, ...]
+    hardware: str
+    scenario: Scenario = "server"
+    k: int = 50
+    batch: int = 1
+    mix: Mix = "natural"
+    seconds: float = 30.0
+    warm_up_s: float = 3.0
+    seed: int = 1
+    connections: int = 1
+    timeout_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.k < 1 or self.batch < 1:
+            raise InputError(f"-k is {self.k} and --batch {self.batch}, expected at least 1 of both")
+        if not (self.seconds > 0 and self.warm_up_s >= 0):
+            raise InputError(
+                f"--duration is {self.seconds:g} s and --warm-up {self.warm_up_s:g} s, expected more than 0 and at "
+                "least 0"
+            )
+        if self.probes.failed.all():
+            raise InputError("no probe can be searched: every one is NaN, infinite or zero, or there is none")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Groups of the probes."""
+        return Layout.of(self.probes, self.columns)
+
+    @cached_property
+    def rows(self) -> list[tuple[int, Order]]:
+        """Group and probes of each message: every probe that can be searched, a bounded number of them."""
+        random = np.random.default_rng(self.seed)
+        found = []
+        for group in range(len(self.layout.groups)):
+            members = np.flatnonzero((self.layout.group == group) & ~self.probes.failed)
+            if len(members):
+                random.shuffle(members)
+                filled = np.resize(members, -(-len(members) // self.batch) * self.batch)
+                found += [(group, rows.astype(np.uint32)) for rows in filled.reshape(-1, self.batch)]
+        limit = min(MAX_MESSAGES, max(1, MAX_MESSAGE_BYTES // (4 * self.batch * self.probes.dimension)))
+        if len(found) <= limit:
+            return found
+        return [found[i] for i in np.sort(random.permutation(len(found))[:limit])]
+
+    @cached_property
+    def groups(self) -> list[int]:
+        """Group of each message."""
+        return [group for group, _ in self.rows]
+
+    def messages(self) -> list[bytes]:
+        """The encoded requests."""
+        probes = (self.probes.unit[rows] for _, rows in self.rows)
+        return [search_request(self.gallery, rows, self.k, rows_only=True, is_unit=True) for rows in probes]
+
+    def plan(self, loads: Iterable[Load]) -> Plan:
+        """The plan of requests at these loads: a cell for each group and load."""
+        points = [vars(load) for load in loads]
+        details = {
+            "gallery": self.gallery,
+            "dimension": self.probes.dimension,
+            "scenario": self.scenario,
+            "k": self.k,
+            "batch": self.batch,
+            "mix": self.mix,
+            "loads": points,
+            "seconds": self.seconds,
+            "warm_up_s": self.warm_up_s,
+            "connections": self.connections,
+            "timeout_s": self.timeout_s,
+            "probes": [int(((self.layout.group == g) & ~self.probes.failed).sum()) for g in self._all],
+            "timer": OPEN if self.scenario == "server" else CLOSED,
+        }
+        cells = tuple(Cell(False, g, g, part) for g in self._all for part in range(len(points)))
+        subjects = self.layout.parties(np.flatnonzero(~self.probes.failed))
+        return Plan(
+            kind="load",
+            inputs=digest_of(self.probes.digest, self.layout.group, self.hardware),
+            edges=nanosecond_axis(),
+            columns=self.columns,
+            groups=self.layout.groups,
+            cells=cells,
+            trials=(0,) * len(cells),
+            subjects=subjects,
+            mated_subjects=subjects,
+            details=details,
+        )
+
+    @property
+    def _all(self) -> range:
+        return range(len(self.layout.groups))
+
+
+def counted(schedule: Schedule, answers: Answers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(n,) which requests count: those whose time begins after the warm-up."""
+    return np.asarray(answers.begin_ns >= schedule.warm_up_ns)
+
+
+def tally_of(task: LoadTask, plan: Plan, runs: Iterable[tuple[int, Schedule, Answers]], *, run: int) -> Tally:
+    """The tally of run number `run`: of each of its measurements the number of its load, the schedule and the answers.
+
+    Every request after the warm-up is in it once; one without an answer in the last column.
+    """
+    counts = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
+    number = {(cell.group_a, cell.part): i for i, cell in enumerate(plan.cells)}
+    groups = np.asarray(task.groups)
+    for part, schedule, answers in runs:
+        wanted = counted(schedule, answers)
+        # In a closed loop the requests that were sent are the first of the schedule.
+        group = groups[schedule.order[: len(wanted)][wanted]]
+        cell = np.array([number[g, part] for g in range(len(plan.groups))])[group]
+        bins = np.searchsorted(plan.axis, answers.latency_ns[wanted], side="right")
+        bins[~answers.is_answered[wanted]] = plan.n_bins - 1
+        np.add.at(counts, (cell, bins), 1)
+    return Tally.of_tile(plan, (run, run), counts)
