@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from servers import Running, running
 from test_service import (
     IDS,
@@ -88,7 +89,9 @@ def status_of(call: Caller, method: Rpc, message: bytes) -> Code:
     """What the server says to these bytes."""
     kind = f"{'stream' if method.sends_many else 'unary'}_{'stream' if method.gets_many else 'unary'}"
     try:
-        answer = getattr(call.channel, kind)(method.path)(iter([message]) if method.sends_many else message, timeout=WAIT_S)
+        answer = getattr(call.channel, kind)(method.path)(
+            iter([message]) if method.sends_many else message, timeout=WAIT_S
+        )
         for part in answer if method.gets_many else [answer]:
             method.response.FromString(part)
     except grpc.RpcError as error:
@@ -156,7 +159,9 @@ def main() -> None:
         statuses, before, after = bombard(server, asked.messages)
     assert after - before < SLACK_BYTES, f"memory grew from {before} to {after} bytes"
     counts: dict[str, Any] = dict(statuses.most_common())
-    print(f"{sum(statuses.values())} messages: {counts}; {before / 2**20:.0f} MiB after a tenth, {after / 2**20:.0f} at the end")
+    print(
+        f"{sum(statuses.values())} messages: {counts}; {before / 2**20:.0f} MiB after a tenth, {after / 2**20:.0f} at the end"
+    )
 
 
 if __name__ == "__main__":

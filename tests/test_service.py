@@ -11,11 +11,11 @@ import grpc
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from servers import Running, configured, running
 
 from frbench.engines.reference import ReferenceEngine
 from frbench.gallery import Gallery
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2, templates_pb2
+from servers import Running, configured, running
 
 DIMENSION = 8
 ROWS = np.random.default_rng(5).standard_normal((40, DIMENSION)).astype(np.float32)
@@ -40,7 +40,9 @@ class Rpc:
 
 def rpc(service: str, name: str, module: Any, **how: bool) -> Rpc:
     """A method of `frbench.v1`."""
-    return Rpc(f"/frbench.v1.{service}/{name}", getattr(module, f"{name}Request"), getattr(module, f"{name}Response"), **how)
+    return Rpc(
+        f"/frbench.v1.{service}/{name}", getattr(module, f"{name}Request"), getattr(module, f"{name}Response"), **how
+    )
 
 
 CREATE = rpc("GalleryService", "CreateGallery", gallery_pb2)
@@ -61,16 +63,16 @@ class Caller:
     """A plain client, which knows the messages and nothing else."""
 
     def __init__(self, server: Running) -> None:
-        self.channel = grpc.insecure_channel(
-            server.ready["address"], options=[("grpc.max_receive_message_length", -1)]
-        )
+        self.channel = grpc.insecure_channel(server.ready["address"], options=[("grpc.max_receive_message_length", -1)])
 
     def __call__(self, method: Rpc, *messages: Any, timeout: float = WAIT_S, **fields: Any) -> Any:
         """The answer to a message of these fields, or to several messages; a list of answers where they stream."""
         asked = messages or (method.request(**fields),)
         kind = f"{'stream' if method.sends_many else 'unary'}_{'stream' if method.gets_many else 'unary'}"
         call = getattr(self.channel, kind)(
-            method.path, request_serializer=lambda m: m.SerializeToString(), response_deserializer=method.response.FromString
+            method.path,
+            request_serializer=lambda m: m.SerializeToString(),
+            response_deserializer=method.response.FromString,
         )
         answer = call(iter(asked) if method.sends_many else asked[0], timeout=timeout)
         return list(answer) if method.gets_many else answer
@@ -125,9 +127,7 @@ def count_request(**fields: Any) -> sweep_pb2.CountTilesRequest:
     """All pairs of the gallery, each once, in one cell."""
     n = len(ROWS)
     groups = np.zeros(n, dtype="<u4").tobytes()
-    whole = sweep_pb2.Tile(
-        probe_end=n, gallery_end=n, upper=True, probe_groups=groups, gallery_groups=groups
-    )
+    whole = sweep_pb2.Tile(probe_end=n, gallery_end=n, upper=True, probe_groups=groups, gallery_groups=groups)
     said = {
         "plan": "p",
         "probes": "people",
@@ -173,12 +173,12 @@ def test_a_search_returns_what_the_core_returns_bit_for_bit(call: Caller):
 def test_probes_come_in_every_type(call: Caller, kind: str):
     """A probe of float16 is the one that float32 would say, if it can be said in float16."""
     probes = PROBES.astype(np.float16).astype(kind.lower())
-    sent = templates(
-        PROBES, component_type=getattr(templates_pb2, f"COMPONENT_TYPE_{kind}"), data=probes.tobytes()
-    )
+    sent = templates(PROBES, component_type=getattr(templates_pb2, f"COMPONENT_TYPE_{kind}"), data=probes.tobytes())
     scores, _ = Gallery(ROWS).search(probes, k=3)
 
-    assert [bits(c.scores) for c in call(SEARCH, gallery="people", probes=sent, k=3).candidates] == list(map(bits, scores))
+    assert [bits(c.scores) for c in call(SEARCH, gallery="people", probes=sent, k=3).candidates] == list(
+        map(bits, scores)
+    )
 
 
 def test_a_threshold_leaves_out_what_is_below_it_and_counts_the_rest(call: Caller):
@@ -243,13 +243,15 @@ def test_tiles_are_counted_and_their_best_pairs_named(call: Caller):
     counted, kept = call(COUNT, count_request()), call(TAIL, tail_request())
 
     assert [part.is_last for part in counted] == [True]
-    assert np.frombuffer(counted[0].counts, "<u8").tolist() == np.bincount(
-        np.searchsorted([0.0, 0.5], list(each.values()), side="right"), minlength=3
-    ).tolist()
+    assert (
+        np.frombuffer(counted[0].counts, "<u8").tolist()
+        == np.bincount(np.searchsorted([0.0, 0.5], list(each.values()), side="right"), minlength=3).tolist()
+    )
     assert (counted[0].plan, counted[0].strategy != "") == ("p", True)
-    assert list(
-        zip(np.frombuffer(kept[0].probe_places, "<u8"), np.frombuffer(kept[0].gallery_places, "<u8"), strict=True)
-    ) == best
+    assert (
+        list(zip(np.frombuffer(kept[0].probe_places, "<u8"), np.frombuffer(kept[0].gallery_places, "<u8"), strict=True))
+        == best
+    )
     assert bits(np.frombuffer(kept[0].scores, "<f4")) == bits([each[pair] for pair in best])
 
 
@@ -342,7 +344,12 @@ ERRORS = [
     (CREATE, {"name": "x", "dimension": 0}, Code.INVALID_ARGUMENT, "dimension"),
     (CREATE, {"name": "x", "dimension": 65_537}, Code.INVALID_ARGUMENT, "65536"),
     (CREATE, {"name": "people", "dimension": 4}, Code.ALREADY_EXISTS, "people"),
-    (CREATE, {"name": "x", "dimension": 4, "is_ephemeral": True, "idle_seconds": 86_401}, Code.INVALID_ARGUMENT, "86400"),
+    (
+        CREATE,
+        {"name": "x", "dimension": 4, "is_ephemeral": True, "idle_seconds": 86_401},
+        Code.INVALID_ARGUMENT,
+        "86400",
+    ),
     (GET, {"name": "nowhere"}, Code.NOT_FOUND, "nowhere"),
     (DROP, {"name": "nowhere"}, Code.NOT_FOUND, "nowhere"),
     (REMOVE, {"gallery": "nowhere", "template_ids": ["a"]}, Code.NOT_FOUND, "nowhere"),

@@ -17,12 +17,14 @@ from frbench import files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
 from frbench.client import address_of
 from frbench.commands import recorded as cli_recorded
+from frbench.commands.audit_log import audit_log_command
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
 from frbench.commands.load import load_command
 from frbench.commands.power import power
 from frbench.commands.serve import serve
 from frbench.commands.servers import credentials_of, server_options
+from frbench.commands.token import token
 from frbench.commands.transfer import transfer_command
 from frbench.errors import FrbenchError, InputError
 from frbench.jobs import Options
@@ -406,6 +408,8 @@ app.add_command(power)
 app.add_command(export_command)
 app.add_command(serve)
 app.add_command(load_command)
+app.add_command(audit_log_command)
+app.add_command(token)
 
 
 @app.command()

@@ -94,3 +94,10 @@ class Conservation(FrbenchError, AssertionError):
     """An engine returned another number of trials than the plan declares: its counts must not be used."""
 
     code = "conservation"
+
+
+class Tampered(FrbenchError, ValueError):
+    """An audit log is not as the server wrote it: a line was changed, removed, added or moved."""
+
+    code = "tampered"
+    exit_code = 1

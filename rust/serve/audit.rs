@@ -3,6 +3,7 @@
 use crate::serve::audit_file::{AuditFile, Head};
 use crate::serve::config::Fsync;
 use crate::serve::refusal::Refusal;
+use crate::serve::times::rfc3339;
 use crate::work;
 use serde::Serialize;
 use std::fs::File;
@@ -206,31 +207,11 @@ impl Syncing {
     }
 }
 
-/// Such as 2026-01-31T23:59:59.000001Z. Years before 1970 do not occur in a log of now; they read as 1970.
-fn rfc3339(time: SystemTime) -> String {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second, micros) = (second / 3600, second / 60 % 60, second % 60, since.subsec_micros());
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-}
-
-/// Year, month and day of the days since 1970. Source: Howard Hinnant, chrono-compatible low-level date algorithms.
-fn date(days: u64) -> (u64, u64, u64) {
-    let from_march_of_0 = days + 719_468;
-    let (era, day_of_era) = (from_march_of_0 / 146_097, from_march_of_0 % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::serve::audit_file::{head_path, hex};
+    use crate::serve::world::chained;
     use proptest::prelude::*;
     use serde_json::Value;
     use sha2::{Digest, Sha256};
@@ -260,18 +241,8 @@ mod tests {
         }
     }
 
-    /// Lines of a log whose chain is whole.
-    fn chained(path: &Path) -> Vec<Value> {
-        let text = fs::read_to_string(path).unwrap();
-        assert!(text.ends_with('\n'));
-        let mut prev = "0".repeat(64);
-        let check = |(n, line): (usize, &str)| {
-            let read: Value = serde_json::from_str(line).unwrap();
-            assert_eq!((&read["n"], &read["prev"]), (&Value::from(n), &Value::from(prev.as_str())));
-            prev = hex(&Sha256::digest(line));
-            read
-        };
-        text.lines().enumerate().map(check).collect()
+    fn lines_of(path: &Path) -> Vec<Value> {
+        chained(&fs::read_to_string(path).unwrap())
     }
 
     #[test]
@@ -283,7 +254,7 @@ mod tests {
         assert_eq!(audit.append(&told).unwrap(), 1);
         audit.stop();
 
-        let lines = chained(&path);
+        let lines = lines_of(&path);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.lines().nth(1).unwrap().starts_with(
             r#"{"time":"2026-02-28T23:59:59.000001Z","n":1,"client":"ana","peer":"127.0.0.1:5","method":"frbench.v1.SearchService/Search","gallery":null,"k":3,"#
@@ -299,7 +270,7 @@ mod tests {
             open(&path).append(&call("1")).unwrap();
         }
 
-        assert_eq!(chained(&path).len(), 9);
+        assert_eq!(lines_of(&path).len(), 9);
         let head: Head = serde_json::from_slice(&fs::read(head_path(&path)).unwrap()).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(head, Head { lines: 9, hash: hex(&Sha256::digest(text.lines().last().unwrap())) });
@@ -313,10 +284,10 @@ mod tests {
         let copy = folder.path().join("copy.jsonl");
         fs::copy(&path, &copy).unwrap();
 
-        assert_eq!(chained(&copy).len(), 2);
+        assert_eq!(lines_of(&copy).len(), 2);
         let audit = open(&copy);
         audit.stop();
-        assert_eq!(chained(&copy).len(), 4);
+        assert_eq!(lines_of(&copy).len(), 4);
     }
 
     proptest! {
@@ -326,7 +297,9 @@ mod tests {
         fn a_torn_line_is_kept_beside_the_log_and_the_chain_goes_on(cut in 1..150_usize, calls in 0..4_usize) {
             let (folder, path) = place();
             let audit = open(&path);
-            (0..=calls).for_each(|_| drop(audit.append(&call(&"long ".repeat(50))).unwrap()));
+            for _ in 0..=calls {
+                audit.append(&call(&"long ".repeat(50))).unwrap();
+            }
             let text = fs::read(&path).unwrap();
             drop(audit);
             fs::remove_file(head_path(&path)).unwrap();
@@ -334,31 +307,12 @@ mod tests {
             drop(open(&path));
 
             let torn = fs::read(folder.path().join(format!("audit.jsonl.torn-{}", calls + 1))).unwrap();
-            let lines = chained(&path);
+            let lines = lines_of(&path);
             prop_assert_eq!(lines.len(), calls + 3);
             prop_assert!(text[..text.len() - cut].ends_with(&torn));
             prop_assert_eq!(torn[0], b'{');
             prop_assert!(lines[calls + 1]["outcome"].as_str().unwrap().contains("torn"));
         }
-
-        #[test]
-        fn a_date_is_the_day_after_the_day_before(days in 0..200_000_u64) {
-            let (year, month, day) = date(days);
-            let (next_year, next_month, next_day) = date(days + 1);
-            let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-            let length = [31, 28 + u64::from(is_leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize - 1];
-            let expected = match (month, day) {
-                (12, 31) => (year + 1, 1, 1),
-                (_, day) if day == length => (year, month + 1, 1),
-                _ => (year, month, day + 1),
-            };
-            prop_assert_eq!((next_year, next_month, next_day), expected);
-        }
-    }
-
-    #[test]
-    fn days_are_counted_from_1970() {
-        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH), "1970-01-01T00:00:00.000000Z");
     }
 
     #[test]
@@ -368,11 +322,11 @@ mod tests {
             let audit = Audit::open(&path, fsync, then).unwrap();
             std::thread::scope(|scope| {
                 for _ in 0..8 {
-                    scope.spawn(|| (0..50).for_each(|_| drop(audit.append(&call("1")).unwrap())));
+                    scope.spawn(|| (0..50).all(|_| audit.append(&call("1")).is_ok()));
                 }
             });
             audit.stop();
-            assert_eq!(chained(&path).len(), 402);
+            assert_eq!(lines_of(&path).len(), 402);
         }
     }
 
@@ -402,7 +356,7 @@ mod tests {
         assert_eq!(audit.append(&call("2")), Ok(1));
         assert_eq!(audit.check(), Ok(()));
         audit.stop();
-        assert_eq!(chained(&path).len(), 3);
+        assert_eq!(lines_of(&path).len(), 3);
     }
 
     #[test]

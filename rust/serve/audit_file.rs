@@ -51,6 +51,9 @@ impl AuditFile {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let end = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        if end == 0 {
+            keep_name(path).map_err(failed)?;
+        }
         let last = Tail::read(&mut file, end).map_err(failed)?;
         let (lines, hash) = last.next().ok_or_else(|| {
             format!("audit log {}: its last line is no line of an audit log; begin a new one elsewhere", path.display())
@@ -152,6 +155,19 @@ impl Head {
 /// Where the head of the log at `path` is written.
 pub fn head_path(path: &Path) -> PathBuf {
     beside(path, "head")
+}
+
+/// Brings the name of a new file to the disk itself: what is synced under a name that is lost is lost.
+#[cfg(unix)]
+fn keep_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Folders cannot be synced here.
+#[cfg(not(unix))]
+fn keep_name(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn beside(path: &Path, what: &str) -> PathBuf {

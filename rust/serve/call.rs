@@ -130,7 +130,8 @@ fn micros(took: Duration) -> u64 {
 }
 
 fn clipped(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_TEXT)]
+    let is_between_letters = |end: &usize| text.is_char_boundary(*end);
+    &text[..(0..=text.len().min(LONGEST_TEXT)).rev().find(is_between_letters).unwrap_or(0)]
 }
 
 /// The id that the caller gave, the id of its trace, or a new one.

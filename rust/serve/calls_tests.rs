@@ -1,17 +1,20 @@
 //! What every call passes, asked by real clients of a real server.
 
 use crate::serve::proto::search_service_client::SearchServiceClient;
+use crate::serve::proto::search_service_server::SearchServiceServer;
 use crate::serve::proto::server_service_client::ServerServiceClient;
 use crate::serve::proto::sweep_service_client::SweepServiceClient;
 use crate::serve::proto::{CompareRequest, CountTilesRequest, GetInfoRequest};
-use crate::serve::world::{COUNTER, HANGS, TOKEN, World, by, locked, search};
+use crate::serve::world::{COUNTER, HANGS, Small, TOKEN, World, by, locked, search};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
-use tonic::{Code, Request};
+use tonic::body::Body;
+use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
+use tower::{Layer, Service};
 
 const SEARCH: &str = "frbench.v1.SearchService/Search";
 
@@ -133,13 +136,19 @@ async fn a_caller_who_goes_is_told_as_cancelled() {
 #[tokio::test]
 async fn a_call_ends_at_the_deadline_of_the_caller() {
     let world = World::plain("{}").await;
-    let mut request = Request::new(search("slow"));
-    // The header alone: a client that keeps its own deadline would go before the server answers.
-    request.metadata_mut().insert("grpc-timeout", "50m".parse().unwrap());
-    let status = SearchServiceClient::new(world.channel().await).search(request).await.unwrap_err();
+    // A client of tonic would keep its own deadline, and go before the server answers.
+    let message = "\0\0\0\0\u{6}\n\u{4}slow".to_string();
+    let request = http::Request::post("/frbench.v1.SearchService/Search")
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "50m")
+        .body(Body::new(message));
+    let mut service = world.calls.layer(SearchServiceServer::new(Small));
+    let response = timeout(HANGS, service.call(request.unwrap())).await.unwrap().unwrap();
 
-    assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(told(&world.end().await[1]), (SEARCH, "DEADLINE_EXCEEDED", Some("anonymous")));
+    assert_eq!(Status::from_header_map(response.headers()).unwrap().code(), Code::DeadlineExceeded);
+    let lines = world.end().await;
+    assert_eq!(told(&lines[1]), (SEARCH, "DEADLINE_EXCEEDED", Some("anonymous")));
+    assert_eq!(lines[1]["gallery"], "slow");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub mod serving;
 pub mod snapshot;
 mod store;
 pub mod sweep_service;
+pub mod times;
 pub mod tls;
 mod turns;
 pub mod whole;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -40,6 +40,7 @@ pub struct World {
     pub address: SocketAddr,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    pub calls: Calls,
     log: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), tonic::transport::Error>>,
@@ -77,17 +78,18 @@ impl World {
         let address = listener.local_addr().unwrap();
         let certificates = config.tls.as_ref().map(|tls| Certificates::read(tls).unwrap());
         let door = Door::new(certificates, config.limits.connections, Some(audit.clone()), metrics.clone());
+        let calls = Calls::new(desk);
         let (stop, stopped) = oneshot::channel();
         let (_health, health) = tonic_health::server::health_reporter();
         let connections = door.connections(listener, std::future::pending());
         let server = Server::builder()
-            .layer(Calls::new(desk))
+            .layer(calls.clone())
             .add_service(health)
             .add_service(ServerServiceServer::new(Small))
             .add_service(SearchServiceServer::new(Small))
             .add_service(SweepServiceServer::new(Small))
             .serve_with_incoming_shutdown(connections, async { drop(stopped.await) });
-        World { address, audit, metrics, log, stop: Some(stop), served: tokio::spawn(server), _folder: folder }
+        World { address, audit, metrics, calls, log, stop: Some(stop), served: tokio::spawn(server), _folder: folder }
     }
 
     pub async fn channel(&self) -> Channel {
@@ -142,7 +144,8 @@ pub fn search(gallery: &str) -> SearchRequest {
 }
 
 /// Services that do what the name of a gallery says.
-struct Small;
+#[derive(Clone)]
+pub struct Small;
 
 #[tonic::async_trait]
 impl ServerService for Small {
@@ -270,9 +273,4 @@ fn made(issuer: &CertifiedIssuer<KeyPair>, name: &str, change: impl FnOnce(&mut 
     change(&mut params);
     let certificate = params.signed_by(&key, issuer).unwrap().pem();
     Paper { certificate, key: key.serialize_pem() }
-}
-
-/// Whether a file holds a text.
-pub fn holds(path: &Path, text: &str) -> bool {
-    fs::read_to_string(path).unwrap().contains(text)
 }
