@@ -311,9 +311,10 @@ def code(path: Path) -> str:
     return re.sub(r'"(?:[^"\\]|\\.)*"', '""', text)
 
 
-def test_only_python_rs_knows_pyo3():
+def test_only_the_binding_knows_pyo3():
     """The core can be used without Python."""
-    assert [p.name for p in sorted(RUST.rglob("*.rs")) if re.search(r"\b(pyo3|numpy)\b", code(p))] == ["python.rs"]
+    knows = {p.parent.name for p in RUST.rglob("*.rs") if re.search(r"\b(pyo3|numpy)\b", code(p))}
+    assert knows == {"python"}
 
 
 def test_unsafe_code_stands_in_dot_alone():
