@@ -60,6 +60,8 @@ pub struct Limits {
     /// at once.
     pub queued_probes: usize,
     pub batch_probes: usize,
+    /// Milliseconds that a small search waits at most: where scans are slow, fewer probes may wait, but for one batch.
+    pub queue_ms: u64,
     /// The same for searches of many probes or candidates.
     pub bulk_queued_probes: usize,
     pub bulk_batch_probes: usize,
@@ -79,6 +81,7 @@ impl Default for Limits {
             probes: 8192,
             queued_probes: 1024,
             batch_probes: 256,
+            queue_ms: 50,
             bulk_queued_probes: 16_384,
             bulk_batch_probes: 1024,
             galleries: 1000,

@@ -123,6 +123,8 @@ struct Lane {
     /// Probes that may wait, and that share a scan.
     room: usize,
     batch: usize,
+    /// Longest that a search is made to wait, as far as the pace tells: beyond a batch, the room is no larger.
+    patience: Duration,
     queue: Mutex<Queued>,
     changed: Condvar,
     /// Nanoseconds that a probe took lately.
@@ -146,8 +148,9 @@ pub struct Lanes {
 impl Lanes {
     /// Starts a thread for each lane.
     pub fn start(way: Way, limits: &Limits) -> std::io::Result<Self> {
-        let few = Arc::new(Lane::new(way, limits.queued_probes, limits.batch_probes));
-        let many = Arc::new(Lane::new(way, limits.bulk_queued_probes, limits.bulk_batch_probes));
+        let patience = Duration::from_millis(limits.queue_ms);
+        let few = Arc::new(Lane::new(way, limits.queued_probes, limits.batch_probes, patience));
+        let many = Arc::new(Lane::new(way, limits.bulk_queued_probes, limits.bulk_batch_probes, Duration::MAX));
         let mut crew = Vec::new();
         for (name, lane) in [("frbench-few", &few), ("frbench-many", &many)] {
             let lane = lane.clone();
@@ -187,8 +190,16 @@ impl Drop for Lanes {
 }
 
 impl Lane {
-    fn new(way: Way, room: usize, batch: usize) -> Self {
-        Lane { way, room, batch, queue: Mutex::default(), changed: Condvar::new(), pace_ns: AtomicU64::new(0) }
+    fn new(way: Way, room: usize, batch: usize, patience: Duration) -> Self {
+        Lane {
+            way,
+            room,
+            batch,
+            patience,
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            pace_ns: AtomicU64::new(0),
+        }
     }
 
     fn queued(&self) -> usize {
@@ -202,8 +213,9 @@ impl Lane {
             return Err(Refusal::Stopping);
         }
         // A search of more probes than there is room for may wait alone.
-        if queue.probes > 0 && queue.probes + ask.n_probes > self.room {
-            let (waiting, room) = (queue.probes, self.room);
+        let room = self.room_now();
+        if queue.probes > 0 && queue.probes + ask.n_probes > room {
+            let waiting = queue.probes;
             drop(queue);
             let message = format!("{waiting} probes wait already, the limit is {room}; come back later");
             return Err(Refusal::Busy { message, retry: self.retry(waiting) });
@@ -213,6 +225,12 @@ impl Lane {
         drop(queue);
         self.changed.notify_one();
         Ok(receiver)
+    }
+
+    /// Probes that may wait now: a batch, and more where they are scanned soon.
+    fn room_now(&self) -> usize {
+        let soon = nanoseconds(self.patience) / self.pace_ns.load(Ordering::Relaxed).max(1);
+        usize::try_from(soon).unwrap_or(usize::MAX).max(self.batch).min(self.room)
     }
 
     /// When half of those that wait will have been scanned.

@@ -45,7 +45,7 @@ fn ask(gallery: &Arc<Gallery>, unit: Vec<f32>, wanted: Wanted) -> Ask {
 }
 
 fn limits(queued_probes: usize, batch_probes: usize) -> Limits {
-    Limits { queued_probes, batch_probes, ..Limits::default() }
+    Limits { queued_probes, batch_probes, queue_ms: 60_000, ..Limits::default() }
 }
 
 /// What is wanted of each probe, from the scores of all rows by the definition.
@@ -148,6 +148,21 @@ fn a_full_lane_refuses_at_once_and_takes_more_when_it_has_room() {
         assert!(answer.blocking_recv().unwrap().is_ok());
     }
     assert!(world.put(&gallery, awkward(7, D, 5), Wanted::Best(1)).blocking_recv().unwrap().is_ok());
+}
+
+#[test]
+fn where_scans_are_slow_no_more_than_a_batch_may_wait() {
+    let world = World::new(&Limits { queue_ms: 0, ..limits(1024, 8) });
+    let gallery = world.gallery("a", awkward(20_000, D, 1));
+    let put = |i| world.lanes.put(ask(&gallery, awkward(4, D, i), Wanted::Best(100)));
+    assert!(put(0).unwrap().blocking_recv().unwrap().is_ok());
+    let answers: Vec<_> = (0..20).map(put).collect();
+    assert!(answers.iter().filter(|answer| answer.is_ok()).count() >= 2);
+    assert!(
+        answers
+            .iter()
+            .any(|answer| matches!(answer, Err(Refusal::Busy { message, .. }) if message.contains("limit is 8")))
+    );
 }
 
 #[test]
