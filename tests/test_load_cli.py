@@ -47,8 +47,10 @@ def run(address: str, *options: str, **environment: str) -> subprocess.Completed
 
 def test_a_run_leaves_its_files_and_no_token(probes: list[str], tmp_path: Path):
     """Results follow the schema, the tally holds as many requests, and the token is in no file."""
+    (tmp_path / "token").write_text("hush-hush\n")
     with scripted() as server:
-        done = run(server.address, *probes, *SHORT, "--rate", "200", "--runs", "2", "--token", "hush-hush")
+        shown = ("--token-file", str(tmp_path / "token"))
+        done = run(server.address, *probes, *SHORT, "--rate", "200", "--runs", "2", *shown)
     out = tmp_path / "out"
     results = files.read_json(out / "results.json", schema="frbench.results")
 

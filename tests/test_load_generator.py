@@ -11,7 +11,7 @@ import pytest
 from grpc import StatusCode
 
 from frbench.errors import EngineUnavailable, InputError
-from frbench.load.generator import GrpcGenerator, Server, address_of
+from frbench.load.generator import GrpcGenerator, Server
 from frbench.load.schedule import NS, Schedule
 from frbench.wire import SEARCH, search_request
 from scripted_server import scripted
@@ -81,35 +81,9 @@ def test_no_server_is_said_in_one_sentence():
             GrpcGenerator(Server(address), SEARCH).send([MESSAGE], every_ms(1))
 
 
-@pytest.mark.parametrize(
-    ("target", "found"),
-    [
-        ("grpc://127.0.0.1:7443", ("127.0.0.1:7443", False)),
-        ("grpcs://host.example:1", ("host.example:1", True)),
-        ("grpc://[::1]:80", ("[::1]:80", False)),
-    ],
-)
-def test_a_target_is_a_scheme_a_host_and_a_port(target: str, found: tuple[str, bool]):
-    """grpcs is called with TLS."""
-    assert address_of(target) == found
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["", "127.0.0.1:7443", "http://127.0.0.1:80", "grpc://:80", "grpc://host", "grpc://h:x", "grpc://h:1/path"],
-)
-def test_other_targets_are_refused(target: str):
-    """With the form that is expected."""
-    with pytest.raises(InputError, match="grpc://HOST:PORT"):
-        address_of(target)
-
-
 def test_secrets_are_not_shown():
-    """Neither in the text of a server, nor from a target that holds one."""
+    """A server's text is for logs."""
     assert "hush" not in repr(Server("a:1", ca=b"hush", identity=(b"hush", b"hush"), token="hush"))
-    with pytest.raises(InputError) as refused:
-        address_of("grpc://me:hush@host:1")
-    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize("changed", [{"connections": 0}, {"in_flight": 0}, {"timeout_s": 0.0}])

@@ -126,7 +126,7 @@ class Credentials:
         """
         token = os.environ.get(ENVIRONMENT) or None
         if token_file is not None:
-            token = _content(token_file, "token").decode(errors="replace")
+            token = content(token_file, "token").decode(errors="replace")
         return cls(None if token is None else token.strip(), ca, certificate, key)
 
 
@@ -373,7 +373,7 @@ def _channel(target: str, credentials: Credentials) -> grpc.Channel:
     where = address_of(target)
     if where.is_encrypted:
         ca, key, certificate = (
-            None if path is None else _content(path, what)
+            None if path is None else content(path, what)
             for path, what in (
                 (credentials.ca, "authority"),
                 (credentials.key, "key"),
@@ -388,7 +388,8 @@ def _channel(target: str, credentials: Credentials) -> grpc.Channel:
     return grpc.insecure_channel(where.host_and_port, CHANNEL_OPTIONS)
 
 
-def _content(path: Path, what: str) -> bytes:
+def content(path: Path, what: str) -> bytes:
+    """The bytes of a file of credentials; `what` it is, for the sentence of an InputError."""
     try:
         return path.read_bytes()
     except OSError as error:

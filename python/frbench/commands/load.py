@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 import click
 
 from frbench import jobs, summary
+from frbench.client import address_of, content
+from frbench.commands.servers import credentials_of, server_options
 from frbench.errors import InputError
 from frbench.jobs import Options
-from frbench.load.generator import GrpcGenerator, Server, address_of
-from frbench.load.job import Asked, run_load, with_command
+from frbench.load.generator import GrpcGenerator, Server
+from frbench.load.job import Asked, run_load
 from frbench.load.objective import Objective
 from frbench.load.task import LoadTask
 from frbench.progress import TerminalProgress
@@ -73,11 +74,7 @@ TIME = partial(click.option, callback=_seconds, show_default=True, metavar="TIME
 @click.option("--connections", type=int, default=4, show_default=True, help="Connections, used in turn.")
 @click.option("--in-flight", type=int, default=10_000, show_default=True, help="Unanswered requests at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of moments and of the order of probes.")
-@click.option("--token", envvar="FRBENCH_TOKEN", help="Token to show; others may see a command: prefer FRBENCH_TOKEN.")
-@click.option("--token-file", type=PATH, help="File that holds the token.")
-@click.option("--ca", type=PATH, help="PEM of the authority that signed the server's certificate.")
-@click.option("--cert", type=PATH, help="PEM of a certificate to show.")
-@click.option("--key", type=PATH, help="PEM of its key.")
+@server_options
 @click.option("--out", type=PATH, default=Path("out/load"), show_default=True,
               help="Run directory: results.json, manifest.json, tally, report.html, latency.*.hgrm.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
@@ -104,7 +101,6 @@ def load_command(target: str, templates: Path, **given: Any) -> None:
     )
     task = _task(templates, options, server, given)
     progress = TerminalProgress(quiet=given["quiet"] or given["as_json"])
-    options = with_command(options, sys.argv)
     section = run_load(task, GrpcGenerator(server, SEARCH), asked, options, runs=given["runs"], progress=progress)
     if given["as_json"]:
         click.echo(json.dumps(section.results))
@@ -137,29 +133,26 @@ def _task(templates: Path, options: Options, server: Server, given: dict[str, An
 
 
 def _server(target: str, given: dict[str, Any]) -> Server:
-    address, has_tls = address_of(target)
-    ca, certificate, key = (_read(given[name], f"--{name}") for name in ("ca", "cert", "key"))
-    if has_tls != (ca is not None):
+    address, is_encrypted = address_of(target)
+    credentials = credentials_of(given)
+    if is_encrypted != (credentials.ca is not None):
         raise InputError("expected grpcs:// together with --ca, the authority of the server's certificate")
-    if (certificate is None) != (key is None):
-        raise InputError("expected both --cert and --key, or none of them")
-    if certificate is not None and not has_tls:
+    if credentials.has_files and not is_encrypted:
         raise InputError("--cert is shown over TLS alone; give grpcs:// and --ca")
-    read = _read(given["token_file"], "--token-file")
-    token = given["token"] if read is None else read.decode(errors="replace").strip()
+    ca, certificate, key = (
+        None if path is None else content(path, what)
+        for path, what in (
+            (credentials.ca, "authority"),
+            (credentials.certificate, "certificate"),
+            (credentials.key, "key"),
+        )
+    )
     return Server(
         address=address,
         ca=ca,
         identity=None if certificate is None or key is None else (certificate, key),
-        token=token,
+        token=credentials.token,
         connections=given["connections"],
         timeout_s=given["timeout"],
         in_flight=given["in_flight"],
     )
-
-
-def _read(path: Path | None, option: str) -> bytes | None:
-    try:
-        return None if path is None else path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{option}: cannot read {path}: {error.strerror}") from error

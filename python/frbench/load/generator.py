@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,22 +117,3 @@ class GrpcGenerator:
             return Answers(schedule.scheduled_ns.astype(np.int64), *times, status)
         kept = status != NOT_SENT
         return Answers(times[0][kept], times[0][kept], times[1][kept], status[kept])
-
-
-def address_of(target: str) -> tuple[str, bool]:
-    """Host and port of a target such as grpc://127.0.0.1:7443, and whether it is to be called with TLS.
-
-    Raises
-    ------
-    InputError : it is something else.
-    """
-    try:
-        parts = urlsplit(target)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("grpc", "grpcs") or not parts.hostname or port is None or parts.path.strip("/"):
-        raise InputError(f"target is '{target}', expected grpc://HOST:PORT, or grpcs:// with TLS")
-    if parts.username is not None:
-        raise InputError("target holds a name or a password; give --token-file or FRBENCH_TOKEN instead")
-    return parts.netloc, parts.scheme == "grpcs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from frbench import files, jobs, report
@@ -110,14 +110,3 @@ def _loads(task: LoadTask, asked: Asked, saturated: float | None, slo: Any) -> l
 
 def _expected(task: LoadTask, loads: list[Load]) -> int:
     return round(sum((load.rate or 0) * task.seconds for load in loads))
-
-
-def with_command(options: Options, command: list[str]) -> Options:
-    """Options whose command holds no token: what is written to a manifest is read by others."""
-    said = list(command)
-    for i, word in enumerate(said):
-        if word == "--token" and i + 1 < len(said):
-            said[i + 1] = "***"
-        elif word.startswith("--token="):
-            said[i] = "--token=***"
-    return replace(options, command=tuple(said))
