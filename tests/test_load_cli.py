@@ -121,8 +121,8 @@ def test_no_server_is_one_sentence_and_exit_code_2(probes: list[str], tmp_path: 
         (("--rate", "10", "--duration", "long"), "--duration is 'long'"),
         (("--rate", "10", "--runs", "0"), "number of runs is 0"),
         (("--slo", "p99"), "--slo is 'p99'"),
-        (("--rate", "10", "--ca", "absent.pem"), "absent.pem: cannot read the authority"),
-        (("--rate", "10", "--cert", "a", "--key", "b"), "a: cannot read the certificate"),
+        (("--rate", "10", "--ca", "absent.pem"), "expected grpcs:// together with --ca"),
+        (("--rate", "10", "--cert", "a", "--key", "b"), "--cert is shown over TLS alone"),
         (("--rate", "10", "--group", "age"), "age"),
     ],
 )
