@@ -9,7 +9,6 @@ import argparse
 import collections
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -66,7 +65,7 @@ SEEDS: Mapping[str, bytes] = {
 
 @st.composite
 def broken(draw: st.DrawFn) -> tuple[Rpc, bytes]:
-    """A method, and bytes for it: random ones, or a good message with some of its bytes changed, left out or repeated."""
+    """A method, and bytes for it: random ones, or a good message with bytes of it changed, left out or repeated."""
     method = draw(st.sampled_from(RPCS))
     if draw(st.booleans()):
         return method, draw(st.binary(max_size=200))
@@ -158,10 +157,8 @@ def main() -> None:
     with running() as server:
         statuses, before, after = bombard(server, asked.messages)
     assert after - before < SLACK_BYTES, f"memory grew from {before} to {after} bytes"
-    counts: dict[str, Any] = dict(statuses.most_common())
-    print(
-        f"{sum(statuses.values())} messages: {counts}; {before / 2**20:.0f} MiB after a tenth, {after / 2**20:.0f} at the end"
-    )
+    memory = f"{before / 2**20:.0f} MiB after a tenth, {after / 2**20:.0f} at the end"
+    print(f"{sum(statuses.values())} messages: {dict(statuses.most_common())}; {memory}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,19 @@ def configured(directory: Path, text: str) -> tuple[str, str]:
     path = directory / "server.toml"
     path.write_text(text)
     return "--config", str(path)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Returns when it is so, of something that no call waits for.
+
+    Raises
+    ------
+    AssertionError : it is not so for as long as only a server that hangs takes.
+    """
+    end = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < end, "nothing changed"
+        time.sleep(0.01)
 
 
 def _ready(process: subprocess.Popen[str]) -> Running:

@@ -7,7 +7,7 @@ from servers import running
 
 
 def test_garbage_is_refused_and_the_server_goes_on() -> None:
-    """Each message gets a status of the contract, nothing ends or fills the server, and good ones are answered after."""
+    """Each message gets a status of the contract, none ends or fills the server, and good ones are answered after."""
     with running() as server:
         statuses, before, after = bombard(server, 2000)
 

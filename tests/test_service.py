@@ -62,8 +62,13 @@ RPCS = (CREATE, ENROL, REMOVE, GET, LIST, DROP, SEARCH, COMPARE, COUNT, TAIL, IN
 class Caller:
     """A plain client, which knows the messages and nothing else."""
 
-    def __init__(self, server: Running) -> None:
-        self.channel = grpc.insecure_channel(server.ready["address"], options=[("grpc.max_receive_message_length", -1)])
+    def __init__(self, server: Running, *, token: str | None = None, tls: grpc.ChannelCredentials | None = None):
+        where = server.ready["address"]
+        options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+        self.channel = (
+            grpc.insecure_channel(where, options) if tls is None else grpc.secure_channel(where, tls, options)
+        )
+        self.metadata = () if token is None else (("authorization", f"Bearer {token}"),)
 
     def __call__(self, method: Rpc, *messages: Any, timeout: float = WAIT_S, **fields: Any) -> Any:
         """The answer to a message of these fields, or to several messages; a list of answers where they stream."""
@@ -74,7 +79,7 @@ class Caller:
             request_serializer=lambda m: m.SerializeToString(),
             response_deserializer=method.response.FromString,
         )
-        answer = call(iter(asked) if method.sends_many else asked[0], timeout=timeout)
+        answer = call(iter(asked) if method.sends_many else asked[0], timeout=timeout, metadata=self.metadata)
         return list(answer) if method.gets_many else answer
 
     def error(self, method: Rpc, *messages: Any, **fields: Any) -> tuple[Code, str]:

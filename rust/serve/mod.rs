@@ -26,6 +26,7 @@ mod fault;
 pub mod galleries;
 pub mod gallery;
 pub mod gallery_service;
+mod health;
 mod ids;
 pub mod incoming;
 mod levels;

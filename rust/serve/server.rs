@@ -7,6 +7,7 @@ use crate::serve::calls::{Calls, Desk};
 use crate::serve::config::Config;
 use crate::serve::galleries::{Galleries, Recovery};
 use crate::serve::gallery_service::GalleryCalls;
+use crate::serve::health::Health;
 use crate::serve::listen::Door;
 use crate::serve::metrics::{Metrics, serve_metrics};
 use crate::serve::proto::DESCRIPTORS;
@@ -29,8 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
 use tracing::level_filters::LevelFilter;
 
 /// Sweeps that count at the same time: while one sends, another computes.
@@ -41,14 +41,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const WINDOW_BYTES: u32 = 8 << 20;
 /// How often a peer that says nothing is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// Names that health is said of: the server, and its services.
-const SERVICES: [&str; 5] = [
-    "",
-    "frbench.v1.GalleryService",
-    "frbench.v1.SearchService",
-    "frbench.v1.SweepService",
-    "frbench.v1.ServerService",
-];
 /// How long threads that do not end are waited for, beyond the grace of calls.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -180,8 +172,7 @@ impl Parts {
 
     /// Answers calls until it is told to stop, and those in flight as long as their grace is.
     async fn run(self, stopped: watch::Receiver<bool>) {
-        let (reporter, health) = tonic_health::server::health_reporter();
-        say(&reporter, ServingStatus::Serving).await;
+        let health = HealthServer::new(Health::new(stopped.clone()));
         let limits = self.serving.config.limits.clone();
         let desk = Desk {
             access: self.access,
@@ -205,7 +196,6 @@ impl Parts {
         tokio::spawn(keep_house(self.serving.clone(), self.metrics));
         let drained = async {
             told(stopped.clone()).await;
-            say(&reporter, ServingStatus::NotServing).await;
             sleep(self.serving.config.grace()).await;
         };
         tokio::select! {
@@ -271,13 +261,6 @@ fn notes(recovery: Recovery) -> Vec<String> {
     let repaired = "the galleries were not closed in order; what was acknowledged is there, and a change that was being \
                     written is gone";
     if recovery.was_repaired { vec![repaired.into()] } else { Vec::new() }
-}
-
-/// Says of the server, and of each service, whether it answers.
-async fn say(reporter: &HealthReporter, status: ServingStatus) {
-    for name in SERVICES {
-        reporter.set_service_status(name, status).await;
-    }
 }
 
 /// Ends when the server is told to stop.
