@@ -57,7 +57,7 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
         gallery.remove(&["batch 1 template 3".into(), "batch 3 template 30".into()]).unwrap();
         note(&galleries);
     }
-    galleries.drop("a").unwrap();
+    galleries.drop("a", |_| Ok(())).unwrap();
     note(&galleries);
     let last = contents(&galleries);
     drop(galleries);

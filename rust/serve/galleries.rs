@@ -123,10 +123,15 @@ impl Galleries {
         work::locked(&self.by_name).values().cloned().collect()
     }
 
-    /// Removes a gallery and everything in it; who has a snapshot of it can still search that.
-    pub fn drop(&self, name: &str) -> Result<Arc<Gallery>, Refusal> {
+    /// Removes a gallery that `may_go` lets go, and everything in it; who has a snapshot of it can still search that.
+    pub fn drop(
+        &self,
+        name: &str,
+        may_go: impl FnOnce(&Gallery) -> Result<(), Refusal>,
+    ) -> Result<Arc<Gallery>, Refusal> {
         let _next = work::locked(&self.changes);
         let gallery = work::locked(&self.by_name).get(name).cloned().ok_or_else(|| no_such(name))?;
+        may_go(&gallery)?;
         gallery.end()?;
         work::locked(&self.by_name).remove(name);
         Ok(gallery)

@@ -329,10 +329,10 @@ fn a_dropped_gallery_is_gone_and_its_snapshots_can_be_searched() {
     let gallery = galleries.create("g", 2, Lifetime::Kept).unwrap();
     many(&gallery, 0, 10).unwrap();
     let snapshot = gallery.snapshot();
-    assert_eq!(galleries.drop("g").unwrap().describe().n_templates, 10);
+    assert_eq!(galleries.drop("g", |_| Ok(())).unwrap().describe().n_templates, 10);
     let gone = Refusal::NotFound("no gallery is named 'g'".into());
     assert_eq!(galleries.get("g").err(), Some(gone.clone()));
-    assert_eq!(galleries.drop("g").err(), Some(gone.clone()));
+    assert_eq!(galleries.drop("g", |_| Ok(())).err(), Some(gone.clone()));
     assert_eq!(many(&gallery, 10, 1), Err(gone.clone()));
     assert_eq!(gallery.remove(&named(&[1])), Err(gone));
     assert!(!gallery.compact());

@@ -67,7 +67,6 @@ impl GalleryService for GalleryCalls {
         asked.note(&request.gallery);
         asked.facts.set(|fact| fact.rows = Some(request.template_ids.len() as u64));
         let gallery = self.0.galleries.get(&request.gallery)?;
-        asked.may_change(gallery.describe().is_ephemeral)?;
         if request.template_ids.is_empty() {
             return Err(Refusal::invalid("template_ids", "is empty, expected at least one").into());
         }
@@ -103,10 +102,11 @@ impl GalleryService for GalleryCalls {
         let asked = Asked::of(&request)?;
         let name = request.into_inner().name;
         asked.note(&name);
-        if !self.0.galleries.get(&name)?.describe().is_ephemeral {
-            asked.require(Scope::Admin)?;
-        }
-        let gallery = self.off(move |serving| serving.galleries.drop(&name)).await?;
+        let may_go = move |gallery: &Gallery| match gallery.lifetime() {
+            Lifetime::Kept => asked.require(Scope::Admin),
+            Lifetime::Ephemeral { .. } => Ok(()),
+        };
+        let gallery = self.off(move |serving| serving.galleries.drop(&name, may_go)).await?;
         Ok(Response::new(DropGalleryResponse { gallery: Some(message(&gallery)) }))
     }
 }

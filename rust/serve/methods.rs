@@ -34,7 +34,7 @@ const fn open(name: &'static str) -> Method {
 }
 
 /// Where scope count stands beside another, it suffices for galleries that are not kept: the handler looks at that.
-const METHODS: [Method; 16] = [
+const METHODS: [Method; 15] = [
     locked("frbench.v1.SearchService/Search", &[Scope::Search]),
     locked("frbench.v1.SearchService/Compare", &[Scope::Search, Scope::Count]),
     locked("frbench.v1.GalleryService/CreateGallery", &[Scope::Enrol, Scope::Count]),
@@ -50,7 +50,6 @@ const METHODS: [Method; 16] = [
     locked("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[]),
     open("grpc.health.v1.Health/Check"),
     open("grpc.health.v1.Health/Watch"),
-    open("grpc.health.v1.Health/List"),
 ];
 
 #[cfg(test)]

@@ -96,6 +96,9 @@ impl Server {
         let parts = runtime.block_on(Parts::open(config, kernel))?;
         let (stop, stopped) = watch::channel(false);
         let ended = Ended::default();
+        for note in &parts.notes {
+            tracing::warn!("{note}");
+        }
         let server = Server {
             address: parts.address,
             metrics_address: parts.metrics_listener.as_ref().map(|(_, address)| *address),

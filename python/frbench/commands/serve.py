@@ -56,8 +56,6 @@ def serve(config: Path | None, ready_file: Path | None, as_json: bool, **given: 
     }
     if ready_file is not None:
         files.write_json(ready_file, ready)
-    for note in server.notes:
-        click.echo(f"frbench: {note}", err=True)
     click.echo(json.dumps(ready) if as_json else _sentence(server))
     while not server.wait(WAIT_S):
         signals.check()
