@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-m", "frbench", "serve"]
+# The command alone: the whole command line takes a second more to be read.
+COMMAND = [sys.executable, "-c", "from frbench.commands.serve import serve; serve()"]
 # Generous: only a server that hangs takes as long.
 WAIT_S = 60
 
@@ -42,6 +44,11 @@ class Running:
         """Ends it at once, as a crash would."""
         self.process.kill()
         self.process.wait(WAIT_S)
+
+    def freeze(self) -> None:
+        """Makes it stand still, with its connections open; returns when it does."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
 
     def stop(self) -> int:
         """Ends it in order; its exit code."""

@@ -36,9 +36,10 @@ QUICK_S = 10.0
 GALLERIES, SEARCHES, SWEEPS, SERVERS = (
     f"frbench.v1.{name}Service" for name in ("Gallery", "Search", "Sweep", "Server")
 )
-# Calls that may be sent again without asking: they change nothing, or the same thing again.
+# Calls that may be sent again without asking: they change nothing, or the same thing again. Sweeps are not among them:
+# when a server is killed, grpcio 1.85 loses some streams that it would send again, and not even a deadline ends them.
 REPEATABLE = [
-    *({"service": service} for service in (SEARCHES, SWEEPS, SERVERS)),
+    *({"service": service} for service in (SEARCHES, SERVERS)),
     *({"service": GALLERIES, "method": method} for method in ("GetGallery", "ListGalleries", "RemoveTemplates")),
 ]
 RETRIES = {

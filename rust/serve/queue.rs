@@ -342,7 +342,8 @@ impl Batch {
             unit.extend_from_slice(&waiting.ask.unit);
             floors.extend(waiting.ask.wanted.floors(n).unwrap_or_else(|| vec![f32::INFINITY; n]));
         }
-        let floors = floors.iter().any(|floor| floor.is_finite()).then_some(floors);
+        let is_counted = self.waiting.iter().any(|waiting| !matches!(waiting.ask.wanted, Wanted::Best(_)));
+        let floors = is_counted.then_some(floors);
         let probes = Rows::new(&unit, self.n_probes, dimension)?;
         let mut stop = || self.waiting.iter().all(|waiting| waiting.has_gone() || waiting.is_late());
         self.snapshot.search(probes, k, floors.as_deref(), self.way.kernel, self.way.threads, &mut stop)

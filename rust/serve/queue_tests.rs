@@ -68,6 +68,11 @@ fn by_definition(rows: &[f32], probes: &[f32], wanted: &Wanted) -> Vec<Listed> {
     probes.chunks_exact(D).enumerate().map(|(i, probe)| each((i, probe))).collect()
 }
 
+/// A floor, often one that everything reaches or nothing.
+fn floor() -> impl Strategy<Value = f32> {
+    prop_oneof![-1.0f32..1.0, Just(f32::INFINITY), Just(f32::NEG_INFINITY)]
+}
+
 /// A number of probes, and what is wanted of them.
 fn asked() -> impl Strategy<Value = (usize, Wanted)> {
     (1usize..30).prop_flat_map(|n| {
@@ -75,7 +80,7 @@ fn asked() -> impl Strategy<Value = (usize, Wanted)> {
             (1usize..90).prop_map(Wanted::Best),
             (1usize..90, -1.0f64..1.0).prop_map(|(k, least)| Wanted::BestAbove(k, least)),
             (-1.0f64..1.0).prop_map(Wanted::Above),
-            (0usize..90, prop::collection::vec(-1.0f32..1.0, n)).prop_map(|(k, floors)| Wanted::Counted(k, floors)),
+            (0usize..90, prop::collection::vec(floor(), n)).prop_map(|(k, floors)| Wanted::Counted(k, floors)),
         ];
         (Just(n), wanted)
     })

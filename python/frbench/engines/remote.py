@@ -69,11 +69,11 @@ class RemoteRows:
         """See `engines.Rows.count`."""
         whole = wire.Rectangle(probe_range, gallery_range, upper, probe_groups, gallery_groups)
 
-        def count(piece: wire.Rectangle, server: Server) -> wire.Counted:
+        def count(piece: wire.Rectangle, server: Server, names: Sequence[str]) -> wire.Counted:
             (counted,) = server.client.count_tiles(
                 self.lent.name,
-                probes=self.lent.name,
-                gallery=gallery.lent.name,
+                probes=names[0],
+                gallery=names[1],
                 edges=edges,
                 cells=cells,
                 n_cells=n_cells,
@@ -96,10 +96,10 @@ class RemoteRows:
         if k > len(self):
             raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
 
-        def search(start: int, server: Server) -> wire.Found:
+        def search(start: int, server: Server, names: Sequence[str]) -> wire.Found:
             part = slice(start, start + step)
             found = server.client.search(
-                self.lent.name,
+                names[0],
                 probes.unit[part],
                 k,
                 floors=None if floors is None else floors[part],
@@ -144,11 +144,11 @@ class RemoteRows:
             nothing = np.zeros(0, np.int64)
             return nothing, np.zeros(0, np.float32), nothing, nothing
 
-        def tail(server: Server) -> wire.Kept:
+        def tail(server: Server, names: Sequence[str]) -> wire.Kept:
             (kept,) = server.client.find_tail(
                 self.lent.name,
-                probes=self.lent.name,
-                gallery=gallery.lent.name,
+                probes=names[0],
+                gallery=names[1],
                 n=n,
                 floors=floors,
                 cells=cells,

@@ -29,7 +29,8 @@ CALL_BYTES = 1 << 30
 # After this long a server that was lost is tried again, after twice as long the next time.
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 300.0
-# A server that has been busy for longer than this is lost.
+# A busy server is asked again after this long at the latest, and is lost when it was busy for longer than PATIENCE_S.
+LONGEST_WAIT_S = 5.0
 PATIENCE_S = 600.0
 
 Done = TypeVar("Done")
@@ -55,55 +56,76 @@ class Server:
         self.running = 0
         self.failures = 0
         self.back_at = 0.0
+        self._made: set[str] = set()
         self._held: OrderedDict[str, None] = OrderedDict()
         self._lives = 0
         self._lending = threading.Lock()
 
-    def lend(self, lent: Sequence[Lent]) -> int:
-        """Sends the server what it does not hold yet; a number that changes when it loses what it holds."""
+    def lend(self, lent: Sequence[Lent]) -> list[str]:
+        """Names under which the server holds these rows; those that it does not hold are sent.
+
+        They are others after `forget`: nobody takes a gallery that is being filled again for the one that was full.
+        """
         with self._lending:
             if self.info is None:
                 self.info = self.client.info()
-            for each in lent:
-                if each.name not in self._held:
-                    self._send(each)
-                self._held[each.name] = None
-                self._held.move_to_end(each.name)
+            names = [f"{each.name}-{self._lives}" for each in lent]
+            for name, each in zip(names, lent, strict=True):
+                if name not in self._held:
+                    self._send(name, each.unit)
+                self._held[name] = None
+                self._held.move_to_end(name)
             while len(self._held) > max(GALLERIES_KEPT, len(lent)):
                 self._drop(next(iter(self._held)))
-            return self._lives
+            return names
 
-    def forget(self, life: int) -> None:
-        """Notes that the server has lost what it held when `lend` returned `life`."""
+    def forget(self, names: Sequence[str]) -> None:
+        """Notes that the server has lost these, and so everything that it held when it had them."""
         with self._lending:
-            if life == self._lives:
+            if any(name in self._held for name in names):
                 self._held.clear()
+                self._made.clear()
                 self._lives += 1
 
     def close(self) -> None:
         """Takes back what was lent, if that can be done at once, and ends the connection."""
         if not self.failures and self._lending.acquire(blocking=False):
-            for name in list(self._held):
-                self._drop(name)
+            # What cannot be dropped now is dropped by the server, when it was idle for long enough.
+            with suppress(FrbenchError):
+                for name in self._held:
+                    self.client.drop_gallery(name)
             self._lending.release()
         self.client.close()
 
-    def _send(self, lent: Lent) -> None:
-        with suppress(AlreadyOnServer):
-            self.client.create_gallery(lent.name, lent.unit.shape[1], is_ephemeral=True, idle_s=IDLE_S)
-        step = max(1, CALL_BYTES // lent.unit[:1].nbytes)
-        for start in range(0, len(lent.unit), step):
-            part = lent.unit[start : start + step]
+    def _send(self, name: str, unit: NDArray[np.float32]) -> None:
+        # A server that has time for one call now and then is not asked for the same gallery each time.
+        if name not in self._made:
+            with suppress(AlreadyOnServer):
+                self.client.create_gallery(name, unit.shape[1], is_ephemeral=True, idle_s=IDLE_S)
+            self._made.add(name)
+        try:
+            self._fill(name, unit)
+        except NotOnServer as error:
+            self._made.discard(name)
+            raise EngineUnavailable(f"{error}, though it was made a moment ago") from error
+
+    def _fill(self, name: str, unit: NDArray[np.float32]) -> None:
+        step = max(1, CALL_BYTES // unit[:1].nbytes)
+        for start in range(0, len(unit), step):
+            part = unit[start : start + step]
             numbers = [str(row) for row in range(start, start + len(part))]
-            held = self.client.enrol(lent.name, part, numbers, is_unit=True).gallery.n_templates
-        if held != len(lent.unit):
-            raise EngineUnavailable(f"{self.client.target} holds {held} of {len(lent.unit)} rows that it was sent")
+            held = self.client.enrol(name, part, numbers, is_unit=True).gallery.n_templates
+        if held != len(unit):
+            raise EngineUnavailable(f"{self.client.target} holds {held} of {len(unit)} rows that it was sent")
 
     def _drop(self, name: str) -> None:
         self._held.pop(name, None)
-        # What cannot be dropped now is dropped by the server, when it was idle for long enough.
-        with suppress(FrbenchError):
+        self._made.discard(name)
+        with suppress(NotOnServer):
             self.client.drop_gallery(name)
+
+
+Work = Callable[[Server, Sequence[str]], Done]
 
 
 class Servers:
@@ -139,8 +161,8 @@ class Servers:
         """Calls that all servers together are given at the same time."""
         return CALLS_AT_ONCE * len(self.all)
 
-    def run(self, work: Callable[[Server], Done], lent: Sequence[Lent]) -> Done:
-        """What `work` returns, done on one server that holds what is `lent`.
+    def run(self, work: Work[Done], lent: Sequence[Lent]) -> Done:
+        """What `work` returns, done on one server that holds what is `lent`; `work` is told under which names.
 
         Raises
         ------
@@ -148,11 +170,13 @@ class Servers:
         """
         waited_s = 0.0
         while True:
+            pause_s = 0.0
             with self._free_server() as server:
                 try:
                     done = _on(server, work, lent)
                 except ServerBusy as busy:
-                    waited_s += busy.retry_s
+                    pause_s = min(busy.retry_s, LONGEST_WAIT_S)
+                    waited_s += pause_s
                     if waited_s > PATIENCE_S:
                         self._set_aside(server, busy)
                 except (EngineUnavailable, FormatError) as error:
@@ -160,9 +184,9 @@ class Servers:
                 else:
                     server.failures = 0
                     return done
-            self._pause(waited_s)
+            self._pause(pause_s)
 
-    def map(self, works: Sequence[Callable[[Server], Done]], lent: Sequence[Lent]) -> list[Done]:
+    def map(self, works: Sequence[Work[Done]], lent: Sequence[Lent]) -> list[Done]:
         """What each of `works` returns, in their order, done side by side."""
         if len(works) == 1:
             return [self.run(works[0], lent)]
@@ -228,21 +252,20 @@ class Servers:
         log.warning("frbench: a server is set aside, others do its work: %s", why)
 
     def _pause(self, seconds: float) -> None:
-        if seconds:
-            with self._changed:
-                self._changed.wait(min(seconds, FIRST_PAUSE_S))
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed, seconds)
 
 
-def _on(server: Server, work: Callable[[Server], Done], lent: Sequence[Lent]) -> Done:
+def _on(server: Server, work: Work[Done], lent: Sequence[Lent]) -> Done:
     """What `work` returns; a server that was started again is lent the rows again."""
-    life = server.lend(lent)
+    names = server.lend(lent)
     try:
-        return work(server)
+        return work(server, names)
     except NotOnServer:
-        server.forget(life)
-    life = server.lend(lent)
+        server.forget(names)
+    names = server.lend(lent)
     try:
-        return work(server)
+        return work(server, names)
     except NotOnServer as error:
-        server.forget(life)
+        server.forget(names)
         raise EngineUnavailable(f"{error}, though it was sent a moment ago") from error
