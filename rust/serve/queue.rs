@@ -15,6 +15,7 @@ use crate::serve::refusal::Refusal;
 use crate::serve::snapshot::Snapshot;
 use crate::work;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -241,7 +242,11 @@ impl Lane {
     /// Scans for those that wait until the lane is closed and empty.
     fn work(&self) {
         while let Some(batch) = self.next() {
-            Batch::new(self.way, batch).answer(&self.pace_ns);
+            // Should a scan panic, its callers are told so by their channels, and the lane goes on.
+            let scan = AssertUnwindSafe(|| Batch::new(self.way, batch).answer(&self.pace_ns));
+            if catch_unwind(scan).is_err() {
+                tracing::error!("a scan panicked");
+            }
         }
     }
 
