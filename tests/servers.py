@@ -18,6 +18,8 @@ from typing import Any
 
 # The command alone: the whole command line takes a second more to be read.
 COMMAND = [sys.executable, "-c", "from frbench.commands.serve import serve; serve()"]
+# The whole command line, which turns mistakes into sentences.
+PROGRAM = [sys.executable, "-m", "frbench", "serve"]
 # Generous: only a server that hangs takes as long.
 WAIT_S = 60
 

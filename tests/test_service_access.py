@@ -22,7 +22,7 @@ from google.rpc import error_details_pb2, status_pb2
 from frbench.cli import app
 from frbench.commands.token import stanza
 from frbench.v1 import search_pb2
-from servers import COMMAND, WAIT_S, Running, configured, running, until
+from servers import PROGRAM, WAIT_S, Running, configured, running, until
 from test_service import (
     COMPARE,
     COUNT,
@@ -406,7 +406,7 @@ def test_what_others_can_reach_needs_tls_and_callers(tmp_path: Path, authority: 
         ["--tls-cert", str(certificate), "--tls-key", str(key)] if is_encrypted else configured(tmp_path, tokens())
     )
     ended = subprocess.run(
-        [*COMMAND, "--listen", "0.0.0.0:0", *options], capture_output=True, text=True, timeout=WAIT_S, check=False
+        [*PROGRAM, "--listen", "0.0.0.0:0", *options], capture_output=True, text=True, timeout=WAIT_S, check=False
     )
 
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -28,7 +28,7 @@ from frbench.audit_log import verify
 from frbench.gallery import Gallery
 from frbench.templates import load
 from frbench.v1 import gallery_pb2, sweep_pb2
-from servers import COMMAND, WAIT_S, Running, configured, running, until
+from servers import PROGRAM, WAIT_S, Running, configured, running, until
 from test_service import (
     COUNT,
     CREATE,
@@ -86,7 +86,7 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
 
 def ended(*options: str) -> subprocess.CompletedProcess[str]:
     """A server that does not start."""
-    command = [*COMMAND, "--listen", "127.0.0.1:0", *options]
+    command = [*PROGRAM, "--listen", "127.0.0.1:0", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
