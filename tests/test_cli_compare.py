@@ -16,7 +16,8 @@ from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
 from frbench.systems.compare import Run
 from test_cli import World, world  # noqa: F401
-from test_compare import SCHEMA, A, B, identified, older, people
+from test_compare import SCHEMA, A, B, identified, older, people, verified
+from test_report import Resources, latency
 
 
 def saved(run: Run, directory: Path) -> Path:
@@ -123,3 +124,53 @@ def test_the_command_line_compares_and_refuses(world: World):  # noqa: F811
     assert (code, out) == (3, "")
     assert err.startswith("frbench: error: ")
     assert err.endswith("have other labels of the templates: only the same trials can be compared\n")
+
+
+def test_the_page_shows_both_systems_by_group(runs: tuple[Path, Path], tmp_path: Path):
+    """Rates with counts, paired differences, and the differentials of each; nothing from outside."""
+    run(*runs, *AT, "--out", tmp_path / "out")
+    text = (tmp_path / "out" / "report.html").read_text()
+    found = files.read_json(tmp_path / "out" / "comparison.json")
+    page = Resources()
+    page.feed(text)
+
+    for row in found["rows"]:
+        for side in ("a", "b"):
+            assert f"{row[side]['k']:,} / {row[side]['n']:,}" in text
+    assert "paired 95% interval" in text
+    assert all(link.startswith("#") for link in page.fetched)
+
+
+def test_differentials_stand_side_by_side_at_one_target(tmp_path: Path):
+    """The ratio of women to men in each system, where both set a threshold at the same rate."""
+    one, other = verified(people(2), at=0.6), verified(people(3), at=0.5, thresholds=(0.5,))
+    run(saved(one, tmp_path / "a"), saved(other, tmp_path / "b"), "--out", tmp_path / "out")
+    text = (tmp_path / "out" / "report.html").read_text()
+
+    assert "Differences between groups, at FMR 0.1" in text
+    for side, threshold in ((one, 0.6), (other, 0.5)):
+        contrast = next(c for c in side.results["contrasts"] if c["threshold"] == threshold)
+        assert " and ".join(f"{k:,} / {n:,}" for k, n in zip(contrast["k"], contrast["n"], strict=True)) in text
+
+
+def test_several_systems_are_each_compared_with_the_first(tmp_path: Path):
+    """One file of all comparisons, one page with a chapter each."""
+    third = saved(verified(people(4), at=0.6), tmp_path / "third")
+    both = [saved(verified(people(s), at=0.6), tmp_path / str(s)) for s in (2, 3)]
+    done = run(*both, third, "--out", tmp_path / "out", "--json")
+
+    found = json.loads(done.output)
+    assert ["frbench.comparison"] * 2 == [each["schema"] for each in found["comparisons"]]
+    assert [str(both[1]), str(third)] == [each["b"]["name"] for each in found["comparisons"]]
+    assert 2 == (tmp_path / "out" / "report.html").read_text().count('<section id="part')
+    with pytest.raises(InputError, match="of one run, got 2"):
+        run(*both, third, *AT)
+    with pytest.raises(InputError, match="times have no thresholds"):
+        run(timed_run(tmp_path / "t1"), timed_run(tmp_path / "t2"), *AT)
+
+
+def timed_run(directory: Path) -> Path:
+    """A latency run."""
+    section = latency()
+    manifest = {**section.manifest, "plan": section.tally.plan.digest}
+    return saved(Run("", section.results, manifest, section.tally), directory)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "groups", "load", "recorded", "sizes", "systems", "v1")
+FOLDERS = ("audits", "commands", "fusion", "groups", "load", "recorded", "sizes", "systems", "v1")
 
 # A module imports only modules of a lower number.
 LAYER = {
@@ -114,7 +114,11 @@ LAYER = {
     "systems.paired": 11,
     "systems.replicates": 12,
     "systems.compare": 13,
-    "commands.compare": 14,
+    "systems.run_figures": 4,
+    "systems.history": 13.5,
+    "systems.times": 13.5,
+    "commands.compare": 15,
+    "commands.history": 16,
     "question": 11.4,
     "groups.indices": 11.6,
     "groups.group_rates": 12,
@@ -146,6 +150,15 @@ LAYER = {
     "commands.serve": 16,
     "export": 15,
     "commands.export": 16,
+    "fusion.rule": 1,
+    "fusion.twins": 5,
+    "fusion.pair_scores": 9,
+    "fusion.fitting": 10,
+    "fusion.fusion_jobs": 16.5,
+    "commands.fuse": 16.7,
+    "signing": 8,
+    "rereading": 15,
+    "commands.report": 16,
     "cli": 17,
     "__main__": 18,
     "": 19,
@@ -153,6 +166,7 @@ LAYER = {
 COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gallery", "layout", "candidates"}
 COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searches", "sizes.gallery_hits"}
 COUNTING |= {"audits.per_subject", "wire", "client"}
+COUNTING |= {"fusion.rule", "fusion.twins", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"load.schedule", "load.generator", "load.task", "load.run"}
 READING = {
     "estimate",
@@ -180,7 +194,8 @@ READING |= {
 READING |= {"summary_results", "mode_results", "summary_tables", "mode_tables", "audits.failure_policies"}
 READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "sizes.extrapolation", "sizes.gallery_size"}
 READING |= {"question", "load.tables"}
-READING |= {"systems.compare", "systems.paired", "systems.replicates"}
+READING |= {"systems.compare", "systems.paired", "systems.replicates", "systems.history", "systems.run_figures"}
+READING |= {"systems.times"}
 
 
 def name_of(path: Path) -> str:

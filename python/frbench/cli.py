@@ -20,8 +20,11 @@ from frbench.commands import recorded as cli_recorded
 from frbench.commands.audit_log import audit_log_command
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
+from frbench.commands.fuse import fuse_command
+from frbench.commands.history import history_command
 from frbench.commands.load import load_command
 from frbench.commands.power import power
+from frbench.commands.report import report_command
 from frbench.commands.serve import serve
 from frbench.commands.servers import credentials_of, server_options
 from frbench.commands.token import token
@@ -384,25 +387,10 @@ def demo(data: Path, **given: Any) -> None:
     _say_where(out, given)
 
 
-@app.command(name="report", short_help="Write one page from finished runs.")
-@click.argument("runs", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, default=Path("report.html"), show_default=True, help="The page to write.")
-@click.option("--title", default="Face matching by demographic group", show_default=True)
-def report_command(runs: tuple[Path, ...], out: Path, title: str) -> None:
-    """Write one page from finished RUNS (run directories)."""
-    sections = [
-        report.Section(
-            files.read_json(run / "results.json", schema="frbench.results"),
-            files.read_json(run / "manifest.json", schema="frbench.manifest"),
-            files.load_tally(run / "tally.safetensors"),
-        )
-        for run in runs
-    ]
-    files.write(out, report.render(sections, title=title))
-    click.echo(f"report: {out}")
-
-
+app.add_command(report_command)
+app.add_command(fuse_command)
 app.add_command(compare_command)
+app.add_command(history_command)
 app.add_command(transfer_command)
 app.add_command(power)
 app.add_command(export_command)

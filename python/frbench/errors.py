@@ -97,7 +97,7 @@ class Conservation(FrbenchError, AssertionError):
 
 
 class Tampered(FrbenchError, ValueError):
-    """An audit log is not as the server wrote it: a line was changed, removed, added or moved."""
+    """An audit log or a signed run is not as it was written: something was changed, removed, added or moved."""
 
     code = "tampered"
     exit_code = 1

@@ -39,6 +39,7 @@ from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
 from frbench.run import Checkpoint, kept_on_exit, sweep
+from frbench.signing import SIGNATURE
 from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.tally import Histogram, Tally
@@ -480,7 +481,7 @@ def _write(
     Files of an earlier run in the same directory go first, so that two runs are never mixed.
     """
     candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(options.out / name for name in ("results.json", "report.html", TAIL, SUBJECTS, *candidates))
+    files.remove(options.out / name for name in ("results.json", "report.html", SIGNATURE, TAIL, SUBJECTS, *candidates))
     files.save_tally(section.tally, options.out / "tally.safetensors")
     files.write_json(options.out / "manifest.json", section.manifest)
     for name, text in (tables or {}).items():

@@ -1,4 +1,4 @@
-"""`frbench compare`: two finished runs in, the paired differences out."""
+"""`frbench compare`: finished runs in, the paired differences out."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from rich.text import Text
 from frbench import figures, files
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
+from frbench.report.comparison import render_comparison
 from frbench.systems.compare import Run, compare
+from frbench.systems.times import compare_times
 
 PIPE_WIDTH = 190
+SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="compare", short_help="Compare two systems on the same trials: paired differences by group.")
+@click.command(name="compare", short_help="Compare systems on the same trials: paired differences by group.")
 @click.argument("a", type=PATH)
-@click.argument("b", type=PATH)
+@click.argument("others", metavar="B...", nargs=-1, required=True, type=PATH)
 @click.option("--threshold-a", type=float, help="Threshold of A.  [default: those both set at the same rate]")
 @click.option("--threshold-b", type=float, help="Threshold of B.")
 @click.option("--rank", type=int, help="Rank at which misses of 1:N are compared.  [default: 1]")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for comparison.json.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for comparison.json and report.html."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables.")
 def compare_command(
     a: Path,
-    b: Path,
+    others: tuple[Path, ...],
     threshold_a: float | None,
     threshold_b: float | None,
     rank: int | None,
@@ -40,34 +45,68 @@ def compare_command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare runs A and B (run directories) of two systems on the same template ids.
+    """Compare run A with each run B: of systems on the same template ids, or timed on the same work.
 
     Differences are of B against A, paired: subjects are left out of both at once. Runs of other subjects, labels or
-    protocols are refused with exit code 3.
+    protocols, and times of other machines, are refused with exit code 3.
 
     \b
     frbench compare out/old out/new
     frbench compare out/old out/new --threshold-a 0.62 --threshold-b 0.58 --out out/compared
+    frbench compare out/timed-old out/timed-new --out out/compared
     """
     if (threshold_a is None) != (threshold_b is None):
         raise InputError("expected both --threshold-a and --threshold-b, or neither")
+    if threshold_a is not None and len(others) > 1:
+        raise InputError(f"--threshold-b is of one run, got {len(others)}; compare them one by one")
     thresholds = None if threshold_a is None or threshold_b is None else (threshold_a, threshold_b)
     if out is not None:
         files.prepare(out)
-    found = compare(Run.read(a), Run.read(b), thresholds=thresholds, rank=rank)
+    runs = [Run.read(path) for path in (a, *others)]
+    compared = [_compared(runs[0], run, thresholds, rank) for run in runs[1:]]
+    found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}
     if out is not None:
         files.write_json(out / "comparison.json", found)
+        files.write(out / "report.html", render_comparison(compared, runs))
     if as_json:
         click.echo(json.dumps(found))
     elif not quiet:
-        show(found)
+        for each in compared:
+            show(each)
         if out is not None:
-            click.echo(f"comparison: {out / 'comparison.json'}")
+            click.echo(f"comparison: {out / 'comparison.json'}\nreport: {out / 'report.html'}")
+
+
+def _compared(a: Run, b: Run, thresholds: tuple[float, float] | None, rank: int | None) -> dict[str, Any]:
+    if "latency" in (a.results["kind"], b.results["kind"]):
+        if thresholds is not None or rank is not None:
+            raise InputError("times have no thresholds and no ranks; leave --threshold-a, --threshold-b and --rank out")
+        return compare_times(a, b)
+    return compare(a, b, thresholds=thresholds, rank=rank)
 
 
 def show(comparison: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints a comparison as tables, one for each pair of thresholds."""
-    figures.terminal(console, pipe_width=PIPE_WIDTH).print(Group(*_tables(comparison)))
+    tables = time_tables(comparison) if comparison.get("kind") == "latency" else _tables(comparison)
+    figures.terminal(console, pipe_width=PIPE_WIDTH).print(Group(*tables))
+
+
+def time_tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """A table of times, with ratios."""
+    yield Text(f"A: {comparison['a']['name']}\nB: {comparison['b']['name']}")
+    for note in comparison["notes"]:
+        yield Text(f"{note}\n", style="yellow")
+    table = figures.table("", "group", "A", "B", "B / A", "95% interval", "requests of A, B")
+    for row in comparison["rows"]:
+        unit = "" if row["metric"] == "probes_per_second" else " ns"
+        sides = ["-" if row[s]["value"] is None else f"{row[s]['value']:,.0f}{unit}" for s in ("a", "b")]
+        ends = "-" if row["low"] is None else f"{row['low']:.3g} - {row['high']:.3g}"
+        factor = "-" if row["ratio"] is None else f"{row['ratio']:.3g}"
+        group = OVERALL if row["grouping"] == ALL else row["group_a"]
+        table.add_row(
+            f"{row['metric']}, {row['at']}", group, *sides, factor, ends, f"{row['a']['n']:,}, {row['b']['n']:,}"
+        )
+    yield table
 
 
 def _tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frbench.plan import digest_of
 from frbench.report.parts import Section
 
 READING = (
@@ -97,6 +98,16 @@ SIZES = (
     "FNIR is not extrapolated."
 )
 TIMES = "Times are of this machine, in one process, without network, face detection or template extraction."
+METHODS = {
+    "verify": "every two templates were compared once (1:1), counted by score, groups and blocks of people",
+    "pairs": "listed pairs were compared once each (1:1), counted by score, groups and blocks of people",
+    "identify": "every probe was searched in one gallery (1:N), counted by score, rank, group and blocks of people",
+}
+POLICIES = {
+    "reject": "they count as rejected",
+    "exclude": "they are left out of every denominator",
+    "accept": "they count as accepted",
+}
 LOAD = "Times under load are of one server, one network and one generator, whose own lag they hold."
 
 
@@ -146,7 +157,7 @@ def limits(sections: Sequence[Section]) -> list[str]:
 def provenance(sections: Sequence[Section], titles: Sequence[str]) -> Provenance:
     """The manifests of all runs, what they share said once."""
     manifests = [section.manifest for section in sections]
-    flat = [_flat(m, section.tally.plan.kind) for m, section in zip(manifests, sections, strict=True)]
+    flat = [_method(section) | _flat(section.manifest) for section in sections]
     names = dict.fromkeys(name for values in flat for name in values)
     fields = [Field(name, [values.get(name, "not stated") for values in flat]) for name in names]
     inputs = {json.dumps(source, sort_keys=True): source for m in manifests for source in m.get("inputs", [])}
@@ -157,11 +168,31 @@ def provenance(sections: Sequence[Section], titles: Sequence[str]) -> Provenance
     return Provenance(fields, list(inputs.values()), conventions, raw)
 
 
-def _flat(manifest: Mapping[str, Any], kind: str) -> dict[str, str]:
-    """Name and text of everything but inputs and conventions, the command first."""
+def _method(section: Section) -> dict[str, str]:
+    """What was counted and how, what was left out, what failed, and the digest of the counts."""
+    found, tally = section.results, section.tally
+    kind = tally.plan.kind
+    lost = {mated: tally.pick(mated=mated) for mated in (False, True)}
+    failed = "; ".join(
+        f"{histogram.unscored:,} of {histogram.trials:,} {'mated' if mated else 'non-mated'} trials"
+        for mated, histogram in lost.items()
+    )
+    excluded = found.get("excluded")
+    own = {
+        "Method": METHODS.get(kind, kind),
+        "Kind of trial": kind,
+        "Excluded": "none" if excluded is None else f"{excluded['pairs']:,} reviewed pairs of {excluded['file']}",
+        "Failed templates": f"{failed}; {POLICIES.get(found.get('failed_policy', ''), 'they stay in the numbers')}",
+        "Notes": "; ".join(section.manifest.get("notes", ())) or "none",
+        "Digest of the counts": digest_of(tally.total, tally.touching),
+    }
+    return own if kind in METHODS else own | {"Excluded": "does not apply", "Failed templates": "does not apply"}
+
+
+def _flat(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Name and text of everything else but inputs and conventions, the command first."""
     found = {
         "Command": shlex.join(manifest.get("command", [])) or "not stated",
-        "Kind of trial": kind,
         "Made": str(manifest.get("created", "not stated")),
         "frbench": str(manifest.get("frbench", "not stated")),
         "Plan digest": str(manifest.get("plan", "not stated")),

@@ -1,0 +1,84 @@
+"""`frbench history`: many runs in, their figures over time or version out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from frbench import figures, files
+from frbench.reasons import UNDEFINED
+from frbench.report import words
+from frbench.report.history import render_history
+from frbench.systems.history import History, Line, Order, read
+from frbench.systems.run_figures import Name, is_of_everybody
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(name="history", short_help="Show the figures of many runs over time or version.")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--by", "order", type=click.Choice(get_args(Order)), default="time", show_default=True,
+              help="Order of runs: when they were made, or the names of their directories, v2 before v10.")  # fmt: skip
+@click.option("--out", type=PATH, help="Write a page, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--quiet", is_flag=True, help="No tables.")
+def history_command(directory: Path, order: Order, out: Path | None, as_json: bool, quiet: bool) -> None:
+    """Show the figures of all runs below DIRECTORY, with their intervals, over time or version.
+
+    Rates stand in one line where runs are of the same trials, times where machine and work are the same; other runs
+    stand apart, and what differs is named.
+
+    \b
+    frbench history out/nightly --out history.html
+    frbench history out/releases --by version --json
+    """
+    found = read(directory, order=order)
+    if out is not None:
+        files.write(out, render_history(found))
+    if as_json:
+        click.echo(json.dumps(found.to_json()))
+    elif not quiet:
+        show(found)
+        if out is not None:
+            click.echo(f"history: {out}")
+
+
+def show(history: History, console: Console | None = None) -> None:
+    """Prints a history: a table for each line, of the figures of everybody and within groups."""
+    figures.terminal(console).print(Group(*_tables(history)))
+
+
+def _tables(history: History) -> Iterator[RenderableType]:
+    for line in history.lines:
+        differs = f"; apart, for other {words.listed(list(line.differs))}" if line.differs else ""
+        yield Text(f"{line.kind}, {words.plural(len(line.runs), 'run')}{differs}", style="bold")
+        table = figures.table("run", "figure", "value", "95% interval", "k / n")
+        for name in line.names:
+            if name.group_a == name.group_b:
+                for cells in _rows(line, name):
+                    table.add_row(*cells)
+        yield table
+        yield ""
+    for run, reason in history.left_out:
+        yield Text(f"left out: {run}: {reason}", style="yellow")
+
+
+def _rows(line: Line, name: Name) -> Iterator[tuple[str, ...]]:
+    form = figures.power if name.metric in ("fmr", "fpir") else figures.percent
+    group = "" if is_of_everybody(name) else f" {name.group_a}"
+    title = f"{name.metric}{f' rank {name.rank}' if name.rank else ''}{group}{f' at {name.at}' if name.at else ''}"
+    for run, figure in line.points(name):
+        if figure.k is not None:
+            yield run.name, title, *figures.rate(vars(figure), form)
+        elif figure.value is None:
+            yield run.name, title, UNDEFINED, "", f"- / {figure.n:,}"
+        else:
+            unit = "" if name.metric == "probes_per_second" else " ns"
+            ends = "" if figure.low is None else f"{figure.low:,.0f} - {figure.high:,.0f}"
+            yield run.name, title, f"{figure.value:,.0f}{unit}", ends, f"- / {figure.n:,}"

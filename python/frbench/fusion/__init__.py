@@ -1,0 +1,1 @@
+"""Fusion: two systems that decide together, as one more run."""

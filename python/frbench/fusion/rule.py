@@ -1,0 +1,78 @@
+"""Rule: how the scores of two systems become one, on a scale that both were brought to.
+
+| rule | fused score of x and y, the scores of A and B on the common scale | accepts at T |
+|---|---|---|
+| sum | x + y | |
+| weighted | w x + (1 - w) y | |
+| and | the lower of x and y | where both do |
+| or | the higher of x and y | where one does |
+
+Source: Kittler, Hatef, Duin & Matas (1998), On combining classifiers; Jain, Nandakumar & Ross (2005), Score
+normalization in multimodal biometric systems.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Combination = Literal["sum", "weighted", "and", "or"]
+FORMULA = {
+    "sum": "x + y",
+    "weighted": "w x + (1 - w) y",
+    "and": "the lower of x and y: T accepts where both systems do",
+    "or": "the higher of x and y: T accepts where one system does",
+}
+FAILURES = {
+    "or": "a trial has a score where one system has; where both failed it has none",
+    "sum": "a trial has no score where one system has none",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale (s - center) / scale of scores s."""
+
+    center: float = 0.0
+    scale: float = 1.0
+
+    def __call__(self, scores: NDArray[np.float32]) -> Floats:
+        """The scores on this scale, in float64; a score equal to `center` is 0, and none above it is below 0."""
+        return (scores.astype(np.float64) - self.center) / self.scale
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How two scores become one. a, b : scales of the systems. weight : of A, for "weighted" alone."""
+
+    combination: Combination
+    a: Scale = Scale()
+    b: Scale = Scale()
+    weight: float | None = None
+
+    def __call__(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Floats:
+        """(n,) fused scores of `a` and `b` (n,), NaN where there is none; float64, element by element."""
+        x, y = self.a(a), self.b(b)
+        if self.combination == "and":
+            return np.minimum(x, y)
+        if self.combination == "or":
+            return np.fmax(x, y)
+        if self.weight is None:
+            return x + y
+        fused: Floats = self.weight * x + (1 - self.weight) * y
+        return fused
+
+    def to_json(self) -> dict[str, Any]:
+        """The rule as JSON values, with its formula in words."""
+        return {
+            "rule": self.combination,
+            "formula": FORMULA[self.combination],
+            "weight": self.weight,
+            "a": asdict(self.a),
+            "b": asdict(self.b),
+            "failures": FAILURES["or" if self.combination == "or" else "sum"],
+        }

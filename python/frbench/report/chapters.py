@@ -1,0 +1,41 @@
+"""Chapters: a page about several runs, in the looks of a report: headings, tables and charts, all in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from frbench.report import _environment, _library, style
+from frbench.report.parts import Block
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of a page. lead : what to know of it."""
+
+    title: str
+    lead: Sequence[Markup | str]
+    blocks: Sequence[Block]
+
+
+def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, measured: Sequence[str]) -> str:
+    """The page of these chapters.
+
+    Parameters
+    ----------
+    eyebrow : a line above the heading. measured : lines below it.
+    """
+    specs = {f.id: f.spec for chapter in chapters for block in chapter.blocks for f in block.figures}
+    return _environment().get_template("page.html.j2").render(
+        chapters=chapters,
+        title=title,
+        eyebrow=eyebrow,
+        measured=measured,
+        specs=specs,
+        gradient=style.GRADIENT,
+        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
+        library=_library(),
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""History: the page of figures run after run, a chapter for the runs that may stand in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from frbench.plan import ALL
+from frbench.report import words
+from frbench.report.chapters import Chapter, render_chapters
+from frbench.report.charts import Series
+from frbench.report.history_charts import over_runs
+from frbench.report.latency import quantile_cell, unit_of
+from frbench.report.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
+from frbench.report.style import Palette
+from frbench.report.words import RateCell
+from frbench.systems.history import History, Line
+from frbench.systems.run_figures import Figure as RunFigure
+from frbench.systems.run_figures import Name, is_of_everybody
+
+KINDS = {"verify": "1:1 verification", "identify": "1:N identification", "latency": "Search latency"}
+EVERYBODY = "everybody"
+SPEED = "probes_per_second"
+POINTWISE = (
+    "Bars and intervals are at 95%, each run on its own: two that overlap may still differ. What two of these runs say "
+    "of each other, trial by trial, is for `frbench compare`."
+)
+Heading = tuple[str, str, str, str, int | None]
+
+
+def render_history(history: History) -> str:
+    """The page of a history: figures of everybody and within groups; JSON has those between groups, too."""
+    n = sum(len(line.runs) for line in history.lines)
+    measured = [f"{words.plural(n, 'run')} below {history.directory}, by {history.order}."]
+    if len(history.lines) > 1:
+        measured.append("Runs that cannot stand in one line are kept apart; each chapter says what differs.")
+    measured += [f"Left out: {name}, {reason}." for name, reason in history.left_out]
+    chapters = [_chapter(line, number) for number, line in enumerate(history.lines, 1)]
+    return render_chapters(chapters, title="History of runs", eyebrow="frbench history", measured=measured)
+
+
+def _chapter(line: Line, number: int) -> Chapter:
+    by_heading: dict[Heading, list[Name]] = {}
+    for name in line.names:
+        if name.group_a == name.group_b:
+            heading = (name.metric, name.at, name.population, _grouping(line, name), name.rank)
+            by_heading.setdefault(heading, []).append(name)
+    found = enumerate(by_heading.items(), 1)
+    lead = [f"Apart, for other {words.listed(list(line.differs))}."] if line.differs else []
+    return Chapter(
+        f"{KINDS[line.kind]}, {words.plural(len(line.runs), 'run')}",
+        [*lead, POINTWISE],
+        [_runs(line), *(_block(line, heading, names, f"h{number}-{i}") for i, (heading, names) in found)],
+    )
+
+
+def _grouping(line: Line, name: Name) -> str:
+    """Everybody stands beside the groups, where there is one grouping alone."""
+    others = {other.grouping for other in line.names if not is_of_everybody(other)}
+    return next(iter(others)) if is_of_everybody(name) and len(others) == 1 else name.grouping
+
+
+def _runs(line: Line) -> Block:
+    rows = [Row(run.name, [run.created or "not stated", run.frbench, run.plan[:8]]) for run in line.runs]
+    columns = [("Run", ""), ("Made", ""), ("frbench", ""), ("Plan", "")]
+    return Block("Runs", tables=[Table("Runs, in this order", columns, [("", rows)])])
+
+
+def _block(line: Line, heading: Heading, names: list[Name], anchor: str) -> Block:
+    metric, at, population, grouping, rank = heading
+    title = f"{_metric(metric)}{f' at rank {rank}' if rank else ''}{f', {_at(at)}' if at else ''}"
+    title += "" if grouping == ALL else f", by {words.grouping(grouping)}"
+    lead = [f"Threshold set over {population} of each run, and so another in each."] if population else []
+    figures = list(_drawn(line, names, title, anchor))
+    return Block(title, lead, figures=figures, tables=[_table(line, names, title)])
+
+
+def _at(at: str) -> str:
+    return f"threshold at {words.target(at)}" if "=" in at else at
+
+
+def _metric(metric: str) -> str:
+    return {SPEED: "Probes a second"}.get(metric, metric if metric.startswith("p") else metric.upper())
+
+
+def _table(line: Line, names: list[Name], title: str) -> Table:
+    columns = [("Run", ""), *((_group(name), "") for name in names)]
+    rows = [Row(run.name, [_cell(name, run.figures.get(name)) for name in names]) for run in line.runs]
+    return Table(title, columns, [("", rows)])
+
+
+def _group(name: Name) -> str:
+    return EVERYBODY if is_of_everybody(name) else name.group_a
+
+
+def _cell(name: Name, figure: RunFigure | None) -> RateCell | str:
+    if figure is None:
+        return "not in this run"
+    if name.metric == SPEED:
+        value = "no requests" if figure.value is None else f"{figure.value:,.0f}"
+        return RateCell(value, figure.value is not None, words.plural(figure.n, "request"), "")
+    if figure.k is None:
+        return quantile_cell(_quantile(figure))
+    found = words.rate_cell(vars(figure), exponent=_is_rare(name))
+    return RateCell(found.value, found.is_number, found.interval, found.share, under=found.share, warning=found.warning)
+
+
+def _is_rare(name: Name) -> bool:
+    return name.metric in ("fmr", "fpir")
+
+
+def _quantile(figure: RunFigure) -> dict[str, Any]:
+    return {"value_ns": figure.value, "low_ns": figure.low, "high_ns": figure.high, "reason": figure.reason}
+
+
+def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[Figure]:
+    """A chart of two runs or more, of groups that have a value and enough trials for it."""
+    points = {name: [(run, f) for run, f in line.points(name) if f.value is not None] for name in names}
+    drawn = {name: found for name, found in points.items() if found and min(f.n for _, f in found) >= MIN_CHART_TRIALS}
+    values = [f.value for found in drawn.values() for _, f in found if f.value is not None]
+    if not values or max(len(found) for found in drawn.values()) < 2:
+        return
+    metric = names[0].metric
+    scale, unit = unit_of(max(values)) if _is_time(metric) else (1.0, "")
+    palette = Palette((name.grouping, name.group_a) for name in names if not is_of_everybody(name))
+    series = [
+        Series(
+            _group(name),
+            palette[(ALL if is_of_everybody(name) else name.grouping), name.group_a],
+            [{"run": run.name, **_ends(f, scale), "text": _text(name, f)} for run, f in found],
+        )
+        for name, found in drawn.items()
+    ]
+    alt = f"{title}, run after run, with intervals."
+    number = "~s" if unit or metric == SPEED else "~e" if _is_rare(names[0]) else "~%"
+    axis = f"{_metric(metric)}{f', {unit}' if unit else ''}"
+    spec = over_runs(series, runs=[run.name for run in line.runs], title=axis, number=number, alt=alt)
+    legend = [(s.style.swatch, s.name) for s in series]
+    few = few_trials_note([_group(name) for name in points if name not in drawn], "trials")
+    yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend, few)
+
+
+def _is_time(metric: str) -> bool:
+    return metric.startswith("p") and metric != SPEED
+
+
+def _ends(figure: RunFigure, scale: float) -> Mapping[str, float | None]:
+    return {end: None if (v := getattr(figure, end)) is None else v / scale for end in ("value", "low", "high")}
+
+
+def _text(name: Name, figure: RunFigure) -> str:
+    cell = _cell(name, figure)
+    if isinstance(cell, str):
+        return cell
+    return f"{cell.value} ({cell.share})" if cell.share else cell.value

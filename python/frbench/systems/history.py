@@ -1,0 +1,176 @@
+"""History: the figures of many runs, in one line for each, among runs whose figures may stand in one line.
+
+Rates stand in one line where the trials are the same: kind, protocol, people, labels. Times stand in one line where
+the machine and the work are the same. Other runs are a population of their own, and what differs is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from frbench.errors import FrbenchError, InputError
+from frbench.plan import POPULATION
+from frbench.systems.compare import PARTS, Run
+from frbench.systems.run_figures import Figure, Name, figures_of
+
+SCHEMA = "frbench.history"
+VERSION = 1
+KINDS = ("verify", "identify", "latency")
+Order = Literal["time", "version"]
+UNKNOWN = "whose trials were counted, which this run does not say"
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """One run of the past. name : its directory. key : what must be equal for figures to stand in one line, by name."""
+
+    name: str
+    created: str
+    frbench: str
+    plan: str
+    key: Mapping[str, str]
+    figures: Mapping[Name, Figure]
+
+    @classmethod
+    def of(cls, run: Run, name: str) -> Past:
+        """A run, called `name`."""
+        return cls(
+            name=name,
+            created=str(run.manifest.get("created", "")),
+            frbench=str(run.manifest.get("frbench", "")),
+            plan=run.tally.plan.digest,
+            key=_key(run, name),
+            figures=figures_of(run.results),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Runs whose figures may stand in one line, in order. differs : in what they differ from the first such runs."""
+
+    kind: str
+    differs: Sequence[str]
+    runs: Sequence[Past]
+
+    @property
+    def names(self) -> list[Name]:
+        """Every figure that any of the runs has, in the order in which they appear."""
+        return list(dict.fromkeys(name for run in self.runs for name in run.figures))
+
+    def points(self, name: Name) -> list[tuple[Past, Figure]]:
+        """The runs that have a figure, and it."""
+        return [(run, run.figures[name]) for run in self.runs if name in run.figures]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """All lines below a directory, that with most runs first. left_out : (run, reason)."""
+
+    directory: str
+    order: Order
+    lines: Sequence[Line]
+    left_out: Sequence[tuple[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `frbench history --json` prints."""
+        return {
+            "schema": SCHEMA,
+            "schema_version": VERSION,
+            "directory": self.directory,
+            "order": self.order,
+            "populations": [_line_json(line) for line in self.lines],
+            "left_out": [{"run": name, "reason": reason} for name, reason in self.left_out],
+        }
+
+
+def read(directory: Path, *, order: Order = "time") -> History:
+    """The history of all runs that lie below `directory`.
+
+    order : "time" of each run, or "version": by name, numbers in it as numbers.
+
+    Raises
+    ------
+    InputError : there is no run; the message says why those that look like one are none.
+    """
+    runs, left_out = [], []
+    for path in sorted(directory.rglob("results.json")):
+        name = path.parent.relative_to(directory).as_posix()
+        name = directory.resolve().name if name == "." else name
+        try:
+            run = Run.read(path.parent)
+        except FrbenchError as error:
+            left_out.append((name, str(error)))
+            continue
+        if run.results["kind"] in KINDS:
+            runs.append(Past.of(run, name))
+        else:
+            left_out.append((name, f"is a {run.results['kind']} run, expected one of {', '.join(KINDS)}"))
+    if not runs:
+        why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ", expected directories with results.json"
+        raise InputError(f"{directory} holds no run{why}")
+    return History(str(directory), order, _lines(_ordered(runs, order)), left_out)
+
+
+def _ordered(runs: Sequence[Past], order: Order) -> list[Past]:
+    def by_version(run: Past) -> list[tuple[int, int, str]]:
+        parts = re.split(r"(\d+)", run.name)
+        return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
+
+    return sorted(runs, key=by_version if order == "version" else lambda run: (run.created, by_version(run)))
+
+
+def _lines(runs: Sequence[Past]) -> list[Line]:
+    by_key: dict[tuple[tuple[str, str], ...], list[Past]] = {}
+    for run in runs:
+        by_key.setdefault(tuple(sorted(run.key.items())), []).append(run)
+    ordered = sorted(by_key.values(), key=len, reverse=True)
+    first = ordered[0][0].key
+    return [Line(own[0].key["kind of run"], _differences(first, own[0].key), own) for own in ordered]
+
+
+def _differences(first: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
+    """Names of what differs; where the kind does, everything else does."""
+    if first["kind of run"] != own["kind of run"]:
+        return ["kind of run"]
+    return [name for name in dict.fromkeys([*first, *own]) if first.get(name) != own.get(name)]
+
+
+def _key(run: Run, name: str) -> dict[str, str]:
+    found = {"kind of run": run.results["kind"]}
+    if run.results["kind"] == "latency":
+        return found | dict(_work(run))
+    found |= {
+        "kind of trial": run.tally.plan.kind,
+        "policy for failed templates": run.results.get("failed_policy", "reject"),
+        "columns of groups": ",".join(run.tally.plan.columns),
+    }
+    population = run.tally.plan.details.get(POPULATION)
+    if population is None:
+        return found | {UNKNOWN: name}
+    return found | {words: population[part] for part, words in PARTS.items() if part in population}
+
+
+def _work(run: Run) -> Iterator[tuple[str, str]]:
+    """What a time depends on beside the software that is timed."""
+    for entry in ("gallery", "dimension", "k", "batches"):
+        yield entry, str(run.results[entry])
+    machine = run.manifest.get("machine", {})
+    yield "machine", ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
+    yield "threads", str(run.manifest.get("engine", {}).get("threads", ""))
+    yield "inputs", ", ".join(sorted(source["sha256"] for source in run.manifest["inputs"]))
+
+
+def _line_json(line: Line) -> dict[str, Any]:
+    return {
+        "kind": line.kind,
+        "differs": list(line.differs),
+        "runs": [{"run": r.name, "created": r.created, "frbench": r.frbench, "plan": r.plan} for r in line.runs],
+        "figures": [
+            {**name._asdict(), "points": [{"run": run.name, **figure.to_json()} for run, figure in line.points(name)]}
+            for name in line.names
+        ],
+    }

@@ -1,0 +1,164 @@
+"""History: runs that may stand in one line, in which order, with which figures, and which may not."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import altair
+import pytest
+from click.testing import CliRunner
+
+from frbench.commands.history import history_command
+from frbench.errors import InputError
+from frbench.report.history import render_history
+from frbench.systems.compare import Run
+from frbench.systems.history import UNKNOWN, read
+from frbench.systems.run_figures import Name, figures_of
+from test_cli_compare import saved
+from test_compare import A, B, identified, older, people
+from test_report import Resources, latency, specs_of
+
+
+def made(run: Run, when: str) -> Run:
+    """A run that was made then."""
+    return replace(run, manifest={**run.manifest, "created": when, "frbench": "1.0"})
+
+
+def timed(directory: Path, cores: int) -> Path:
+    """A latency run on a machine of so many cores."""
+    section = latency()
+    manifest = {**section.manifest, "machine": {"cores": cores}, "plan": section.tally.plan.digest}
+    return saved(Run("", section.results, manifest, section.tally), directory)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Runs v2, v10 and v1 of the same people, made in this order."""
+    for name, run, when in (("v2", A, "2026-01-01"), ("v10", B, "2026-01-02"), ("v1", A, "2026-01-03")):
+        saved(made(run, when), tmp_path / name)
+    return tmp_path
+
+
+def test_runs_stand_in_the_order_of_time_or_of_version(runs: Path):
+    """Version 10 comes after version 2."""
+    by_time, by_version = (read(runs, order=order).lines[0].runs for order in ("time", "version"))
+
+    assert ["v2", "v10", "v1"] == [run.name for run in by_time]
+    assert ["v1", "v2", "v10"] == [run.name for run in by_version]
+
+
+def test_every_figure_is_that_of_the_run(runs: Path):
+    """Value, interval, numerator, denominator and threshold, and the reason where one is missing."""
+    line = read(runs).lines[0]
+    estimates = [e for e in B.results["estimates"] if e["metric"] == "fnmr" and e["grouping"] == "sex"]
+    assert estimates
+    for expected in estimates:
+        at = f"threshold {expected['threshold']:.9g}"
+        name = Name("fnmr", at, "", "sex", expected["group_a"], expected["group_b"])
+        figure = {run.name: f for run, f in line.points(name)}["v10"]
+        for field in ("value", "low", "high", "k", "n", "threshold", "reason"):
+            assert expected[field] == getattr(figure, field)
+
+
+def test_one_threshold_set_at_two_targets_is_a_figure_of_each():
+    """What was asked for names a figure, for the threshold is another one in every run."""
+    points = [{"at": at, "population": "all non-mated pairs", "threshold": 0.5} for at in ("fmr=0.1", "fmr=0.2")]
+    estimate = {
+        "metric": "fmr", "grouping": "all", "group_a": "all", "group_b": "all", "threshold": 0.5, "value": 0.1,
+        "low": None, "high": None, "level": 0.95, "k": 1, "n": 10, "reason": "few",
+    }  # fmt: skip
+    given = {**estimate, "threshold": 0.6}
+    found = figures_of({"kind": "verify", "operating_points": points, "estimates": [estimate, given]})
+
+    assert ["fmr=0.1", "fmr=0.2", "threshold 0.6"] == [name.at for name in found]
+
+
+def test_other_people_are_kept_apart_and_the_difference_is_named(runs: Path):
+    """Their figures never stand in one line."""
+    saved(made(identified(people(2)), "2026-01-04"), runs / "search")
+    saved(made(older(), "2026-01-05"), runs / "older")
+    lines = read(runs).lines
+
+    assert [3, 1, 1] == [len(line.runs) for line in lines]
+    by_run = {line.runs[0].name: line for line in lines}
+    assert [] == list(lines[0].differs)
+    assert ["kind of run"] == by_run["search"].differs
+    assert UNKNOWN in by_run["older"].differs
+
+
+def test_times_of_two_machines_are_kept_apart(tmp_path: Path):
+    """They say nothing of each other."""
+    for name, cores in (("a", 2), ("b", 2), ("c", 4)):
+        timed(tmp_path / name, cores)
+    lines = read(tmp_path).lines
+
+    assert [["a", "b"], ["c"]] == [[run.name for run in line.runs] for line in lines]
+    assert ["machine"] == lines[1].differs
+    p50 = Name("p50", "request of 1", "", "all", "all", "all")
+    expected = latency().results["groups"][0]["quantiles"][0]
+    figure = lines[0].runs[0].figures[p50]
+    assert (expected["value_ns"], expected["low_ns"], expected["high_ns"]) == (figure.value, figure.low, figure.high)
+
+
+def test_damaged_runs_are_left_out_and_named(runs: Path):
+    """One of them does not hide the others."""
+    (runs / "v1" / "tally.safetensors").write_bytes(b"")
+    (runs / "load").mkdir()
+    (runs / "load" / "results.json").write_text("{}")
+    found = read(runs)
+
+    assert ["v2", "v10"] == [run.name for run in found.lines[0].runs]
+    assert {"v1", "load"} == {name for name, _ in found.left_out}
+
+
+def test_a_directory_without_runs_is_refused(tmp_path: Path):
+    """With the reason why what is there is none."""
+    with pytest.raises(InputError, match=r"holds no run, expected directories with results\.json"):
+        read(tmp_path)
+    (tmp_path / "results.json").write_text("[]")
+    with pytest.raises(InputError, match="is not a file of a frbench run"):
+        read(tmp_path)
+
+
+def test_json_holds_every_figure_of_every_run(runs: Path):
+    """As many points as the runs have estimates."""
+    found = json.loads(json.dumps(read(runs).to_json(), allow_nan=False))
+    n = sum(len(figure["points"]) for line in found["populations"] for figure in line["figures"])
+
+    assert ("frbench.history", 1, "time") == (found["schema"], found["schema_version"], found["order"])
+    assert n == sum(len(run.results["estimates"]) for run in (A, B, A))
+
+
+def test_the_page_has_a_table_and_a_chart_of_every_figure(runs: Path):
+    """With counts; it needs nothing but itself, and a hostile name is text."""
+    (runs / "v1").rename(runs / "<script>alert(1)<")
+    saved(made(older(), "2026-01-05"), runs / "older")
+    text = render_history(read(runs))
+    page = Resources()
+    page.feed(text)
+
+    assert "<script>alert(1)" not in re.sub(r"<script>const specs.*?</script>", "", text, flags=re.DOTALL)
+    assert all(link.startswith("#") for link in page.fetched)
+    assert page.scripts == 2
+    for spec in specs_of(text).values():
+        altair.Chart.from_dict(spec)
+    fnmr = next(e for e in A.results["estimates"] if e["metric"] == "fnmr" and e["k"])
+    assert f"{fnmr['k']:,} / {fnmr['n']:,}" in text
+    assert "Apart, for other" in text
+    assert len(page.ids) == len(set(page.ids))
+    assert set(specs_of(text)) <= set(page.ids)
+
+
+def test_the_command_prints_writes_and_refuses(runs: Path):
+    """A table, JSON, a page."""
+    run = CliRunner().invoke
+    page = runs / "h.html"
+    text = run(history_command, [str(runs), "--out", str(page)]).output
+    assert "fnmr" in text
+    assert f"history: {page}" in text
+    assert "frbench.history" == json.loads(run(history_command, [str(runs), "--json"]).output)["schema"]
+    assert "" == run(history_command, [str(runs), "--quiet"]).output
+    assert 2 == run(history_command, [str(runs / "none")]).exit_code
