@@ -9,7 +9,7 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 /// How often the calling thread asks whether to stop.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(10);
 /// Most threads for each processor: more only cost memory, and a system may refuse them.
 const THREADS_PER_PROCESSOR: usize = 4;
 
@@ -28,7 +28,7 @@ pub fn threads_or_all(threads: usize) -> usize {
 /// Runs `step` on units `0..units`, each once, and returns the state of every thread.
 ///
 /// Which thread does which unit is not determined: states must be such that their sum is. `stop` is asked
-/// from the calling thread every 50 ms, and when it says yes the answer is [`Error::Cancelled`]. A single unit
+/// from the calling thread every 10 ms, and when it says yes the answer is [`Error::Cancelled`]. A single unit
 /// runs on the calling thread at once.
 pub fn share<S: Send>(
     units: usize,

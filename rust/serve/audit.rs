@@ -3,6 +3,7 @@
 use crate::serve::audit_file::{AuditFile, Head};
 use crate::serve::config::Fsync;
 use crate::serve::refusal::Refusal;
+use crate::serve::refusals::Refusals;
 use crate::serve::times::rfc3339;
 use crate::work;
 use serde::Serialize;
@@ -64,6 +65,7 @@ struct Shared {
     path: PathBuf,
     clock: Clock,
     log: Mutex<AuditFile>,
+    refusals: Mutex<Refusals>,
     /// The last line could not be written: calls are refused until one can be.
     is_unwritable: AtomicBool,
     /// The disk did not keep what was written: nothing is answered until the server starts anew.
@@ -80,6 +82,7 @@ impl Audit {
             path: path.into(),
             clock,
             log: Mutex::new(log),
+            refusals: Mutex::default(),
             is_unwritable: AtomicBool::new(false),
             is_lost: AtomicBool::new(false),
         });
@@ -119,6 +122,11 @@ impl Audit {
         written.map_err(|_| Refusal::Unlogged)
     }
 
+    /// Writes a line of who was not let in, and returns its number; where there are too many, they share a line later.
+    pub fn append_refused(&self, entry: &Entry) -> Result<Option<u64>, Refusal> {
+        if self.shared.has_line() { self.append(entry).map(Some) } else { Ok(None) }
+    }
+
     /// Waits until line `n` is on the disk itself, where that was asked for; calls that wait share one way there.
     pub async fn kept(&self, n: u64) -> Result<(), Refusal> {
         if self.fsync == Fsync::Interval {
@@ -131,6 +139,8 @@ impl Audit {
     /// Writes the line of the stop, and brings everything to the disk itself.
     pub fn stop(&self) {
         let Some((wake, thread)) = work::locked(&self.syncing).take() else { return };
+        // A log that cannot be written has no line of the stop either, and says so.
+        let _ = self.shared.tell_refusals(Refusals::rest);
         let is_written = self.append(&Entry { method: "server/stop", outcome: "OK", ..Entry::default() }).is_ok();
         drop(wake);
         if thread.join().is_err() || !is_written {
@@ -161,6 +171,37 @@ impl Shared {
         log.append(serde_json::to_vec(&line)?)?;
         Ok(n)
     }
+
+    /// Whether one more who was not let in has a line of its own.
+    fn has_line(&self) -> bool {
+        self.tell_refusals_before();
+        work::locked(&self.refusals).admit(self.minute())
+    }
+
+    /// Tells of those that have no line of their own, once their minute is over.
+    fn tell_refusals_before(&self) {
+        let minute = self.minute();
+        if self.is_lost.load(Ordering::Relaxed) {
+            return;
+        }
+        // A log that cannot be written has said so itself; they are told of when it can be.
+        let _ = self.tell_refusals(|refusals| refusals.untold(minute));
+    }
+
+    fn tell_refusals(&self, due: impl Fn(&Refusals) -> Option<u64>) -> io::Result<()> {
+        let mut refusals = work::locked(&self.refusals);
+        if let Some(rows) = due(&refusals) {
+            let outcome = "refused connections and unauthenticated calls beyond those with a line";
+            let entry = Entry { method: "server/refusals", rows: Some(rows), outcome, ..Entry::default() };
+            self.append(&entry)?;
+            refusals.told();
+        }
+        Ok(())
+    }
+
+    fn minute(&self) -> u64 {
+        (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / 60
+    }
 }
 
 /// Brings lines to the disk itself.
@@ -178,6 +219,7 @@ impl Syncing {
         loop {
             let is_last = woken.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Disconnected);
             while woken.try_recv().is_ok() {}
+            self.shared.tell_refusals_before();
             if let Err(error) = self.sync(is_last) {
                 self.shared.is_lost.store(true, Ordering::Relaxed);
                 tracing::error!(%error, "the disk did not keep the audit log: calls are refused until a new start");
@@ -211,11 +253,13 @@ impl Syncing {
 mod tests {
     use super::*;
     use crate::serve::audit_file::{head_path, hex};
+    use crate::serve::refusals::MOST_LINES;
     use crate::serve::world::chained;
     use proptest::prelude::*;
     use serde_json::Value;
     use sha2::{Digest, Sha256};
     use std::fs;
+    use std::sync::atomic::AtomicU64;
     use tempfile::TempDir;
 
     fn then() -> SystemTime {
@@ -261,6 +305,29 @@ mod tests {
         ));
         assert_eq!(lines[1]["case_reference"], "A \"1\"\n");
         assert_eq!([&lines[0]["method"], &lines[2]["method"]], ["server/start", "server/stop"]);
+    }
+
+    #[test]
+    fn those_who_are_not_let_in_have_so_many_lines_a_minute_and_then_one_together() {
+        static SECONDS: AtomicU64 = AtomicU64::new(120);
+        let (_folder, path) = place();
+        let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(SECONDS.load(Ordering::Relaxed));
+        let audit = Audit::open(&path, Fsync::Interval, clock).unwrap();
+        let refuse = |n| (0..n).filter(|_| audit.append_refused(&call("1")).unwrap().is_some()).count() as u64;
+        assert_eq!(refuse(MOST_LINES + 100), MOST_LINES);
+        audit.append(&call("2")).unwrap();
+        SECONDS.store(180, Ordering::Relaxed);
+        assert_eq!(refuse(MOST_LINES + 7), MOST_LINES);
+        audit.stop();
+
+        let lines = lines_of(&path);
+        let together: Vec<u64> = lines
+            .iter()
+            .filter(|line| line["method"] == "server/refusals")
+            .map(|line| line["rows"].as_u64().unwrap())
+            .collect();
+        assert_eq!(together, [100, 7]);
+        assert_eq!(lines.len() as u64, 2 * MOST_LINES + 1 + 2 + 2);
     }
 
     #[test]

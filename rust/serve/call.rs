@@ -6,7 +6,9 @@ use crate::serve::facts::{Fact, Facts};
 use crate::serve::listen::Peer;
 use crate::serve::methods::{Method, method};
 use crate::serve::refusal::Refusal;
+use crate::serve::traces::{self, Told};
 use http::{HeaderMap, Request};
+use opentelemetry::Context;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +34,8 @@ pub struct Call {
     pub request_id: String,
     pub facts: Facts,
     pub deadline: Instant,
+    /// The span of the caller, where there are traces.
+    parent: Option<Context>,
     began: Instant,
     is_told: bool,
 }
@@ -47,6 +51,7 @@ impl Call {
             request_id: request_id(request.headers()),
             facts: Facts::default(),
             deadline: began.checked_add(allowed).unwrap_or(began),
+            parent: desk.traces.as_ref().map(|_| traces::parent(request.headers())),
             began,
             desk,
             is_told: false,
@@ -72,7 +77,9 @@ impl Call {
         self.is_told = true;
         let (took, fact) = (self.began.elapsed(), self.facts.get());
         let line = self.write(code, took, &fact);
-        let code = name(if line.is_ok() { code } else { Code::Unavailable });
+        let code = if line.is_ok() { code } else { Code::Unavailable };
+        self.trace(code, took, &fact);
+        let code = name(code);
         self.desk.metrics.ended(self.method.name, code, took, &fact);
         tracing::info!(
             method = self.method.name,
@@ -91,6 +98,21 @@ impl Call {
         line
     }
 
+    fn trace(&self, code: Code, took: Duration, fact: &Fact) {
+        if let (Some(traces), Some(parent), false) = (&self.desk.traces, &self.parent, self.method.is_open) {
+            traces.tell(&Told {
+                parent,
+                method: self.method.name,
+                code,
+                client: self.client.as_deref(),
+                gallery: fact.gallery.as_deref().map(clipped),
+                request_id: &self.request_id,
+                took,
+                fact,
+            });
+        }
+    }
+
     fn write(&self, code: Code, took: Duration, fact: &Fact) -> Result<Option<u64>, Refusal> {
         let Some(audit) = self.desk.audit.as_ref().filter(|_| !self.method.is_open) else { return Ok(None) };
         let entry = Entry {
@@ -107,7 +129,8 @@ impl Call {
             duration_us: micros(took),
             request_id: Some(&self.request_id),
         };
-        audit.append(&entry).map(Some)
+        // Who is not known is not let in.
+        if self.client.is_some() { audit.append(&entry).map(Some) } else { audit.append_refused(&entry) }
     }
 
     fn address(&self) -> Option<SocketAddr> {

@@ -7,6 +7,7 @@ use crate::serve::call_body::CallBody;
 use crate::serve::facts::Facts;
 use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
+use crate::serve::traces::Traces;
 use http::{HeaderValue, Request, Response};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -33,6 +34,7 @@ pub struct Desk {
     pub access: Access,
     pub audit: Option<Arc<Audit>>,
     pub metrics: Arc<Metrics>,
+    pub traces: Option<Arc<Traces>>,
     /// No call is given more time.
     pub longest: Duration,
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub isa: Option<String>,
     /// Address of Prometheus metrics; `None` serves none.
     pub metrics: Option<SocketAddr>,
+    /// Collector of traces, as OTLP over gRPC, such as http://127.0.0.1:4317; `None` makes none.
+    pub traces: Option<String>,
     #[serde(default = "yes")]
     pub reflection: bool,
     pub tls: Option<Tls>,
@@ -175,6 +177,12 @@ impl Config {
         if self.metrics.is_some_and(|metrics| !metrics.ip().is_loopback()) {
             return Err("metrics must have an address of this machine alone, such as 127.0.0.1:9464".into());
         }
+        if let Some(traces) = self.traces.as_ref().filter(|traces| !is_here(traces)) {
+            return Err(format!(
+                "traces is '{traces}', expected a collector on this machine, such as http://127.0.0.1:4317: names of \
+                 callers and galleries travel there in plain text"
+            ));
+        }
         if !self.certificates.is_empty() && self.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
             return Err("certificates are listed, but tls.client_ca does not say who signs them".into());
         }
@@ -205,6 +213,12 @@ impl Limits {
             None => Ok(()),
         }
     }
+}
+
+/// Whether `url` is plain text to this machine.
+fn is_here(url: &str) -> bool {
+    let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    address.and_then(|address| address.parse::<SocketAddr>().ok()).is_some_and(|address| address.ip().is_loopback())
 }
 
 fn default_listen() -> SocketAddr {

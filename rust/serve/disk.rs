@@ -1,13 +1,13 @@
 //! Disk: the file of galleries, `galleries.redb`.
 //!
 //! Table `meta` holds the format and the number of commits; `galleries` a record for each name; `rows-<number>` the
-//! templates of the gallery of that number, by number of enrolment. A commit is whole or not there, and it is on the
-//! disk itself when it is done. When the file is opened, every page is held to its checksum, and every gallery to its
-//! digest.
+//! templates of the gallery of that number, several in a value ([`chunks`]), by the number of the first. A commit is
+//! whole or not there, and it is on the disk itself when it is done. When the file is opened, every page is held to its
+//! checksum, and every gallery to its digest.
 
-use crate::serve::digest::Digest;
+use crate::serve::chunks;
 use crate::serve::fault::{Fault, guarded};
-use crate::serve::record::{Head, parsed, template};
+use crate::serve::record::{Head, append, records};
 use crate::serve::refusal::Refusal;
 use crate::serve::segment::{Draft, Segment};
 use redb::backends::FileBackend;
@@ -45,7 +45,7 @@ pub enum Change {
     Drop(Head),
     /// Templates of a segment, and the gallery with them.
     Enrol(Head, Arc<Segment>),
-    /// Numbers of templates, and the gallery without them.
+    /// Numbers of templates, which ascend, and the gallery without them.
     Remove(Head, Vec<u64>),
 }
 
@@ -72,9 +72,13 @@ impl Disk {
             if !path.try_exists()? {
                 create(directory, &opener)?;
             }
-            let (mut database, commits, mut was_repaired) = opened(&path, &opener)?;
-            // A repair has looked at every page.
-            was_repaired = was_repaired || !database.check_integrity()?;
+            let (mut database, mut commits, mut was_repaired) = opened(&path, &opener)?;
+            // A repair has looked at every page. The check also finds free pages that are noted in another way than it
+            // would, which happens after an orderly end: what was lost, if anything, is a commit.
+            if !was_repaired && !database.check_integrity()? {
+                let kept = said(&path, &database)?;
+                (was_repaired, commits) = (kept != commits, kept);
+            }
             let disk =
                 Disk { path: path.clone(), opener, database: Some(database), commits, is_unclear: false, _lock: lock };
             Ok((disk, was_repaired))
@@ -93,23 +97,26 @@ impl Disk {
     }
 
     /// The templates of a gallery, which are all that were enrolled and not removed.
-    pub fn templates(&self, head: &Head) -> Result<Draft, Refusal> {
+    pub fn templates(&self, head: &Head, threads: usize) -> Result<Draft, Refusal> {
         guarded(&self.path, || {
             let n = usize::try_from(head.standing.n).unwrap_or(usize::MAX);
-            let (mut draft, mut digest) = (Draft::with_capacity(n, head.dimension)?, Digest::default());
+            let mut draft = Draft::with_capacity(n, head.dimension)?;
             let name = rows_name(head);
             let table = self.database()?.begin_read()?.open_table(rows(&name))?;
+            let mut least = 0;
             for entry in table.iter()? {
-                let (number, value) = entry?;
-                if draft.len() == n || number.value() >= head.standing.next {
-                    return Err(Fault::Damaged("a number of a template"));
+                let (_, value) = entry?;
+                for record in records(value.value(), head.dimension) {
+                    let record = record.ok_or(Fault::Damaged("a template"))?;
+                    if draft.len() == n || !(least..head.standing.next).contains(&record.number) {
+                        return Err(Fault::Damaged("a number of a template"));
+                    }
+                    least = record.number + 1;
+                    let is_new = draft.push(record.number, record.id, record.row()).is_ok();
+                    is_new.then_some(()).ok_or(Fault::Damaged("an id that is there twice"))?;
                 }
-                let (id, row) = parsed(value.value(), head.dimension).ok_or(Fault::Damaged("a template"))?;
-                draft.push(number.value(), id, row).map_err(|_| Fault::Damaged("an id that is there twice"))?;
-                let last = draft.len() - 1;
-                digest = digest + Digest::of(draft.id(last), draft.row(last));
             }
-            let is_whole = draft.len() == n && digest == head.standing.digest;
+            let is_whole = draft.len() == n && draft.digest(threads)? == head.standing.digest;
             is_whole.then_some(draft).ok_or(Fault::Damaged("the contents of a gallery"))
         })
     }
@@ -196,18 +203,16 @@ impl Change {
             Change::Enrol(head, segment) => {
                 galleries.insert(head.name.as_str(), head.to_bytes().as_slice())?;
                 let name = rows_name(head);
-                let mut table = to.open_table(rows(&name))?;
-                for (place, number) in segment.numbers().iter().enumerate() {
-                    table.insert(number, template(segment.id(place), segment.row(place)).as_slice())?;
+                let mut bytes = Vec::new();
+                for (place, &number) in segment.numbers().iter().enumerate() {
+                    append(&mut bytes, number, segment.id(place), segment.row(place));
                 }
+                chunks::add(&mut to.open_table(rows(&name))?, bytes, head.dimension)?;
             }
             Change::Remove(head, numbers) => {
                 galleries.insert(head.name.as_str(), head.to_bytes().as_slice())?;
                 let name = rows_name(head);
-                let mut table = to.open_table(rows(&name))?;
-                for number in numbers {
-                    table.remove(number)?;
-                }
+                chunks::remove(&mut to.open_table(rows(&name))?, numbers, head.dimension)?;
             }
         }
         Ok(())
@@ -252,6 +257,12 @@ fn opened(path: &Path, opener: &Opener) -> Result<(Database, u64, bool), Fault> 
     let mut builder = builder();
     builder.set_repair_callback(move |_| heard.store(true, Ordering::Relaxed));
     let database = opener(&builder, file)?;
+    let commits = said(path, &database)?;
+    Ok((database, commits, was_repaired.load(Ordering::Relaxed)))
+}
+
+/// The number of commits that a file of this format says.
+fn said(path: &Path, database: &Database) -> Result<u64, Fault> {
     let meta = match database.begin_read()?.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => return Err(Fault::Damaged("it says no format")),
         table => table?,
@@ -266,7 +277,7 @@ fn opened(path: &Path, opener: &Opener) -> Result<(Database, u64, bool), Fault> 
             path.display()
         ))));
     }
-    Ok((database, commits, was_repaired.load(Ordering::Relaxed)))
+    Ok(commits)
 }
 
 fn builder() -> Builder {

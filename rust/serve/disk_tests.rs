@@ -158,6 +158,22 @@ fn a_second_server_is_refused_until_the_first_ends() {
 }
 
 #[test]
+fn a_file_that_was_closed_in_order_needs_no_repair_however_often_it_is_opened() {
+    for n in 0..8 {
+        let directory = tempfile::tempdir().unwrap();
+        let (galleries, _) = opened(directory.path()).unwrap();
+        let gallery = galleries.create("g", D, Lifetime::Kept).unwrap();
+        for batch in 0..n {
+            enrol(&gallery, batch, 1).unwrap();
+        }
+        drop((gallery, galleries));
+        for _ in 0..6 {
+            assert!(!opened(directory.path()).unwrap().1.was_repaired, "after {n} batches");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(opened(directory.path()).unwrap());

@@ -174,7 +174,7 @@ fn load(disk: &Disk, head: &Head, memory: &Memory, machine: Machine) -> Result<O
     let n = usize::try_from(head.standing.n).unwrap_or(usize::MAX);
     let least = bytes(n, head.dimension, 0, kernel);
     memory.take(least)?;
-    let draft = disk.templates(head)?;
+    let draft = disk.templates(head, threads)?;
     if draft.len() == 0 {
         return Ok(None);
     }

@@ -142,7 +142,7 @@ impl Door {
         let outcome = format!("refused connection: {reason}");
         let entry = Entry { peer: Some(address), method: "server/connection", outcome: &outcome, ..Entry::default() };
         // A log that cannot be written has said so itself, and this connection is refused in any case.
-        let _ = self.audit.as_ref().map(|audit| audit.append(&entry));
+        let _ = self.audit.as_ref().map(|audit| audit.append_refused(&entry));
     }
 }
 

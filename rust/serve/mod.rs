@@ -1,12 +1,12 @@
 //! The service: galleries behind gRPC.
 //!
 //! A call comes through [`listen`] (sockets, [`tls`]) and [`calls`] (who asks and whether it may, [`access`]; what is
-//! told of it, [`audit`] and [`metrics`]) to the handler of its service. [`incoming`] checks its fields; searches wait
+//! told of it, [`audit`], [`metrics`] and [`traces`]) to the handler of its service. [`incoming`] checks its fields; searches wait
 //! in a [`queue`] and share scans. What is refused is a [`refusal`].
 //!
 //! [`galleries`] are all that a server has. A [`gallery`] is a list of immutable segments, of which a [`snapshot`] is
 //! one moment; `levels` says which of them are merged. Batches are admitted together (`turns`, `admission`,
-//! `removal`), made durable (`store`, `disk`, `record`, `fault`), then visible.
+//! `removal`), made durable (`store`, `disk`, `chunks`, `record`, `fault`), then visible.
 //!
 //! [`server`] starts all of this from a [`config`], and ends it in order.
 
@@ -17,6 +17,7 @@ pub mod audit_file;
 pub mod call;
 pub mod call_body;
 pub mod calls;
+mod chunks;
 pub mod codec;
 pub mod config;
 mod digest;
@@ -38,6 +39,7 @@ pub mod proto;
 pub mod queue;
 mod record;
 pub mod refusal;
+mod refusals;
 mod removal;
 pub mod search_service;
 mod segment;
@@ -49,6 +51,7 @@ mod store;
 pub mod sweep_service;
 pub mod times;
 pub mod tls;
+pub mod traces;
 mod turns;
 pub mod whole;
 

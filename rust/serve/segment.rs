@@ -6,11 +6,15 @@ use crate::marks::Marks;
 use crate::pack::{Centre, MOST_COMPONENTS, Panels};
 use crate::rows::Rows;
 use crate::screen::Gallery;
+use crate::serve::digest::Digest;
 use crate::serve::ids::{Ids, MOST_IDS};
+use crate::work;
 use std::sync::Arc;
 
 /// Bytes that a template takes beside its components and its id: number, place of its id, and what integers leave.
 const BYTES_BESIDE: usize = 44;
+/// Templates whose digests are made without asking for more.
+const DIGEST_ROWS: usize = 256;
 
 /// Bytes of memory that `n` templates of dimension `d` take, whose ids have `id_bytes` together.
 pub fn bytes(n: usize, d: usize, id_bytes: usize, kernel: Kernel) -> u64 {
@@ -60,6 +64,18 @@ impl Draft {
     /// The row of a template that is there already.
     pub fn row_of(&self, id: &str) -> Option<&[f32]> {
         Some(self.row(self.ids.find(id)?))
+    }
+
+    /// The digest of all templates together.
+    pub fn digest(&self, threads: usize) -> Result<Digest, Error> {
+        let add = |sum: &mut Digest, block: usize| {
+            for place in work::part(&(0..self.len()), block, DIGEST_ROWS) {
+                *sum = *sum + Digest::of(self.id(place), self.row(place));
+            }
+        };
+        let blocks = self.len().div_ceil(DIGEST_ROWS);
+        let sums = work::share(blocks, threads, &mut || false, || Ok(Digest::default()), add)?;
+        Ok(sums.into_iter().fold(Digest::default(), |sum, digest| sum + digest))
     }
 
     /// The segment of these templates, which is not empty.

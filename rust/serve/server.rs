@@ -21,6 +21,7 @@ use crate::serve::server_service::Info;
 use crate::serve::serving::Serving;
 use crate::serve::sweep_service::Sweeps;
 use crate::serve::tls::Certificates;
+use crate::serve::traces::Traces;
 use crate::work;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -28,6 +29,7 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
@@ -132,6 +134,7 @@ struct Parts {
     serving: Arc<Serving>,
     audit: Option<Arc<Audit>>,
     metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
     access: Access,
     certificates: Option<Certificates>,
     listener: TcpListener,
@@ -145,6 +148,7 @@ impl Parts {
     async fn open(config: Config, kernel: Kernel) -> Result<Self, Failure> {
         let access = Access::new(&config).map_err(Failure::Configuration)?;
         let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(Failure::Configuration)?;
+        let traces = config.traces.as_deref().map(Traces::start).transpose().map_err(Failure::Configuration)?;
         let (listener, address) = bound(config.listen, "listen").await?;
         let metrics_listener = match config.metrics {
             Some(metrics) => Some(bound(metrics, "metrics").await?),
@@ -164,6 +168,7 @@ impl Parts {
             serving: Arc::new(Serving { config, galleries, lanes, kernel, threads, sweeps }),
             audit,
             metrics: Arc::default(),
+            traces: traces.map(Arc::new),
             access,
             certificates,
             listener,
@@ -181,6 +186,7 @@ impl Parts {
             access: self.access,
             audit: self.audit.clone(),
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
             longest: Duration::from_millis(limits.deadline_ms),
         };
         let door = Door::new(self.certificates, limits.connections, self.audit.clone(), self.metrics.clone());
@@ -210,6 +216,10 @@ impl Parts {
         self.serving.lanes.close();
         if let Some(audit) = self.audit {
             audit.stop();
+        }
+        if let Some(traces) = self.traces {
+            // It waits for the collector, and a runtime that ends meanwhile ends that.
+            let _ = spawn_blocking(move || traces.stop()).await;
         }
     }
 }

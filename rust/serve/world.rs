@@ -14,6 +14,7 @@ use crate::serve::proto::sweep_service_server::{SweepService, SweepServiceServer
 use crate::serve::proto::*;
 use crate::serve::refusal::Refusal;
 use crate::serve::tls::Certificates;
+use crate::serve::traces::Traces;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -40,6 +41,7 @@ pub struct World {
     pub address: SocketAddr,
     pub audit: Arc<Audit>,
     pub metrics: Arc<Metrics>,
+    pub traces: Option<Arc<Traces>>,
     pub calls: Calls,
     log: PathBuf,
     stop: Option<oneshot::Sender<()>>,
@@ -68,10 +70,12 @@ impl World {
         let log = folder.path().join("audit.jsonl");
         let audit = Arc::new(Audit::open(&log, config.audit.fsync, SystemTime::now).unwrap());
         let metrics = Arc::new(Metrics::default());
+        let traces = config.traces.as_ref().map(|url| Arc::new(Traces::start(url).unwrap()));
         let desk = Desk {
             access: Access::new(&config).unwrap(),
             audit: Some(audit.clone()),
             metrics: metrics.clone(),
+            traces: traces.clone(),
             longest: Duration::from_millis(config.limits.deadline_ms),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -89,7 +93,17 @@ impl World {
             .add_service(SearchServiceServer::new(Small))
             .add_service(SweepServiceServer::new(Small))
             .serve_with_incoming_shutdown(connections, async { drop(stopped.await) });
-        World { address, audit, metrics, calls, log, stop: Some(stop), served: tokio::spawn(server), _folder: folder }
+        World {
+            address,
+            audit,
+            metrics,
+            traces,
+            calls,
+            log,
+            stop: Some(stop),
+            served: tokio::spawn(server),
+            _folder: folder,
+        }
     }
 
     pub async fn channel(&self) -> Channel {

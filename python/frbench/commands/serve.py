@@ -29,6 +29,7 @@ STOPPED_AT_ONCE = 130
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False),
               help="Directory of galleries and audit log.  [default: keep everything in memory]")  # fmt: skip
 @click.option("--metrics", metavar="ADDRESS", help="Address of Prometheus metrics.  [default: none]")
+@click.option("--traces", metavar="URL", help="Collector of traces, such as http://127.0.0.1:4317.  [default: none]")
 @click.option("--threads", type=int, help="Threads that search; 0 uses every processor.  [default: 0]")
 @click.option("--isa", help="Instruction set, such as amx or avx2. Also FRBENCH_ISA.  [default: best]")
 @click.option("--tls-cert", type=FILE, help="Certificate of the server, PEM; with --tls-key.")
@@ -69,7 +70,7 @@ def configuration(path: Path | None, given: dict[str, Any]) -> dict[str, Any]:
     InputError : the file cannot be read, or is not TOML.
     """
     found = {} if path is None else _read(path)
-    names = ("listen", "data", "metrics", "threads", "isa", "log")
+    names = ("listen", "data", "metrics", "traces", "threads", "isa", "log")
     found |= {name: given[name] for name in names if given[name] is not None}
     tls = {"certificate": given["tls_cert"], "key": given["tls_key"], "client_ca": given["client_ca"]}
     tls = {name: value for name, value in tls.items() if value is not None}
