@@ -39,9 +39,10 @@ bench: setup .venv/.peers ## Race peers, answers checked first, and write out/be
 	@mkdir -p out
 	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
 
-coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md (6 minutes)
+coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md, docs/gates.md (15 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md
 	$(BIN)/python -m studies.paired --out docs/coverage-paired.md
+	$(BIN)/python -m studies.gates --out docs/gates.md
 
 kill-test: setup ## Kill a sweep 50 times and a server that enrols 1,000 times: nothing is lost (15 minutes)
 	$(BIN)/python tests/kill_and_resume.py --kills 50

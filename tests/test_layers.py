@@ -13,7 +13,7 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "fusion", "groups", "load", "recorded", "sizes", "systems", "v1")
+FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "load", "recorded", "sizes", "systems", "v1")
 
 # A module imports only modules of a lower number.
 LAYER = {
@@ -119,6 +119,22 @@ LAYER = {
     "systems.times": 13.5,
     "commands.compare": 15,
     "commands.history": 16,
+    "gates.claims": 4,
+    "gates.bounds": 5,
+    "gates.rules": 6,
+    "gates.reading": 11,
+    "gates.asked": 13.1,
+    "gates.rates": 13.2,
+    "gates.times": 14.5,
+    "gates.benchmarks": 13.2,
+    "gates.interleaved": 13.2,
+    "gates.verdicts": 13.3,
+    "gates.gate": 14.6,
+    "gates.words": 13.4,
+    "gates.output": 13.5,
+    "commands.gate": 16,
+    "counted": 16,
+    "pytest_plugin": 16.5,
     "question": 11.4,
     "groups.indices": 11.6,
     "groups.group_rates": 12,
@@ -193,9 +209,10 @@ READING |= {
 }
 READING |= {"summary_results", "mode_results", "summary_tables", "mode_tables", "audits.failure_policies"}
 READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "sizes.extrapolation", "sizes.gallery_size"}
-READING |= {"question", "load.tables"}
+READING |= {"question", "load.tables", "gates"}
 READING |= {"systems.compare", "systems.paired", "systems.replicates", "systems.history", "systems.run_figures"}
 READING |= {"systems.times"}
+READING |= {"systems.compare", "systems.paired", "systems.replicates"}
 
 
 def name_of(path: Path) -> str:

@@ -21,6 +21,7 @@ from frbench.commands.audit_log import audit_log_command
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
 from frbench.commands.fuse import fuse_command
+from frbench.commands.gate import gate_command
 from frbench.commands.history import history_command
 from frbench.commands.load import load_command
 from frbench.commands.power import power
@@ -44,7 +45,7 @@ DEMO_REQUESTS = 520
 
 
 def main() -> NoReturn:
-    """Runs the command and exits: 0, 2 for a mistake in the input, 130 when interrupted."""
+    """Runs the command and exits: 0, its own code, 2 for a mistake in the input, 130 when interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -391,6 +392,7 @@ app.add_command(report_command)
 app.add_command(fuse_command)
 app.add_command(compare_command)
 app.add_command(history_command)
+app.add_command(gate_command)
 app.add_command(transfer_command)
 app.add_command(power)
 app.add_command(export_command)

@@ -101,3 +101,17 @@ class Tampered(FrbenchError, ValueError):
 
     code = "tampered"
     exit_code = 1
+
+
+class NoBaseline(FrbenchError, LookupError):
+    """There is nothing to compare a run with."""
+
+    code = "no-baseline"
+    exit_code = 3
+
+
+class InvalidRun(FrbenchError, ValueError):
+    """A measurement does not show what it is asked for, whatever its figures say."""
+
+    code = "invalid-run"
+    exit_code = 4

@@ -17,7 +17,7 @@ from frbench.errors import FormatError, InputError, NotComparable
 from frbench.estimate import LEVEL, Estimate
 from frbench.metrics import Failed, Pair
 from frbench.plan import ALL, OVERALL, POPULATION, name_of
-from frbench.systems.paired import Paired, holm, paired
+from frbench.systems.paired import Paired, Rate, holm, paired
 from frbench.systems.replicates import Edges, Trials, held, set_again
 from frbench.tally import Tally
 
@@ -106,6 +106,27 @@ class Quantity:
         within = range(run.tally.plan.details["ranks"].index(self.rank) + 1)
         hits = run.tally.pick(mated=True, grouping=self.grouping, groups=self.group, parts=within)
         return Trials(everything, hits, are_misses, _failed(run))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One rate of both systems, and what it is without each block of subjects.
+
+    rates : None where one of them has no trials. reason : why the difference has no interval, if somebody knows.
+    """
+
+    a: Estimate
+    b: Estimate
+    rates: tuple[Rate, Rate] | None
+    are_set_again: bool
+    reason: str = ""
+
+    def paired(self, level: float = LEVEL) -> Paired:
+        """The difference and the ratio, at any level."""
+        if self.rates is None:
+            return Paired(reason=(self.b if self.a.n else self.a).reason)
+        independent = self.a.n_effective, self.b.n_effective
+        return paired(*self.rates, reason=self.reason, independent=independent, level=level)
 
 
 @dataclass(frozen=True)
@@ -254,26 +275,32 @@ def _pairs(tally: Tally, grouping: Sequence[str]) -> list[Pair]:
 
 
 def _rows(a: Run, b: Run, setting: Setting, quantities: Sequence[Quantity]) -> Iterator[Row]:
-    runs = list(zip((a, b), setting.thresholds, strict=True))
-    edges = [_edges(run, setting, threshold) for run, threshold in runs]
-    are_set_again = all(side.are_set_again for side in edges)
     for quantity in quantities:
         if quantity.rank is None and None in setting.thresholds:
             continue
-        of_a, of_b = (quantity.estimate(run, threshold) for run, threshold in runs)
+        found = sides(a, b, setting, quantity)
         is_within = quantity.group is None or quantity.group[0] == quantity.group[1]
-        if not (of_a.n or of_b.n or is_within):
-            continue
-        if of_a.n and of_b.n:
-            known = next((e.reason for e in (of_a, of_b) if e.low is None), "")
-            found = paired(
-                *(quantity.trials(run).rate(side) for run, side in zip((a, b), edges, strict=True)),
-                reason=BY_CONSTRUCTION if are_set_again and _is_target(a, setting, quantity) else known,
-                independent=(of_a.n_effective, of_b.n_effective),
-            )
-        else:
-            found = Paired(reason=(of_b if of_a.n else of_a).reason)
-        yield Row(quantity, setting, are_set_again, of_a, of_b, found)
+        if found.a.n or found.b.n or is_within:
+            yield Row(quantity, setting, found.are_set_again, found.a, found.b, found.paired())
+
+
+def sides(a: Run, b: Run, setting: Setting, quantity: Quantity) -> Sides:
+    """One rate of both systems at one setting, thresholds set again without each block where a target set them.
+
+    Raises
+    ------
+    EdgeNotInPlan : a threshold is not an edge of the tally it was given for.
+    """
+    runs = list(zip((a, b), setting.thresholds, strict=True))
+    edges = [_edges(run, setting, threshold) for run, threshold in runs]
+    are_set_again = all(side.are_set_again for side in edges)
+    of_a, of_b = (quantity.estimate(run, threshold) for run, threshold in runs)
+    if not (of_a.n and of_b.n):
+        return Sides(of_a, of_b, None, are_set_again)
+    rate_a, rate_b = (quantity.trials(run).rate(edge) for (run, _), edge in zip(runs, edges, strict=True))
+    known = next((e.reason for e in (of_a, of_b) if e.low is None), "")
+    reason = BY_CONSTRUCTION if are_set_again and is_target(a, setting, quantity) else known
+    return Sides(of_a, of_b, (rate_a, rate_b), are_set_again, reason)
 
 
 def _edges(run: Run, setting: Setting, threshold: float | None) -> Edges:
@@ -302,7 +329,8 @@ def _target(run: Run, setting: Setting) -> tuple[tuple[str, ...], Pair | None] |
     return ((column,), (name, name)) if column in run.tally.plan.columns else None
 
 
-def _is_target(run: Run, setting: Setting, quantity: Quantity) -> bool:
+def is_target(run: Run, setting: Setting, quantity: Quantity) -> bool:
+    """Whether a rate is the one that thresholds were set at, on the same trials."""
     is_same_metric = quantity.metric == setting.at.partition("=")[0]
     return is_same_metric and _target(run, setting) == (quantity.grouping, quantity.group)
 

@@ -1,0 +1,1 @@
+"""Gates: rules about finished runs, and whether intervals keep, break or leave them open."""

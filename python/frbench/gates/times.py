@@ -1,0 +1,251 @@
+"""Times: what rules about latency and throughput ask of finished runs.
+
+Requests of one process resemble each other more than those of two. So an interval has the larger of two variances, on
+the logarithm: of the order statistics, for which requests are independent, and between the processes of the run, with
+Student's t at one degree of freedom fewer than these. Two runs are of two moments: what the machine did besides in
+only one of them is a part of the difference, and `frbench ab` takes turns where that matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from frbench import timing
+from frbench.errors import InvalidRun, NotComparable
+from frbench.estimate import student_t
+from frbench.gates.asked import Asked, groups_of, named_group
+from frbench.gates.claims import QUANTILES, TIMES, Pair, select_of
+from frbench.gates.reading import Count, Form, Reading, Size
+from frbench.gates.rules import Rule
+from frbench.load.results import quantile_of_all
+from frbench.systems.compare import Run
+from frbench.tally import Histogram
+
+Floats = NDArray[np.float64]
+SAME = {
+    "latency": ("gallery", "k", "batches", "threads"),
+    "load": ("scenario", "gallery", "k", "batch", "mix", "connections", "loads"),
+}
+METHOD = "larger of the variances within and between processes, on the logarithm"
+ONE_PROCESS = "interval not estimable: times of one process do not show how processes differ; repeat with --runs 5"
+Z = float(special.ndtri(0.975))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A time or a rate of one run: its logarithm, the variance of that, and the processes and requests behind it.
+
+    reason : why there is none.
+    """
+
+    log: float = math.nan
+    variance: float = math.nan
+    n_processes: int = 0
+    n_requests: int = 0
+    reason: str = ""
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the variance."""
+        return self.n_processes - 1
+
+
+def refuse_others(run: Run, baseline: Run, *, allows_other_machines: bool) -> None:
+    """Raises NotComparable if two runs of times did not do the same, or not on the same machine."""
+    kinds = run.results["kind"], baseline.results["kind"]
+    if kinds[0] != kinds[1]:
+        raise NotComparable(f"{run.name} is of kind {kinds[0]} and {baseline.name} of kind {kinds[1]}")
+    for name in SAME[kinds[0]]:
+        own, other = (side.tally.plan.details.get(name) for side in (run, baseline))
+        if own != other:
+            raise NotComparable(
+                f"{run.name} was timed with {name} {own} and {baseline.name} with {other}; time one of them again"
+            )
+    if allows_other_machines:
+        return
+    machines = [side.manifest.get("machine", {}) for side in (run, baseline)]
+    for name in sorted(set(machines[0]) | set(machines[1])):
+        own, other = (machine.get(name) for machine in machines)
+        if own != other:
+            raise NotComparable(
+                f"{run.name} and {baseline.name} are of two machines: {name} is {own} and {other}; time both on one, "
+                "or give --allow-other-machine"
+            )
+
+
+def asked(rule: Rule, run: Run, baseline: Run | None) -> Iterator[Asked]:
+    """The rows of a rule about times.
+
+    Raises
+    ------
+    InputError : the run lacks a metric, label, group or batch size that the rule names.
+    InvalidRun : the load generator was late, so that times are partly its own.
+    """
+    claim, kind = rule.claim, str(run.results["kind"])
+    if claim.metric not in TIMES:
+        raise rule.refused(f"{run.name} is of kind {kind} and has no {claim.metric}, only {', '.join(TIMES)}")
+    if claim.at or claim.rank is not None:
+        raise rule.refused("thresholds and ranks are of rates, and this is a time")
+    part = _part(rule, run)
+    if kind == "load":
+        for side in filter(None, (run, baseline)):
+            if side.results["loads"][part]["is_generator_late"]:
+                raise InvalidRun(f"{side.name} is no measurement: its load generator was late; send fewer requests")
+        if claim.metric == "throughput" and claim.columns:
+            raise rule.refused("throughput under load is of everybody")
+    form: Form = "ratio" if rule.kind == "change" else "number" if claim.metric == "throughput" else "time"
+    groups_of(rule, run)
+    groups: list[Pair | None] = [None]
+    if claim.columns:
+        named = [(name, name) for name in groups_of(rule, run)] if claim.group is None else [named_group(rule, run)]
+        groups = list(named)
+    for group in groups:
+        select = "" if group is None else select_of(claim.columns, group)
+        if rule.kind == "change":
+            assert baseline is not None
+            read = partial(_change, rule, run, baseline, part, group)
+            yield Asked(rule, f"change of {claim.of(select)}", form, read)
+        else:
+            yield Asked(rule, claim.of(select), form, partial(_value, rule, run, part, group))
+
+
+def _part(rule: Rule, run: Run) -> int:
+    """Number of the batch size or of the load."""
+    claim, kind = rule.claim, run.results["kind"]
+    word, other = ("batch", "load") if kind == "latency" else ("load", "batch")
+    if getattr(claim, other) is not None:
+        raise rule.refused(f"{run.name} is of kind {kind}, which has no {other}")
+    known = list(run.results["batches"]) if kind == "latency" else list(range(len(run.results["loads"])))
+    wanted = getattr(claim, word)
+    if wanted is None and len(known) == 1:
+        return 0
+    if wanted not in known:
+        said = f"no {word} is named" if wanted is None else f"there is no {word} {wanted}"
+        raise rule.refused(f"{said}, expected one of: {', '.join(f'{word} {n}' for n in known)}")
+    return known.index(wanted)
+
+
+def timed(rule: Rule, run: Run, part: int, group: Pair | None) -> Timed:
+    """What a rule asks of one run."""
+    claim = rule.claim
+    if claim.metric == "throughput" and run.results["kind"] == "load":
+        own = [m["achieved_per_s"] for m in run.results["measurements"] if m["load"] == part]
+        return _of_processes(math.log(float(np.mean(own))), np.log(own), 0.0, sum_requests(run.results, part))
+    histogram = run.tally.pick(mated=False, grouping=claim.columns, groups=group, parts=[part])
+    axis = run.tally.plan.axis
+    if claim.metric == "throughput":
+        return throughput(histogram, axis, batch=run.results["batches"][part])
+    return quantile(histogram, axis, QUANTILES[claim.metric])
+
+
+def sum_requests(results: Mapping[str, Any], part: int) -> int:
+    """Requests at one load."""
+    return int(results["loads"][part]["requests"])
+
+
+def quantile(histogram: Histogram, axis: Floats, q: float) -> Timed:
+    """The quantile of all requests; its variance has that of a place in a bin, a twelfth of its width squared."""
+    found = quantile_of_all(histogram, axis, q)
+    if found.value_ns is None or found.low_ns is None:
+        return Timed(n_requests=found.n, reason=found.reason)
+    if found.high_ns is None:
+        return Timed(n_requests=found.n, reason="too many requests without an answer to bound it from above")
+    own = [_plain_quantile(bins, axis, q) for bins in _processes(histogram)]
+    if not np.isfinite(own).all():
+        return Timed(n_requests=found.n, reason="more requests of one process have no answer than the quantile allows")
+    within = (math.log(found.high_ns / found.low_ns) / (2 * Z)) ** 2
+    width = float(np.log(axis[1:] / axis[:-1]).max())
+    return _of_processes(math.log(found.value_ns), np.log(own), within, found.n, resolution=width**2 / 12)
+
+
+def throughput(histogram: Histogram, axis: Floats, *, batch: int) -> Timed:
+    """Probes a second: the size of a batch over the mean time of a request."""
+    mean = timing.mean_ns(histogram, axis)
+    if mean is None:
+        return Timed(reason="0 requests")
+    ends = np.concatenate([axis[:1], axis, axis[-1:]])
+    squares = ((ends[:-1] + ends[1:]) / 2 - mean) ** 2
+    within = float((histogram.bins[:-1] * squares).sum()) / histogram.trials**2 / mean**2
+    own = [timing.mean_ns(Histogram(bins, histogram.touching[:0]), axis) for bins in _processes(histogram)]
+    logs = -np.log([process for process in own if process is not None])
+    return _of_processes(math.log(batch * 1e9 / mean), logs, within, histogram.trials)
+
+
+def _processes(histogram: Histogram) -> list[NDArray[np.uint64]]:
+    """Bins of each process: a block is one."""
+    return [bins for bins in histogram.touching if bins[:-1].any()]
+
+
+def _plain_quantile(bins: NDArray[np.uint64], axis: Floats, q: float) -> float:
+    """The quantile of one process, however few its requests; infinite among those without an answer."""
+    rank = max(1, math.ceil(q * int(bins.sum())))
+    cumulative = bins[:-1].cumsum()
+    if rank > int(cumulative[-1]):
+        return math.inf
+    return float(axis[min(int(np.searchsorted(cumulative, rank)), len(axis) - 1)])
+
+
+def _of_processes(log: float, own: Floats, within: float, n: int, *, resolution: float = 0.0) -> Timed:
+    r = len(own)
+    if r < 2:
+        return Timed(log, math.nan, r, n, ONE_PROCESS)
+    return Timed(log, max(float(np.var(own, ddof=1)) / r, within) + resolution, r, n)
+
+
+def reading(
+    log: float, variance: float, freedom: float, counts: tuple[Count, ...], form: Form, n_processes: int
+) -> Reading:
+    """A logarithm with its variance, as a time, a rate or a ratio."""
+
+    def ends(alpha: float) -> tuple[float, float]:
+        spread = student_t(freedom, 1 - 2 * alpha) * math.sqrt(variance)
+        return math.exp(log - spread), math.exp(log + spread)
+
+    size = Size(n_processes, "processes a run")
+    return Reading.of(math.exp(log), ends, counts=counts, form=form, size=size, is_log=True, method=METHOD)
+
+
+def _value(rule: Rule, run: Run, part: int, group: Pair | None) -> Reading:
+    form: Form = "number" if rule.claim.metric == "throughput" else "time"
+    found = timed(rule, run, part, group)
+    counts = (_count("", found),)
+    if found.reason:
+        value = None if math.isnan(found.log) else math.exp(found.log)
+        return Reading(value, counts=counts, form=form, size=Size(found.n_processes, "processes"), reason=found.reason)
+    return reading(found.log, found.variance, found.freedom, counts, form, found.n_processes)
+
+
+def _change(rule: Rule, run: Run, baseline: Run, part: int, group: Pair | None) -> Reading:
+    """The ratio to the baseline; degrees of freedom as for two variances.
+
+    Source: Welch (1947) and Satterthwaite (1946).
+    """
+    new, old = timed(rule, run, part, group), timed(rule, baseline, part, group)
+    counts = _count("baseline", old), _count("run", new)
+    reason = next((side.reason for side in (new, old) if side.reason), "")
+    log = new.log - old.log
+    if reason:
+        return Reading(None if math.isnan(log) else math.exp(log), counts=counts, form="ratio", reason=reason)
+    variance = new.variance + old.variance
+    freedom = welch(new, old)
+    return reading(log, variance, freedom, counts, "ratio", min(new.n_processes, old.n_processes))
+
+
+def welch(a: Timed, b: Timed) -> float:
+    """Degrees of freedom of the difference of two logarithms."""
+    total = a.variance + b.variance
+    if total == 0:
+        return float(min(a.freedom, b.freedom))
+    return total**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
+
+
+def _count(whose: str, found: Timed) -> Count:
+    return Count(whose, found.n_requests, f"requests of {found.n_processes} processes")
