@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
 
-.PHONY: help setup demo test lint protos bench coverage-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test lint protos bench coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +43,9 @@ coverage-study: setup ## Simulate how often intervals hold the truth and write d
 	$(BIN)/python -m studies.coverage --out docs/coverage.md
 	$(BIN)/python -m studies.paired --out docs/coverage-paired.md
 	$(BIN)/python -m studies.gates --out docs/gates.md
+
+speed-study: setup ## Simulate how often `frbench ab` finds a slowdown and write docs/speed.md (2 minutes)
+	$(BIN)/python -m studies.speed --out docs/speed.md
 
 kill-test: setup ## Kill a sweep 50 times and a server that enrols 1,000 times: nothing is lost (15 minutes)
 	$(BIN)/python tests/kill_and_resume.py --kills 50

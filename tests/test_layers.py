@@ -13,7 +13,7 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "load", "recorded", "sizes", "systems", "v1")
+FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "load", "recorded", "sizes", "speed", "systems", "v1")
 
 # A module imports only modules of a lower number.
 LAYER = {
@@ -107,6 +107,19 @@ LAYER = {
     "threshold_interval": 12,
     "power": 11,
     "commands.power": 12,
+    "speed.looks": 11,
+    "speed.ratio": 1,
+    "speed.rounds": 1,
+    "speed.printed": 1,
+    "speed.process": 2,
+    "speed.sampled": 1,
+    "speed.goal": 2,
+    "speed.compare": 14.5,
+    "speed.results": 15,
+    "speed.tables": 15.5,
+    "speed": 16,
+    "commands.amounts": 1,
+    "commands.ab": 16.5,
     "audit_log": 1,
     "commands.audit_log": 2,
     "commands.token": 1,

@@ -17,6 +17,7 @@ from frbench import files, identify, jobs, latency, machine, report, summary
 from frbench.calibrate import Target, parse_targets
 from frbench.client import address_of
 from frbench.commands import recorded as cli_recorded
+from frbench.commands.ab import ab_command
 from frbench.commands.audit_log import audit_log_command
 from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
@@ -393,6 +394,7 @@ app.add_command(fuse_command)
 app.add_command(compare_command)
 app.add_command(history_command)
 app.add_command(gate_command)
+app.add_command(ab_command)
 app.add_command(transfer_command)
 app.add_command(power)
 app.add_command(export_command)

@@ -11,6 +11,7 @@ import click
 
 from frbench import jobs, summary
 from frbench.client import address_of, content
+from frbench.commands import amounts
 from frbench.commands.servers import credentials_of, server_options
 from frbench.errors import InputError
 from frbench.jobs import Options
@@ -24,15 +25,6 @@ from frbench.wire import SEARCH
 
 PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
-SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
-
-
-def _seconds(_: click.Context, option: click.Parameter, text: str) -> float:
-    number = text.rstrip("mins")
-    try:
-        return float(number) * SECONDS[text[len(number) :]]
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{option.opts[0]} is '{text}', expected a time such as 30s or 2m") from error
 
 
 def _groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -43,7 +35,7 @@ def _objective(_: click.Context, __: click.Parameter, text: str | None) -> Objec
     return None if text is None else Objective.parse(text)
 
 
-TIME = partial(click.option, callback=_seconds, show_default=True, metavar="TIME")
+TIME = partial(click.option, callback=amounts.seconds, show_default=True, metavar="TIME")
 
 
 @click.command(name="load", short_help="Send searches to a server at a steady rate: latency by probe group.")

@@ -1,0 +1,28 @@
+"""Amounts: times and shares as people write them, as values of options."""
+
+from __future__ import annotations
+
+import click
+
+from frbench.errors import InputError
+
+SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
+
+
+def seconds(_: click.Context, option: click.Parameter, text: str) -> float:
+    """30s, 250ms or 2m in seconds."""
+    number = text.rstrip("mins")
+    try:
+        return float(number) * SECONDS[text[len(number) :]]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected a time such as 30s or 2m") from error
+
+
+def share(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """3% or 0.03 as 0.03."""
+    if text is None:
+        return None
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected a share such as 3% or 0.03") from error
