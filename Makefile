@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
 
-.PHONY: help setup demo test lint protos bench coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test lint chromium protos bench coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -18,9 +18,12 @@ setup: .venv/.built ## Make the environment and build the extension: leaves .ven
 demo: setup ## Benchmark the example templates by group and write out/demo/report.html
 	@$(BIN)/frbench demo --out out/demo
 
-test: lint ## Run every check: lint, types, Rust tests, Python tests
+test: lint chromium ## Run every check: lint, types, Rust tests, Python tests
 	cargo test --quiet
 	$(BIN)/pytest
+
+chromium: ## Install the browser of the tests where there is none
+	@[ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy chromium; }
 
 lint: setup ## Format and lint checks, types
 	cargo fmt --check

@@ -1,4 +1,4 @@
-"""Hypothesis: no clocks, machines differ; the same examples each time in CI, which must not cry wolf. And servers."""
+"""Hypothesis: no clocks, machines differ; the same examples each time in CI. Servers, and a browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser
 
+import browser as browsers
 import servers
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -28,3 +30,10 @@ def three_servers(server: servers.Running) -> Iterator[list[servers.Running]]:
     """Three servers that tests share."""
     with servers.several(2) as others:
         yield [server, *others]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser that tests share: each opens pages of its own."""
+    with browsers.opened() as one:
+        yield one

@@ -23,6 +23,9 @@ from frbench.differentials import fmr_ratio
 from frbench.engines.cpu import CpuEngine
 from frbench.identify import Identification, search_all, split_first_per_subject
 from frbench.layout import Layout
+from frbench.report.claims import claims
+from frbench.report.explored import explored
+from frbench.report.operation import Setting
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates, load
@@ -170,6 +173,24 @@ def test_the_rate_of_women_is_several_times_that_of_men(verified: Verified):
     assert found.value > 2
     assert found.low > 1
     assert found.k[0] + found.k[1] <= verified.point.k
+
+
+def test_the_page_of_the_demo_says_what_was_counted(verified: Verified):
+    """Its first sentence on labels has the four counts that numpy finds here, and the ratio of the command line."""
+    results = {"kind": "verify", "groupings": ["sex"], "thresholds": [verified.point.threshold]}
+    found = explored(results, verified.tally)
+    assert found is not None
+    said = claims(found, found.reported[0], Setting(1, 1000, 0.9))
+
+    counts = []
+    for sex in ("female", "male"):
+        picked = verified.tally.pick(mated=False, grouping=SEX, groups=(sex, sex))
+        counts += [picked.at_or_above(verified.tally.edge(verified.point.threshold)), picked.trials]
+    assert counts == [19_441, 4_372_477, 62_015, 52_478_334]
+    assert said[2].text == (
+        "Two people labelled female are 2.6 to 5.4 times as likely to be falsely matched with each other as two "
+        "labelled male: 19,441 of 4,372,477 against 62,015 of 52,478,334 (95% interval; ratio 3.8)."
+    )
 
 
 @pytest.mark.parametrize("sex", ["female", "male"])

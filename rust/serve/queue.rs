@@ -215,6 +215,9 @@ impl Lane {
         }
         // A search of more probes than there is room for may wait alone.
         let room = self.room_now();
+        if queue.probes + ask.n_probes > room {
+            queue.drop_hopeless();
+        }
         if queue.probes > 0 && queue.probes + ask.n_probes > room {
             let waiting = queue.probes;
             drop(queue);

@@ -10,7 +10,18 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frbench.plan import ALL
-from frbench.report import gallery_sizes, group_thresholds, load, modes, parts, style, summary, whole_curves, words
+from frbench.report import (
+    explorer,
+    gallery_sizes,
+    group_thresholds,
+    load,
+    modes,
+    parts,
+    style,
+    summary,
+    whole_curves,
+    words,
+)
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency
 from frbench.report.parts import Section, View
@@ -44,7 +55,8 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
         limits=limits(sections),
         provenance=provenance(sections, [view.title for view in views]),
         gradient=style.GRADIENT,
-        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
+        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
+        scripts=explorer.scripts() if any(view.explorer for view in views) else "",
         library=_library(),
         specs={figure.id: figure.spec for view in views for figure in view.drawn},
     )
@@ -74,6 +86,7 @@ def _verify(section: Section, palette: Palette, anchor: str) -> View:
             *whole_curves.blocks(section.results, palette),
         ],
         after=[*found.spreads(), found.failures()],
+        explorer=explorer.of(section, palette),
     )
 
 
@@ -94,6 +107,7 @@ def _identify(section: Section, palette: Palette, anchor: str) -> View:
             *gallery_sizes.blocks(section.results, palette, anchor),
         ],
         after=[found.failures()],
+        explorer=explorer.of(section, palette),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from frbench.plan import ALL, UNLABELLED
 from frbench.report import words
 from frbench.report.charts import Series, Spec
+from frbench.report.operation import Setting
 from frbench.report.style import Shade
 from frbench.report.words import CountCell, RateCell
 from frbench.tally import Tally
@@ -151,10 +152,27 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Explorer:
+    """What follows a handle on the threshold. data : for the scripts of `assets/`. stop, setting : to begin with.
+
+    gallery : N that was searched, or None.
+    marks : (stop, text) of the thresholds that the run reports. ranks : (number of the rate, rank) to choose from.
+    """
+
+    data: Mapping[str, Any]
+    stop: int
+    setting: Setting
+    gallery: int | None
+    marks: Sequence[tuple[int, str]]
+    ranks: Sequence[tuple[int, int]]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
 class View:
     """One run as the page shows it. pairs_figures : whether its charts stand side by side where there is room.
 
-    blocks : what goes beyond single thresholds. after : tables at the end.
+    blocks : what goes beyond single thresholds. after : tables at the end. explorer : what follows a handle, or None.
     """
 
     anchor: str
@@ -169,6 +187,7 @@ class View:
     blocks: Sequence[Block] = ()
     after: Sequence[Table] = ()
     pairs_figures: bool = False
+    explorer: Explorer | None = None
 
     @property
     def drawn(self) -> list[Figure]:

@@ -73,7 +73,7 @@ def percent(value: float) -> str:
         return scientific(value)
     if value in (0, 1):
         return f"{value:.0%}"
-    for decimals in (1 if value >= 0.1 else 2 if value >= 0.01 else 3, 2, 3, 4, 5):
+    for decimals in (1 if value >= 0.1 else 2 if value >= 0.01 else 3 if value >= 0.001 else 4, 2, 3, 4, 5):
         text = f"{value:.{decimals}%}"
         if not text.startswith("100"):
             return text

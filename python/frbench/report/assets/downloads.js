@@ -1,0 +1,112 @@
+// Downloads: a chart as SVG or PNG, figures as CSV.
+
+const SCALE = 2;
+
+function save(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The chart as a file of its own, on white. */
+function svgText(chart) {
+  const copy = chart.cloneNode(true);
+  copy.removeAttribute("style");
+  copy.querySelector("rect").removeAttribute("opacity");
+  return new XMLSerializer().serializeToString(copy);
+}
+
+const saveSvg = (name, chart) => save(`${name}.svg`, new Blob([svgText(chart)], { type: "image/svg+xml" }));
+
+async function savePng(name, chart) {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(chart))}`;
+  await image.decode();
+  const { width, height } = chart.viewBox.baseVal;
+  const picture = Object.assign(document.createElement("canvas"), { width: width * SCALE, height: height * SCALE });
+  picture.getContext("2d").drawImage(image, 0, 0, picture.width, picture.height);
+  picture.toBlob((blob) => save(`${name}.png`, blob), "image/png");
+}
+
+/** Rows of values as CSV (RFC 4180); nothing for null. */
+function csvText(rows) {
+  const field = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+}
+
+const saveCsv = (name, rows) => save(`${name}.csv`, new Blob([csvText(rows)], { type: "text/csv" }));
+
+const CSV_HEAD = [
+  "rate",
+  "grouping",
+  "group",
+  "with",
+  "threshold",
+  "errors",
+  "trials",
+  "value",
+  "low",
+  "high",
+  "reason",
+];
+
+/** Lines of these curves at these stops. */
+function curveLines(run, curves, stops) {
+  return curves.flatMap((curve) =>
+    stops.map((stop) => {
+      const { k, n, value, low, high, reason } = estimateAt(run, curve, stop);
+      const [a, b] = [run.rows[curve.a], run.rows[curve.b]];
+      return [
+        run.rates[curve.rate].name,
+        a.grouping,
+        a.label,
+        b.label,
+        run.thresholds[stop],
+        k,
+        n,
+        value,
+        low,
+        high,
+        reason,
+      ];
+    }),
+  );
+}
+
+const RATIO_HEAD = [
+  "rate",
+  "grouping",
+  "group",
+  "reference",
+  "threshold",
+  "ratio",
+  "low",
+  "high",
+  "detectable",
+  "reason",
+];
+
+/** Lines of these ratios at one stop. */
+function ratioLines(run, ratios, stop) {
+  return ratios.map((r) => {
+    const [own, reference] = countsOf(run, r, stop);
+    const value = own.k && reference.k ? ratioValue(run, r, stop) : null;
+    const ends = [r.low, r.high, r.detectable].map((x) => orNull(x[stop]));
+    const names = [r.row, r.reference].map((row) => run.rows[row].label);
+    const { name } = run.rates[r.rate];
+    return [
+      name,
+      run.rows[r.row].grouping,
+      ...names,
+      run.thresholds[stop],
+      value,
+      ...ends,
+      run.reasons[r.reason[stop]],
+    ];
+  });
+}

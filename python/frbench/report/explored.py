@@ -1,0 +1,339 @@
+"""Explored: the figures of a run at every threshold that a handle may stop at, with the intervals of the tally.
+
+Nothing is estimated here: at each stop the tally is cut to that one edge and asked as a command would ask it, so that a
+figure is the command line's, whatever the stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import differentials, metrics
+from frbench.estimate import LEVEL, Estimate
+from frbench.joint import Replicates, replicates
+from frbench.metrics import Failed
+from frbench.plan import ALL, OVERALL, UNLABELLED
+from frbench.question import Metric
+from frbench.report import parts
+from frbench.tally import Tally
+
+# Stops of a handle; a screen is no wider, and every one costs an estimate of each figure.
+MAX_STOPS = 400
+MIN_STOPS = 60
+MAX_FIGURES = 8_000
+# Groups of which every two have a cell in the matrix, and of which these cells have intervals.
+MAX_MATRIX = 24
+MAX_INTERVALS = 10
+NO_INTERVAL = f"interval not computed for pairs of more than {MAX_INTERVALS} groups; the command line prints it"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group, or everybody: its grouping, its name there, and its name on the page."""
+
+    grouping: str
+    name: str
+    label: str
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether this is all trials together."""
+        return self.grouping == ALL
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is a group: rows without a label are none."""
+        return not self.is_everybody and UNLABELLED not in self.name.split(",")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One of the error rates. rank : for FNIR. name : as in a heading."""
+
+    metric: Metric
+    rank: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in a heading."""
+        return self.metric.upper() + (f", rank {self.rank}" if self.rank else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A rate between two rows at every stop. a, b : numbers of the rows, the same twice within a group.
+
+    k (t,); n of all stops. low, high (t,) : NaN where there is none. reasons (t,) : why, or "".
+    """
+
+    rate: Rate
+    a: int
+    b: int
+    n: int
+    people: int | None
+    k: NDArray[np.int64]
+    low: Floats
+    high: Floats
+    reasons: tuple[str, ...]
+
+    def at(self, stop: int) -> dict[str, Any]:
+        """The estimate at one stop, with the keys of `results.json`."""
+        k, reason = int(self.k[stop]), self.reasons[stop]
+        low, high = (None if np.isnan(end[stop]) else float(end[stop]) for end in (self.low, self.high))
+        value = k / self.n if self.n else None
+        return {"k": k, "n": self.n, "value": value, "low": low, "high": high, "level": LEVEL, "reason": reason}
+
+
+@dataclass(frozen=True, eq=False)
+class RatioCurve:
+    """A rate of one row over that of another at every stop; NaN where there is none, with the reason.
+
+    detectable : the smallest ratio that would have been detected with 80% power.
+    """
+
+    rate: Rate
+    row: int
+    reference: int
+    low: Floats
+    high: Floats
+    detectable: Floats
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Explored:
+    """All figures of one run at all stops.
+
+    thresholds (t,). curves : within rows, in the order of `rates` and then of rows. pairs : between two groups.
+    reported : stops that the run reports. groupings without a matrix have too many groups.
+    """
+
+    kind: str
+    thresholds: Floats
+    rows: tuple[Row, ...]
+    rates: tuple[Rate, ...]
+    curves: tuple[Curve, ...]
+    ratios: tuple[RatioCurve, ...]
+    pairs: tuple[Curve, ...]
+    reported: tuple[int, ...]
+    is_thinned: bool
+
+    def curve(self, rate: Rate, row: int) -> Curve:
+        """The rate within one row."""
+        return self.curves[self.rates.index(rate) * len(self.rows) + row]
+
+
+def explored(results: parts.Results, tally: Tally) -> Explored | None:
+    """Every figure of a run of 1:1 comparisons or 1:N searches; None if nothing has a score."""
+    is_search = results["kind"] == "identify"
+    rows = tuple(_rows(results, tally, "all searches" if is_search else "all pairs"))
+    rates = tuple(_rates(results))
+    pairs = () if is_search else tuple(_pairs(rows))
+    estimated = tuple(pair for pair in pairs if _has_intervals(rows, pair))
+    limit = MAX_FIGURES // (len(rows) * len(rates) + len(estimated))
+    edges, is_thinned = stops_of(tally, results["thresholds"], limit=limit)
+    if not edges:
+        return None
+    contrasts = tuple(_contrasts(tally, rates, rows))
+    asked = _Asked(results.get("failed_policy", "reject"), rates, rows, estimated, contrasts)
+    at_stops = [asked.at(tally_at) for tally_at in cut(tally, edges)]
+    thresholds = tally.plan.axis[edges]
+    return Explored(
+        kind=results["kind"],
+        thresholds=thresholds,
+        rows=rows,
+        rates=rates,
+        curves=_curves([found.rates for found in at_stops], [(r, i, i) for r in rates for i in range(len(rows))]),
+        ratios=_ratio_curves([found.ratios for found in at_stops], contrasts),
+        pairs=(
+            *_curves([found.pairs for found in at_stops], [(rates[0], a, b) for a, b in estimated]),
+            *(asked.counted(tally, edges, pair) for pair in pairs if pair not in estimated),
+        ),
+        reported=tuple(int(np.searchsorted(thresholds, t)) for t in results["thresholds"]),
+        is_thinned=is_thinned,
+    )
+
+
+def stops_of(tally: Tally, reported: Sequence[float], *, limit: int) -> tuple[list[int], bool]:
+    """Numbers of the edges at which some count changes, those of `reported` among them; and whether some are left out.
+
+    Between two of them every edge has the counts of the one before. At most `limit` of them, between 60 and 400, as
+    even as their order allows.
+    """
+    occurring = np.flatnonzero(tally.total[:, :-1].sum(axis=0))
+    if not len(occurring):
+        return [], False
+    last = len(tally.plan.edges) - 1
+    edges = np.unique(np.clip(np.append(occurring, occurring[0] - 1), 0, last))
+    most = min(MAX_STOPS, max(MIN_STOPS, limit))
+    is_thinned = len(edges) > most
+    if is_thinned:
+        edges = edges[np.unique(np.linspace(0, len(edges) - 1, most).round().astype(int))]
+    return sorted({*edges.tolist(), *(tally.edge(t) for t in reported)}), is_thinned
+
+
+def cut(tally: Tally, edges: Sequence[int]) -> Iterator[Tally]:
+    """The tally at each of the increasing `edges` alone: below, at or above, without a score."""
+    total, touching = (_above(counts, edges) for counts in (tally.total, tally.touching))
+    for i, edge in enumerate(edges):
+        plan = replace(tally.plan, edges=(tally.plan.edges[edge],))
+        yield Tally(plan, tally.tiles, total(i), touching(i))
+
+
+def _above(counts: NDArray[np.uint64], edges: Sequence[int]) -> Any:
+    """What makes the three columns of one of `edges`."""
+    between = np.add.reduceat(counts[..., :-1], [0, *(e + 1 for e in edges)], axis=-1)
+    above = between[..., ::-1].cumsum(axis=-1)[..., ::-1]
+
+    def at(i: int) -> NDArray[np.uint64]:
+        columns = (above[..., 0] - above[..., i + 1], above[..., i + 1], counts[..., -1])
+        return np.stack(columns, axis=-1).astype(np.uint64)
+
+    return at
+
+
+def _rows(results: parts.Results, tally: Tally, everybody: str) -> Iterator[Row]:
+    several = len(parts.groupings(results)) > 1
+    yield Row(ALL, OVERALL, everybody)
+    for grouping in parts.groupings(results):
+        for name in sorted(set(tally.plan.group_names(parts.columns_of(grouping)))):
+            yield Row(grouping, name, f"{grouping}={name}" if several else name)
+
+
+def _rates(results: parts.Results) -> Iterator[Rate]:
+    if results["kind"] != "identify":
+        yield from (Rate("fmr"), Rate("fnmr"))
+        return
+    ranks = results["ranks"]
+    yield Rate("fpir")
+    yield from (Rate("fnir", rank) for rank in dict.fromkeys((ranks[0], ranks[-1])))
+
+
+def _pairs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+    """Every two labelled groups of a grouping of not too many."""
+    for grouping in dict.fromkeys(row.grouping for row in rows if not row.is_everybody):
+        own = [i for i, row in enumerate(rows) if row.grouping == grouping and row.is_labelled]
+        if 1 < len(own) <= MAX_MATRIX:
+            yield from ((a, b) for i, a in enumerate(own) for b in own[i + 1 :])
+
+
+def _contrasts(tally: Tally, rates: Sequence[Rate], rows: Sequence[Row]) -> Iterator[tuple[Rate, int, int]]:
+    """Rate, row and reference: the group of its grouping with most subjects."""
+    reference: dict[str, int] = {}
+    for grouping in dict.fromkeys(row.grouping for row in rows if not row.is_everybody):
+        own = [i for i, row in enumerate(rows) if row.grouping == grouping]
+        columns = parts.columns_of(grouping)
+        reference[grouping] = max(own, key=lambda i: metrics.n_members(tally, columns, rows[i].name))
+    for rate in rates:
+        for i, row in enumerate(rows):
+            if row.is_labelled and reference[row.grouping] != i:
+                yield rate, i, reference[row.grouping]
+
+
+def _has_intervals(rows: Sequence[Row], pair: tuple[int, int]) -> bool:
+    """Whether the grouping of both has few groups."""
+    grouping = rows[pair[0]].grouping
+    return sum(row.grouping == grouping and row.is_labelled for row in rows) <= MAX_INTERVALS
+
+
+@dataclass(frozen=True)
+class _At:
+    """What one stop shows, in the order of what was asked."""
+
+    rates: list[Estimate]
+    ratios: list[differentials.Ratio]
+    pairs: list[Estimate]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    failed: Failed
+    rates: tuple[Rate, ...]
+    rows: tuple[Row, ...]
+    pairs: tuple[tuple[int, int], ...]
+    contrasts: tuple[tuple[Rate, int, int], ...]
+
+    def at(self, tally: Tally) -> _At:
+        """Every figure of a tally of one edge."""
+        threshold = tally.plan.edges[0]
+        found: dict[tuple[Rate, int], Replicates] = {}
+        estimates = []
+        for rate in self.rates:
+            for i, row in enumerate(self.rows):
+                if row.is_everybody:
+                    estimates.append(_of_everybody(tally, rate, threshold, self.failed))
+                else:
+                    found[rate, i] = self._replicates(tally, rate, threshold, row)
+                    estimates.append(found[rate, i].estimate)
+        ratios = [differentials.ratio_of(found[rate, i], found[rate, j]) for rate, i, j in self.contrasts]
+        return _At(estimates, ratios, [self._between(tally, threshold, a, b) for a, b in self.pairs])
+
+    def _replicates(self, tally: Tally, rate: Rate, threshold: float, row: Row) -> Replicates:
+        columns, pair = parts.columns_of(row.grouping), (row.name, row.name)
+        rank = 1 if rate.rank is None else rate.rank
+        return replicates(tally, rate.metric, threshold, pair, grouping=columns, failed=self.failed, rank=rank)
+
+    def _between(self, tally: Tally, threshold: float, a: int, b: int) -> Estimate:
+        """FMR between two groups."""
+        one, other = self.rows[a], self.rows[b]
+        columns, pair = parts.columns_of(one.grouping), (one.name, other.name)
+        return metrics.fmr(tally, threshold, grouping=columns, group=pair, failed=self.failed)
+
+    def counted(self, tally: Tally, edges: Sequence[int], of: tuple[int, int]) -> Curve:
+        """FMR between two groups of many, without intervals."""
+        one, other = (self.rows[i] for i in of)
+        columns = parts.columns_of(one.grouping)
+        found = metrics.det(tally, grouping=columns, group=(one.name, other.name), failed=self.failed)
+        reasons = (NO_INTERVAL if found.n_nonmated else "0 non-mated comparisons",) * len(edges)
+        none = np.full(len(edges), np.nan)
+        return Curve(self.rates[0], *of, found.n_nonmated, None, found.false_matches[edges], none, none, reasons)
+
+
+def _of_everybody(tally: Tally, rate: Rate, threshold: float, failed: Failed) -> Estimate:
+    if rate.metric == "fpir":
+        return metrics.fpir(tally, threshold)
+    if rate.metric == "fnir":
+        return metrics.fnir(tally, threshold, rank=1 if rate.rank is None else rate.rank)
+    return (metrics.fmr if rate.metric == "fmr" else metrics.fnmr)(tally, threshold, failed=failed)
+
+
+def _curves(at_stops: Sequence[Sequence[Estimate]], of: Sequence[tuple[Rate, int, int]]) -> tuple[Curve, ...]:
+    curves = []
+    for i, (rate, a, b) in enumerate(of):
+        found = [stop[i] for stop in at_stops]
+        curves.append(
+            Curve(
+                rate=rate,
+                a=a,
+                b=b,
+                n=found[0].n,
+                people=found[0].n_subjects,
+                k=np.array([e.k for e in found], np.int64),
+                low=_ends([e.low for e in found]),
+                high=_ends([e.high for e in found]),
+                reasons=tuple(e.reason for e in found),
+            )
+        )
+    return tuple(curves)
+
+
+def _ratio_curves(
+    at_stops: Sequence[Sequence[differentials.Ratio]], of: Sequence[tuple[Rate, int, int]]
+) -> tuple[RatioCurve, ...]:
+    curves = []
+    for i, (rate, row, reference) in enumerate(of):
+        found = [stop[i] for stop in at_stops]
+        low, high, detectable = (_ends([getattr(r, name) for r in found]) for name in ("low", "high", "detectable"))
+        reasons = tuple(r.reason for r in found)
+        curves.append(RatioCurve(rate, row, reference, low, high, detectable, reasons))
+    return tuple(curves)
+
+
+def _ends(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values])
