@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,11 +60,18 @@ QUICK = Lengths(0.5, 2, 2.0, 5.0)
 
 @dataclass(frozen=True)
 class Side:
-    """A server, and the messages that ask it."""
+    """A server, the messages that ask it, and where its metrics are."""
 
     name: str
     generator: GrpcGenerator
     messages: Sequence[bytes]
+    metrics: str = ""
+
+    def scans(self) -> tuple[float, int]:
+        """Milliseconds of the scans that searches shared so far, added up over searches, and searches."""
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=10) as page:
+            found = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if not line.startswith("#"))
+        return float(found["frbench_scan_seconds_sum"]) * 1e3, int(found["frbench_scan_seconds_count"])
 
     def closed(self, in_flight: int, seconds: float) -> float:
         """Answers a second with so many requests unanswered at any time.
@@ -88,8 +96,8 @@ class Side:
 
 
 @contextmanager
-def process(*command: str, ready: Callable[[str], str]) -> Iterator[tuple[str, int]]:
-    """Address and process id of a server, which ends with the block."""
+def process(*command: str, ready: Callable[[str], Any]) -> Iterator[tuple[Any, int]]:
+    """What a server says when it is ready, and its process id; it ends with the block."""
     with subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -101,30 +109,28 @@ def process(*command: str, ready: Callable[[str], str]) -> Iterator[tuple[str, i
 @contextmanager
 def ours(rows: NDArray[np.float32], *, per_call: int = 1) -> Iterator[tuple[Side, Client, int]]:
     """A frbench server with these rows in a gallery."""
-    command = ("frbench", "serve", "--json", "--log", "warn", "--listen", "127.0.0.1:0")
-    with process(*command, ready=lambda line: str(json.loads(line)["address"])) as (address, pid):
+    command = ("frbench", "serve", "--json", "--log", "warn", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    with process(*command, ready=json.loads) as (said, pid):
+        address = said["address"]
         client = Client(f"grpc://{address}")
         client.create_gallery("bench", DIMENSION)
         client.enrol("bench", rows, [str(i) for i in range(len(rows))])
         probes = unit_rows(PROBES, DIMENSION, seed=SEED + 1).reshape(-1, per_call, DIMENSION)
         messages = [wire.search_request("bench", probe, K, rows_only=True) for probe in probes]
         check(client, rows, probes[0])
-        yield (
-            Side("frbench", GrpcGenerator(Server(address, connections=CONNECTIONS), wire.SEARCH), messages),
-            client,
-            pid,
-        )
+        server = Server(address, connections=CONNECTIONS)
+        yield Side("frbench", GrpcGenerator(server, wire.SEARCH), messages, said["metrics"]), client, pid
 
 
 @contextmanager
 def naive(rows: int) -> Iterator[Side]:
     """The plain servicer, over the same rows."""
     command = ("benches.naive_server", str(rows), str(DIMENSION), str(SEED))
-    with process(*command, ready=lambda line: f"127.0.0.1:{int(line)}") as (address, _):
+    with process(*command, ready=int) as (port, _):
         probes = unit_rows(PROBES, DIMENSION, seed=SEED + 1)
         request = naive_server.messages().SearchRequest
         messages = [request(probe=probe, k=K).SerializeToString() for probe in probes]
-        server = Server(address, connections=CONNECTIONS)
+        server = Server(f"127.0.0.1:{port}", connections=CONNECTIONS)
         yield Side("grpc.aio, repeated float", GrpcGenerator(server, naive_server.METHOD), messages)
 
 
@@ -200,7 +206,10 @@ def load_curve(lengths: Lengths) -> dict[str, Any]:
         points = []
         for load in loads_of_sweep(capacity):
             assert load.rate is not None
-            points.append(point(side.open(load.rate, lengths.curve_s), load.rate, capacity))
+            before = side.scans()
+            answers = side.open(load.rate, lengths.curve_s)
+            total, n = np.subtract(side.scans(), before)
+            points.append(point(answers, load.rate, capacity) | {"scan_ms": float(total / n)})
         return {
             "gallery": LARGE,
             "one_scan_ms": float(np.median(scans)) / 1e6,
@@ -265,16 +274,20 @@ def _watch(pid: int, memory: list[int], over: threading.Event) -> None:
         memory.append(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
 
 
+PARTS = {"one_probe": one_probe_rates, "bulk": bulk_rates, "load": load_curve}
+
+
 def main() -> None:
     """Measures everything and writes it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("out/service.json"))
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it runs")
+    parser.add_argument("--only", choices=list(PARTS), help="measure this part, and keep the others of an earlier run")
     asked = parser.parse_args()
     lengths = QUICK if asked.quick else Lengths()
-    found: dict[str, Any] = {}
-    for name, measure in (("one_probe", one_probe_rates), ("bulk", bulk_rates), ("load", load_curve)):
-        found[name] = measure(lengths)
+    found: dict[str, Any] = json.loads(asked.out.read_text()) if asked.only and asked.out.exists() else {}
+    for name in [asked.only] if asked.only else PARTS:
+        found[name] = PARTS[name](lengths)
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -30,7 +30,7 @@ def chart(load: Mapping[str, Any]) -> dict[str, Any]:
     y = {
         "field": "ms",
         "type": "quantitative",
-        "title": "latency from the scheduled moment, ms",
+        "title": "latency of those answered, from the scheduled moment, ms",
         "scale": {"type": "log"},
     }
     color = {
