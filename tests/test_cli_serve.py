@@ -23,7 +23,7 @@ from servers import WAIT_S, configured, running
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve" / "server.toml"
 COMMAND = [sys.executable, "-m", "frbench", "serve"]
 NOTHING = dict.fromkeys(
-    ("listen", "data", "metrics", "threads", "isa", "log", "tls_cert", "tls_key", "client_ca"), None
+    ("listen", "data", "metrics", "traces", "threads", "isa", "log", "tls_cert", "tls_key", "client_ca"), None
 )
 
 
