@@ -107,6 +107,7 @@ LAYER = {
     "threshold_interval": 12,
     "power": 11,
     "commands.power": 12,
+    "commands.groupings": 1,
     "speed.looks": 11,
     "speed.ratio": 1,
     "speed.rounds": 1,

@@ -23,6 +23,7 @@ from frbench.commands.compare import compare_command
 from frbench.commands.export import export_command
 from frbench.commands.fuse import fuse_command
 from frbench.commands.gate import gate_command
+from frbench.commands.groupings import groupings
 from frbench.commands.history import history_command
 from frbench.commands.load import load_command
 from frbench.commands.power import power
@@ -90,10 +91,6 @@ def app() -> None:
     """
 
 
-def _groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
-
-
 def _numbers(
     kind: Callable[[str], Any], _: click.Context, option: click.Parameter, text: str | None
 ) -> tuple[Any, ...]:
@@ -122,7 +119,7 @@ def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
 def _shared(default_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Options of every command."""
     options = [
-        click.option("--group", "groupings", multiple=True, callback=_groupings, metavar="COLUMN[,COLUMN]",
+        click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
                      help="Count by this label, or by the intersection of several. Repeat for more."),
         click.option("--per-template", multiple=True, metavar="COLUMN",
                      help="Label that describes the photograph, and so may differ within a subject."),

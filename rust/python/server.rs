@@ -13,7 +13,6 @@ pub struct PyServer {
     address: String,
     metrics_address: Option<String>,
     n_galleries: usize,
-    notes: Vec<String>,
     server: Mutex<Option<server::Server>>,
     ended: server::Ended,
 }
@@ -31,7 +30,6 @@ impl PyServer {
             address: server.address.to_string(),
             metrics_address: server.metrics_address.map(|address| address.to_string()),
             n_galleries: server.n_galleries,
-            notes: server.notes.clone(),
             ended: server.ended(),
             server: Mutex::new(Some(server)),
         })
@@ -50,12 +48,6 @@ impl PyServer {
     #[getter]
     fn n_galleries(&self) -> usize {
         self.n_galleries
-    }
-
-    /// What was found and mended while the server started, a sentence each.
-    #[getter]
-    fn notes(&self) -> Vec<String> {
-        self.notes.clone()
     }
 
     /// Begins to stop: no new calls, those in flight are answered.

@@ -45,7 +45,7 @@ impl GalleryService for GalleryCalls {
         let first = first.ok_or_else(|| Refusal::invalid("gallery", "is missing: the stream ended before it began"))?;
         asked.note(&first.gallery);
         let gallery = self.0.galleries.get(&first.gallery)?;
-        asked.may_change(gallery.describe().is_ephemeral)?;
+        asked.may_change(gallery.lifetime() != Lifetime::Kept)?;
         let (mut added, mut present) = (0, 0);
         let mut next = Some(first);
         while let Some(batch) = next {
@@ -124,8 +124,7 @@ impl GalleryCalls {
 
     /// Enrols one batch; how many templates it added, and how many were there.
     async fn batch(&self, gallery: &Arc<Gallery>, batch: EnrolRequest) -> Result<(u64, u64), Refusal> {
-        let described = gallery.describe();
-        if !batch.gallery.is_empty() && batch.gallery != described.name {
+        if !batch.gallery.is_empty() && batch.gallery != gallery.name() {
             return Err(Refusal::invalid("gallery", "is another one than in the first message"));
         }
         let gallery = gallery.clone();

@@ -61,8 +61,6 @@ pub struct Server {
     pub metrics_address: Option<SocketAddr>,
     /// Galleries that were found.
     pub n_galleries: usize,
-    /// What was found and mended at the start, a sentence each.
-    pub notes: Vec<String>,
     stop: watch::Sender<bool>,
     ended: Ended,
     runtime: Option<Runtime>,
@@ -105,7 +103,6 @@ impl Server {
             address: parts.address,
             metrics_address: parts.metrics_listener.as_ref().map(|(_, address)| *address),
             n_galleries: parts.serving.galleries.list().len(),
-            notes: parts.notes.clone(),
             stop,
             ended: ended.clone(),
             runtime: Some(runtime),

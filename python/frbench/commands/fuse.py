@@ -10,6 +10,7 @@ import click
 
 from frbench import report, summary
 from frbench.calibrate import parse_targets
+from frbench.commands.groupings import groupings_of
 from frbench.errors import InputError
 from frbench.fusion.fitting import Norm
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
@@ -127,7 +128,7 @@ def _options(given: dict[str, Any]) -> RecordedOptions:
     texts = given["at"] or (() if thresholds else ("fmr=1e-3,1e-4",))
     return RecordedOptions(
         out=given["out"],
-        groupings=tuple(dict.fromkeys(tuple(c.strip() for c in group.split(",")) for group in given["groups"])),
+        groupings=groupings_of(given["groups"]),
         per_template=given["per_template"],
         thresholds=thresholds,
         targets=tuple(dict.fromkeys(target for text in texts for target in parse_targets(text, ["fmr"]))),

@@ -12,6 +12,7 @@ import click
 from frbench import jobs, summary
 from frbench.client import address_of, content
 from frbench.commands import amounts
+from frbench.commands.groupings import groupings
 from frbench.commands.servers import credentials_of, server_options
 from frbench.errors import InputError
 from frbench.jobs import Options
@@ -27,10 +28,6 @@ PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
 
 
-def _groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
-
-
 def _objective(_: click.Context, __: click.Parameter, text: str | None) -> Objective | None:
     return None if text is None else Objective.parse(text)
 
@@ -43,7 +40,7 @@ TIME = partial(click.option, callback=amounts.seconds, show_default=True, metava
 @click.argument("templates", type=PATH)
 @click.option("--gallery", required=True, metavar="NAME", help="Gallery at the server.")
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
-@click.option("--group", "groupings", multiple=True, callback=_groupings, metavar="COLUMN[,COLUMN]",
+@click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
               help="Time by this label of the probes, or by the intersection of several. Repeat for more.")  # fmt: skip
 @click.option("--per-template", multiple=True, metavar="COLUMN", help="Label that may differ within a subject.")
 @click.option("--id-column", default="template_id", show_default=True, help="Column of template ids.")
