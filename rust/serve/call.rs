@@ -2,8 +2,8 @@
 
 use crate::serve::audit::Entry;
 use crate::serve::calls::Desk;
+use crate::serve::connection::Peer;
 use crate::serve::facts::{Fact, Facts};
-use crate::serve::listen::Peer;
 use crate::serve::methods::{Method, method};
 use crate::serve::refusal::Refusal;
 use crate::serve::traces::{self, Told};

@@ -1,6 +1,6 @@
 //! The service: galleries behind gRPC.
 //!
-//! A call comes through [`listen`] (sockets, [`tls`]) and [`calls`] (who asks and whether it may, [`access`]; what is
+//! A call comes through [`listen`] (sockets, a [`connection`] each, [`tls`]) and [`calls`] (who asks and whether it may, [`access`]; what is
 //! told of it, [`audit`], [`metrics`] and [`traces`]) to the handler of its service. [`incoming`] checks its fields; searches wait
 //! in a [`queue`] and share scans. What is refused is a [`refusal`].
 //!
@@ -20,6 +20,7 @@ pub mod calls;
 mod chunks;
 pub mod codec;
 pub mod config;
+pub mod connection;
 mod digest;
 mod disk;
 pub mod facts;
