@@ -23,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from frbench.speed import compare_commands
 from frbench.speed.compare import Budget, Comparison, compare
 from frbench.speed.goal import Goal
 from frbench.speed.looks import missing, plan
-from frbench.speed.results import results
 from studies.coverage import Share, percent
+from studies.speed_real import Design, real, words
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Floats]
@@ -211,21 +210,6 @@ def peeking(pairs: int) -> tuple[float, float]:
     return missing(looks.pairs, [_fixed_rank(n) for n in looks.pairs]), missing(looks.pairs, looks.ranks)
 
 
-# Prints processor time, which other work disturbs less than a clock on the wall; the start is not timed.
-LOOP = """
-import json, sys, time
-start = time.process_time()
-for i in range(int(sys.argv[1])):
-    i * i
-print(json.dumps({"frbench_ab": {"loop": time.process_time() - start}}))
-"""
-
-
-def words(loops: int) -> tuple[str, ...]:
-    """A command that does a piece of work this often."""
-    return (sys.executable, "-I", "-S", "-c", LOOP, str(loops))
-
-
 def record(seconds: float, loops: int) -> dict[str, Any]:
     """Times of one command, again and again."""
     found, end = [], time.monotonic() + seconds
@@ -234,23 +218,6 @@ def record(seconds: float, loops: int) -> dict[str, Any]:
         subprocess.run(words(loops), check=True, stdout=subprocess.DEVNULL)
         found.append(round(time.perf_counter() - start, 6))
     return {"load": [round(load, 2) for load in os.getloadavg()], "seconds": found}
-
-
-def real(trials: int, loops: int, budget_s: float, keep: Path) -> None:
-    """Runs of this machine by turns, with 5% more loops in B and with as many. Each is kept at once."""
-    runs: list[dict[str, Any]] = json.loads(keep.read_text()) if keep.exists() else []
-    while len(runs) < 2 * trials:
-        more = SLOWDOWN if len(runs) % 2 == 0 else 0.0
-        found = compare_commands(
-            words(loops),
-            words(round(loops * (1 + more))),
-            max_slowdown=LIMIT,
-            budget_s=budget_s,
-            seed=len(runs),
-        )
-        values = results(found)
-        runs.append({"more": more, "load": values["machine"]["load"], **values["metrics"]["loop"], **values["design"]})
-        keep.write_text(json.dumps(runs, indent=1) + "\n")
 
 
 HEAD = """# Speed: what `frbench ab` finds
@@ -371,14 +338,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/speed.md"))
     parser.add_argument("--trials", type=int, default=TRIALS)
-    parser.add_argument("--loops", type=int, default=100_000, help="of a command that is timed")
+    parser.add_argument("--loops", type=int, default=300_000, help="of a command that is timed")
+    parser.add_argument("--budget", type=float, default=60.0, metavar="S", help="of a trial of --real")
     parser.add_argument("--record", type=float, metavar="S", help="record times for so many seconds, and write no page")
     parser.add_argument("--real", type=int, metavar="N", help="run N trials of each kind here, and write no page")
     given = parser.parse_args()
     if given.record:
         RECORDED.write_text(json.dumps(record(given.record, given.loops)) + "\n")
     elif given.real:
-        real(given.real, given.loops, 60.0, REAL)
+        real(given.real, Design(SLOWDOWN, LIMIT, given.loops, given.budget), REAL)
     else:
         given.out.write_text(report(given.trials))
 
