@@ -1,8 +1,9 @@
 """Speed: how often `frbench ab` finds a slowdown that is there, and one that is not.
 
 `python -m studies.speed --out docs/speed.md` draws noisy times and writes the tables; the same seed gives the same
-tables. `--record FILE` records times of one command on this machine for a minute, and `--real FILE` runs
-`frbench ab` on it: both keep what they found in studies/speed_*.json, from which the page is written.
+tables. `--record S` records times of one command on this machine for so many seconds, and `--real N` runs `frbench ab`
+here, N times with a slowdown and N times without: both keep what they found in studies/speed_*.json, from which the
+page is written, and trials that were kept are not run again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from frbench.speed.compare import Budget, Comparison, compare
 from frbench.speed.goal import Goal
 from frbench.speed.looks import missing, plan
 from studies.coverage import Share, percent
-from studies.speed_real import Design, real, words
+from studies.speed_real import CLOCKS, Design, holds, page, real, words
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Floats]
@@ -40,7 +40,7 @@ PAIRS = 2000
 BLOCK = 200
 HERE = Path(__file__).parent
 RECORDED = HERE / "speed_recorded.json"
-REAL = HERE / "speed_real.json"
+REAL = {"process_time": HERE / "speed_real.json", "perf_counter": HERE / "speed_real_wall.json"}
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class Record:
         self.passed.add(same.outcome == "pass")
         self.caught.add(slower.outcome == "fail")
         for found, truth in ((same, 1.0), (slower, 1 + SLOWDOWN)):
-            self.held.add(holds(found, truth))
-        self.narrow_held.add(holds(narrow, 1 + SLOWDOWN))
+            self.held.add(holds(found.metrics["wall"].ratio, truth))
+        self.narrow_held.add(holds(narrow.metrics["wall"].ratio, 1 + SLOWDOWN))
         self.pairs_same.append(2 * len(same.rounds))
         self.pairs_slower.append(2 * len(slower.rounds))
         self.pairs_narrow.append(2 * len(narrow.rounds))
@@ -156,12 +156,6 @@ class Record:
     def _one(self, random: np.random.Generator, slowdown: float, goal: Goal, budget: Budget) -> Comparison:
         logs = self.world.noise(random, 2 * budget.pairs + 4)
         return Machine(logs, slowdown).compare(goal, budget, int(random.integers(2**31)))
-
-
-def holds(found: Comparison, truth: float) -> bool:
-    """Whether the interval holds the truth; one that was not made does."""
-    ratio = found.metrics["wall"].ratio
-    return ratio.low is None or ratio.high is None or ratio.low <= truth <= ratio.high
 
 
 def study(world: World, trials: int, *, pairs: int = PAIRS, seed: int = SEED) -> Record:
@@ -254,13 +248,6 @@ of the percentile bootstrap of the median (1,000 resamples).
 REST = """
 The bootstrap of a median resamples the same order statistics. Those are exact by the draw alone, need no seed, and can
 be shared out over looks exactly, so they are taken.
-
-## On a real machine
-
-{n} runs of at most {budget:.0f} s each with a limit of {limit:.0%}: fresh processes of Python that print the processor
-time of a loop, all on one core that other work kept busy (load {low} to {high}). By turns B has 5% more loops, and as
-many as A.
-
 """
 
 
@@ -287,21 +274,9 @@ def once_table(trials: int) -> Iterator[str]:
             yield f"| {world.name} | {n} | {percent(found.ranks)} | {percent(found.bootstrap)} | {width:.2f} |"
 
 
-def real_table(runs: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Lines of markdown: each run."""
-    yield "| B | outcome | B / A | interval | noise floor | pairs | s |"
-    yield "|---|---|---|---|---|---|---|"
-    for run in sorted(runs, key=lambda run: -run["more"]):
-        ratio, noise = run["ratio"], run["noise"]
-        side = "5% more" if run["more"] else "A again"
-        ends = (f"{each['low']:.4f} - {each['high']:.4f}" for each in (ratio, noise))
-        cells = side, run["outcome"], f"{ratio['value']:.4f}", *ends, f"{ratio['pairs']:,}", f"{run['seconds']:.0f}"
-        yield f"| {' | '.join(cells)} |"
-
-
 def report(trials: int) -> str:
     """The study as markdown."""
-    recorded, runs = json.loads(RECORDED.read_text()), json.loads(REAL.read_text())
+    recorded = json.loads(RECORDED.read_text())
     head = HEAD.format(
         seed=SEED,
         limit=LIMIT,
@@ -315,16 +290,14 @@ def report(trials: int) -> str:
     looks, (naive, ours) = plan(PAIRS), peeking(PAIRS)
     cost = (PAIRS / 2 - looks.ranks[-1]) / (PAIRS / 2 - _fixed_rank(PAIRS)) - 1
     middle = LOOKS.format(pairs=PAIRS, looks=len(looks.pairs), naive=naive, ours=ours, cost=cost, trials=5 * trials)
-    loads = [run["load"][0] for run in runs]
-    rest = REST.format(n=len(runs), budget=runs[0]["budget_s"], limit=LIMIT, low=min(loads), high=max(loads))
     return "".join(
         [
             head,
             *_lines(worlds_table([study(world, trials) for world in WORLDS])),
             middle,
             *_lines(once_table(5 * trials)),
-            rest,
-            *_lines(real_table(runs)),
+            REST,
+            *page([path for path in REAL.values() if path.exists()]),
         ]
     )
 
@@ -340,13 +313,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--loops", type=int, default=300_000, help="of a command that is timed")
     parser.add_argument("--budget", type=float, default=60.0, metavar="S", help="of a trial of --real")
+    parser.add_argument("--clock", choices=CLOCKS, default="process_time", help="that a command of --real reads")
     parser.add_argument("--record", type=float, metavar="S", help="record times for so many seconds, and write no page")
     parser.add_argument("--real", type=int, metavar="N", help="run N trials of each kind here, and write no page")
     given = parser.parse_args()
     if given.record:
         RECORDED.write_text(json.dumps(record(given.record, given.loops)) + "\n")
     elif given.real:
-        real(given.real, Design(SLOWDOWN, LIMIT, given.loops, given.budget), REAL)
+        real(given.real, Design(SLOWDOWN, LIMIT, given.loops, given.budget, given.clock), REAL[given.clock])
     else:
         given.out.write_text(report(given.trials))
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,33 +29,45 @@ SCHEMA = "frbench.study.speed-real/1"
 METRIC = "loop"
 OUTCOMES = ("fail", "pass", "inconclusive", "invalid")
 
-# Prints processor time, which other work disturbs less than a clock on the wall; the start is not timed.
+# The start of the interpreter is not timed, so that what is planted in the loop is what the figure grows by.
 LOOP = """
 import json, sys, time
-start = time.process_time()
+clock = getattr(time, sys.argv[2])
+start = clock()
 for i in range(int(sys.argv[1])):
     i * i
-print(json.dumps({"frbench_ab": {"loop": time.process_time() - start}}))
+print(json.dumps({"frbench_ab": {"loop": clock() - start}}))
 """
+# Other work disturbs processor time less than a clock on the wall.
+CLOCKS = {"process_time": "processor time", "perf_counter": "wall time"}
 
 
 @dataclass(frozen=True)
 class Design:
-    """What every trial does. slowdown : of B, in each second trial. limit : that is asked. loops : of A."""
+    """What every trial does.
+
+    slowdown : of B, in each second trial. limit : that is asked. loops : of A. clock : that the command reads, one of
+    `CLOCKS`.
+    """
 
     slowdown: float
     limit: float
     loops: int
     budget_s: float
+    clock: str = "process_time"
 
     def more(self, n: int) -> float:
         """What is planted in trial `n`."""
         return self.slowdown if n % 2 == 0 else 0.0
 
+    def words(self, more: float = 0.0) -> tuple[str, ...]:
+        """A command that does a piece of work, and a share more of it."""
+        return words(round(self.loops * (1 + more)), self.clock)
 
-def words(loops: int) -> tuple[str, ...]:
-    """A command that does a piece of work this often."""
-    return (sys.executable, "-I", "-S", "-c", LOOP, str(loops))
+
+def words(loops: int, clock: str = "process_time") -> tuple[str, ...]:
+    """A command that does a piece of work this often, and prints the time that this took."""
+    return (sys.executable, "-I", "-S", "-c", LOOP, str(loops), clock)
 
 
 def real(trials: int, design: Design, path: Path) -> None:
@@ -77,9 +88,8 @@ def real(trials: int, design: Design, path: Path) -> None:
 def trial(n: int, design: Design) -> dict[str, Any]:
     """Trial `n`, whose seed is its number."""
     more = design.more(n)
-    slower = round(design.loops * (1 + more))
     found = compare_commands(
-        words(design.loops), words(slower), max_slowdown=design.limit, budget_s=design.budget_s, seed=n
+        design.words(), design.words(more), max_slowdown=design.limit, budget_s=design.budget_s, seed=n
     )
     values = results(found)
     metric = values["metrics"][METRIC]
@@ -109,7 +119,9 @@ def noise(trials: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
         "apart": [each["apart"] for each in trials],
         "floor": [found for found in map(floor, trials) if found is not None],
     }
-    return {name: [round(float(np.quantile(values, q)), 4) for q in (0, 0.5, 1)] for name, values in kinds.items() if values}
+    return {
+        name: [round(float(np.quantile(values, q)), 4) for q in (0, 0.5, 1)] for name, values in kinds.items() if values
+    }
 
 
 def floor(trial: dict[str, Any]) -> float | None:
@@ -139,13 +151,58 @@ def _keep(path: Path, design: Design, trials: Sequence[dict[str, Any]]) -> None:
 PAGE = """
 ## On a real machine
 
-{n} runs of at most {budget:.0f} s each with a limit of {limit:.0%}: fresh processes of Python that print the processor
-time of a loop, on a machine of {cores} processors that other work kept busy. By turns B has {slowdown:.0%} more loops,
-and as many as A; B with as many that fails is a false alarm. Intervals of shares are exact, at 95%.
+Runs of at most {budget:.0f} s each with a limit of {limit:.0%}: fresh processes of Python that print what a loop took,
+on {cores} cores that other work kept busy. By turns B has {slowdown:.0%} more loops, and as many as A; every trial is
+listed in {files}. *fail* is what was caught where B has more, and a false alarm where it has as many; in brackets
+its exact interval at 95%. *held*: runs whose interval holds what was planted.
 
 """
 
 NOISE = """
-What the machine did, at the least, in the median and at the most: load {load}; two processes of the same command
-were {apart} apart; noise floor where a run stopped, {floor}.
+What the machine did meanwhile, at the least, in the median and at the most: *load*, of the last minute; *apart*, how
+far two processes of the same command were from each other in the median of a run; *noise floor*, how far the same
+command may be off from itself after as many pairs as the run took.
+
 """
+
+
+def page(paths: Sequence[Path]) -> Iterator[str]:
+    """Markdown: what the trials in each file showed, and what the machine did meanwhile."""
+    kept = [files.read_json(path, schema=SCHEMA) for path in paths]
+    yield PAGE.format(
+        cores=" or ".join(sorted({str(each["machine"]["cores"]) for each in kept})),
+        files=" and ".join(f"`studies/{path.name}`" for path in paths),
+        **kept[0]["design"] | {"budget": kept[0]["design"]["budget_s"]},
+    )
+    yield f"| time of | B | runs | fail | {' | '.join(OUTCOMES[1:])} | held | pairs: median, most | s |\n"
+    yield f"|{'---|' * (len(OUTCOMES) + 6)}\n"
+    for each in kept:
+        for more in (each["design"]["slowdown"], 0.0):
+            yield f"| {' | '.join(_cells(each, more))} |\n"
+    yield NOISE
+    yield "| time of | load | apart | noise floor |\n|---|---|---|---|\n"
+    for each in kept:
+        load, distance, off = (each["noise"][name] for name in ("load", "apart", "floor"))
+        shares = (", ".join(f"{share:.1%}" for share in shares) for shares in (distance, off))
+        cells = CLOCKS[each["design"]["clock"]], ", ".join(f"{value:.1f}" for value in load), *shares
+        yield f"| {' | '.join(cells)} |\n"
+
+
+def _cells(kept: Mapping[str, Any], more: float) -> Iterator[str]:
+    trials = [trial for trial in kept["trials"] if trial["more"] == more]
+    found = [sum(trial["outcome"] == outcome for trial in trials) for outcome in OUTCOMES]
+    low, high = clopper_pearson(found[0], len(trials))
+    pairs = [trial["ratio"]["pairs"] for trial in trials]
+    yield CLOCKS[kept["design"]["clock"]]
+    yield f"{more:.0%} more" if more else "A again"
+    yield f"{len(trials)}"
+    yield f"{found[0]} ({low:.1%} to {high:.1%})"
+    yield from map(str, found[1:])
+    yield f"{sum(holds(Ratio(**trial['ratio']), 1 + more) for trial in trials)}"
+    yield f"{np.median(pairs):,.0f}, {max(pairs):,}"
+    yield f"{np.median([trial['seconds'] for trial in trials]):.0f}"
+
+
+def holds(found: Ratio, truth: float) -> bool:
+    """Whether the interval holds the truth; one that was not made does."""
+    return found.low is None or found.high is None or found.low <= truth <= found.high
