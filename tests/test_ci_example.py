@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "ci"
 WORKFLOW = yaml.safe_load((EXAMPLE / ".github" / "workflows" / "gate.yml").read_text())
 STEPS = WORKFLOW["jobs"]["gate"]["steps"]
+SPEED = [step for step in STEPS if step.get("name", "").startswith("Speed")]
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +37,27 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def run(copied: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(copied: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A command in the copy; the plugin is named for trees that are not installed."""
-    environment = os.environ | {
-        "PATH": os.pathsep.join([str(copied / "bin"), os.environ["PATH"]]),
-        "PYTHONPATH": str(Path(frbench.__file__).parent.parent),
-        "PYTEST_PLUGINS": "frbench.pytest_plugin",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "GITHUB_STEP_SUMMARY": str(copied / "summary.md"),
-    }
+    environment = (
+        os.environ
+        | more
+        | {
+            "PATH": os.pathsep.join([str(copied / "bin"), os.environ["PATH"]]),
+            "PYTHONPATH": str(Path(frbench.__file__).parent.parent),
+            "PYTEST_PLUGINS": "frbench.pytest_plugin",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "GITHUB_STEP_SUMMARY": str(copied / "summary.md"),
+        }
+    )
     return subprocess.run(
         command, cwd=copied, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
 def test_the_steps_of_the_workflow_run(copied: Path):
-    """All but the installation, as a runner runs them: `bash -e` on a file, one after the other."""
-    wanted = [step for step in STEPS if "run" in step and step["name"] != "Install"]
+    """All but the installation, as a runner runs them: `bash -e` on a file, one after the other; speed is below."""
+    wanted = [step for step in STEPS if "run" in step and step["name"] != "Install" and step not in SPEED]
     assert [step["name"] for step in wanted] == ["Tests", "Count", "Gate"]
     for step in wanted:
         (copied / "step.sh").write_text(step["run"])
@@ -64,6 +69,42 @@ def test_the_steps_of_the_workflow_run(copied: Path):
     suite = ElementTree.parse(copied / "out" / "tests.xml").getroot().find("testsuite")
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "0")
+
+
+def test_the_steps_of_speed_run(copied: Path):
+    """Shorter than in the workflow: whether so few pairs are enough is up to the machine, but both steps agree."""
+    speed, summary = SPEED
+    (copied / "step.sh").write_text(speed["run"].replace("--budget 120s", "--budget 4s"))
+    measured = run(copied, "bash", "-e", "step.sh", **speed["env"])
+    (copied / "step.sh").write_text(summary["run"])
+    gated = run(copied, "bash", "-e", "step.sh")
+    found = files.read_json(copied / "out" / "ab" / "ab.json", schema="frbench.ab/1")
+
+    assert measured.returncode in (0, 4), measured.stderr
+    assert gated.returncode == measured.returncode, gated.stderr
+    assert found["design"]["budget_s"] == 4
+    assert [found["commands"][side][-1] for side in "ab"] == ["templates/old.npy", "templates/new.npy"]
+    assert set(found["metrics"]) == {"search"}
+    assert "change of median\\[search\\]" in (copied / "summary.md").read_text()
+    assert (copied / "out" / "speed" / "gate.xml").exists()
+
+
+def test_speed_is_summarised_after_a_failure():
+    """Of the step before it, unless that was never begun."""
+    speed, summary = SPEED
+
+    assert summary["if"] == f"${{{{ !cancelled() && steps.{speed['id']}.outcome != 'skipped' }}}}"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_speed_is_the_step_of_the_workflow(copied: Path):
+    """The same words, and the same threads."""
+    makefile = (EXAMPLE / "Makefile").read_text()
+    said = run(copied, "make", "-n", "speed").stdout.replace("\\\n", " ")
+
+    assert said.split() == SPEED[0]["run"].split()
+    for name, value in SPEED[0]["env"].items():
+        assert f"\nspeed: export {name} = {value}\n" in makefile
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
