@@ -21,7 +21,7 @@ from frbench import cli, files
 from test_benchmarks import lognormal, saved
 from test_cli_compare import saved as saved_run
 from test_compare import identified, people, verified
-from test_interleaved import ab
+from test_interleaved import ab, document
 
 PASS = '[[rule]]\nclaim = "fnmr[sex=f] at 0.6"\nupper = 0.9\n'
 FAIL = '[[rule]]\nclaim = "fmr at 0.6"\nupper = 1e-4\n'
@@ -47,9 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = json.dumps(saved({"a": lognormal(100, seed=len(name), factor=factor)}, **machine))
         (where / f"{name}.json").write_text(text)
     for name, noise in (("quiet", 0.01), ("noisy", 0.2)):
-        (where / f"{name}-ab.json").write_text(
-            json.dumps({"schema": "frbench.ab/1", "metrics": {"t": ab(1.0, 0.02, noise=noise)}})
-        )
+        (where / f"{name}-ab.json").write_text(json.dumps(document(t=ab(1.0, 0.02, noise=noise))))
     (where / "pass.toml").write_text(PASS)
     (where / "fail.toml").write_text(FAIL)
     own = next(e for e in new.results["estimates"] if (e["metric"], e["group_a"], e["group_b"]) == ("fnmr", "f", "f"))
@@ -75,12 +73,11 @@ Gated = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def gated(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Gated:
-    """`frbench gate` in this process: its code, and what it said and complained of."""
+def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Gated:
+    """`frbench` in this process: its code, and what it said and complained of."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(place)
-        monkeypatch.setattr(sys, "argv", ["frbench", "gate", *arguments])
+        monkeypatch.setattr(sys, "argv", ["frbench", *arguments])
         handler = signal.getsignal(signal.SIGTERM)
         with pytest.raises(SystemExit) as stop:
             cli.main()
@@ -89,6 +86,13 @@ def gated(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
         return int(stop.value.code or 0), captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def gated(place: Path, called: Gated, monkeypatch: pytest.MonkeyPatch) -> Gated:
+    """`frbench gate` in the directory."""
+    monkeypatch.chdir(place)
+    return lambda *arguments: called("gate", *arguments)
 
 
 CASES = {
@@ -113,6 +117,8 @@ CASES = {
     ),
     "interleaved": (("quiet-ab.json",), 0, "change of median[t]"),
     "a noisy machine": (("noisy-ab.json",), 4, "a bound must be wider than that"),
+    "a noisy machine, tolerated": (("noisy-ab.json", "--doubt", "pass"), 4, "within the noise floor"),
+    "two baselines": (("quiet-ab.json", "--baseline", "old.json"), 2, "leave out --baseline"),
     "an unknown option": (("new", "--rule", "pass.toml"), 2, "No such option"),
 }  # fmt: skip
 
@@ -182,6 +188,60 @@ def test_out_has_json_junit_and_markdown(place: Path, gated: Gated):
     assert (code, kept["exit_code"], kept["outcome"]) == (1, 1, "fail")
     assert sorted(path.name for path in (place / "out").iterdir()) == ["gate.json", "gate.md", "gate.xml"]
     assert gated("new", "--rules", "fail.toml", "--quiet")[:2] == (1, "")
+
+
+def test_an_old_verdict_does_not_outlive_a_gate_that_breaks_off(place: Path, gated: Gated):
+    """A script that reads gate.json finds none, instead of the pass of yesterday."""
+    gated("new", "--rules", "pass.toml", "--out", "again")
+    code, _, _ = gated("new", "--rules", "change.toml", "--baseline", "no", "--out", "again")
+
+    assert (code, list((place / "again").iterdir())) == (3, [])
+
+
+PRINTS = 'echo \'{{"frbench_ab": {{"t": {seconds}}}}}\''
+JITTERS = "echo x >> {count}; echo '{{\"frbench_ab\": {{\"t\": '$(( $(wc -l < {count}) % 5 + 1 ))'}}}}'"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "options", "said", "codes"),
+    [
+        (PRINTS.format(seconds=1), PRINTS.format(seconds=1), ["--max-slowdown", "3%"], "pass", (0, 0)),
+        (PRINTS.format(seconds=1), PRINTS.format(seconds=1.1), ["--max-slowdown", "3%"], "fail", (1, 1)),
+        (PRINTS.format(seconds=1), PRINTS.format(seconds=1.1), [], "measured", (0, 1)),
+        (PRINTS.format(seconds=1), PRINTS.format(seconds=0.9), ["--max-slowdown=-5%"], "pass", (0, 0)),
+        (JITTERS, JITTERS, ["--max-slowdown", "3%"], "invalid", (4, 4)),
+        ("sleep 0.1", "sleep 0.1", ["--max-slowdown", "3%", "--budget", "0.9s"], "inconclusive", (4, 4)),
+        ("sleep 0.1", "sleep 0.1", ["--max-slowdown", "3%", "--budget", "0.1s"], "inconclusive", (4, 4)),
+    ],
+    ids=["pass", "fail", "measured", "faster", "invalid", "no interval", "no round"],
+)
+def test_what_frbench_ab_wrote_is_gated(
+    tmp_path: Path, called: Gated, a: str, b: str, options: list[str], said: str, codes: tuple[int, int]
+):
+    """Both commands, through a directory: the file of every outcome has a verdict, and the same code."""
+    sides = [["--", "sh", "-c", side.format(count=tmp_path / "count") if side == JITTERS else side] for side in (a, b)]
+    ab_out, gate_out = tmp_path / "ab", tmp_path / "gate"
+    asked = called("ab", "--pairs", "14", *options, "--out", str(ab_out), "--quiet", *sides[0], *sides[1])
+    gated = called("gate", str(ab_out), "--out", str(gate_out), "--quiet")
+
+    assert files.read_json(ab_out / "ab.json")["outcome"] == said
+    assert [asked, gated] == [(code, "", "") for code in codes]
+    kept = files.read_json(gate_out / "gate.json", schema="frbench.gate")
+    assert kept["outcome"] == {0: "pass", 1: "fail", 4: "inconclusive"}[codes[1]]
+    assert sorted(path.name for path in gate_out.iterdir()) == ["gate.json", "gate.md", "gate.xml"]
+
+
+def test_a_file_of_rules_is_held_against_what_frbench_ab_measured(place: Path):
+    """In one shell: 10% more than A breaks a bound of 3%, and a name with brackets stays whole."""
+    (place / "slow.toml").write_text('[[rule]]\nchange = "median[p99[ms]]"\nupper = "3%"\n')
+    sides = [f"""sh -c 'echo "{{\\"frbench_ab\\": {{\\"p99[ms]\\": {seconds}}}}}"'""" for seconds in (1, 1.1)]
+    script = f"frbench ab --pairs 10 --out ab -- {sides[0]} -- {sides[1]} && frbench gate ab --rules slow.toml"
+    done = run(place, "bash", "-c", script)
+
+    assert done.returncode == 1, done.stderr
+    assert "change of median[p99[ms]]" in done.stdout
+    assert re.search(r"measured +p99\[ms\]: B/A is 1\.1000", done.stdout)
+    assert re.search(r"^p99\[ms\] +1 +1\.1 ", done.stdout, re.MULTILINE)
 
 
 def test_a_run_that_is_not_complete_is_invalid(place: Path, gated: Gated):

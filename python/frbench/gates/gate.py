@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frbench import files
-from frbench.errors import FormatError, InvalidRun, NoBaseline, NotComparable
+from frbench.errors import FormatError, InputError, InvalidRun, NoBaseline, NotComparable
 from frbench.gates import benchmarks, interleaved, rates, times
 from frbench.gates.asked import Asked
 from frbench.gates.benchmarks import Benchmarks
 from frbench.gates.interleaved import Interleaved
-from frbench.gates.rules import Rule, Rules
+from frbench.gates.rules import Doubt, Rule, Rules, default_for_times
 from frbench.gates.verdicts import Gate, judged
 from frbench.systems.compare import Run, refuse_others
 
@@ -52,6 +52,18 @@ def read_baseline(path: Path | None) -> Source | None:
     return None if path is None else read(path)
 
 
+def default_rules(run: Source, doubt: Doubt | None = None) -> Rules:
+    """The rules without a file: of `frbench ab` what it was asked, of pytest-benchmark that no median rises by 5%.
+
+    Raises
+    ------
+    InputError : a run has none.
+    """
+    if isinstance(run, Run):
+        raise InputError(f"{run.name} is a run, and there are no rules for it; give --rules gates.toml")
+    return run.rules(doubt) if isinstance(run, Interleaved) else default_for_times(doubt)
+
+
 def gate(run: Source, rules: Rules, *, baseline: Source | None = None, allows_other_machines: bool = False) -> Gate:
     """What the rules find of a run.
 
@@ -60,8 +72,10 @@ def gate(run: Source, rules: Rules, *, baseline: Source | None = None, allows_ot
     InputError : a rule names something that the run does not have; the message lists what it has.
     NoBaseline : a rule is about a change, and there is nothing to compare with.
     NotComparable : the baseline is of other trials or of another machine.
-    InvalidRun : a measurement of times shows nothing, or less than a bound asks.
+    InvalidRun : a measurement shows nothing.
     """
+    if isinstance(run, Interleaved) and baseline is not None:
+        raise InputError(f"{run.name} holds both sides, and A is the baseline of B; leave out --baseline")
     for source in (run, baseline):
         if isinstance(source, Run) and not source.tally.is_complete:
             raise InvalidRun(f"{source.name} has not counted all of its trials; the same command goes on where it was")
@@ -109,7 +123,8 @@ def _refuse_others(run: Source, baseline: Source, allows_other_machines: bool) -
 def _notes(run: Source, baseline: Source | None) -> list[str]:
     """What a person should know besides the figures."""
     if isinstance(run, Interleaved):
-        return []
+        limit = "" if run.max_slowdown is None else f" with a limit of {100 * run.max_slowdown:+.4g}%"
+        return [f"frbench ab{limit}: {run.outcome}", *run.notes]
     notes = []
     if isinstance(run, Run) and isinstance(baseline, Run) and run.results["kind"] in RATE_KINDS:
         if run.tally.plan.digest == baseline.tally.plan.digest:

@@ -32,7 +32,7 @@ Whose = Literal["each", "worst"]
 DOUBTS: tuple[Doubt, ...] = get_args(Doubt)
 FALSE_FAILURES = 0.01
 KEYS = (*KINDS, "group", "reference", "lower", "upper", "doubt")
-DEFAULT_SLOWDOWN = "5%"
+DEFAULT_SLOWDOWN = 0.05
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,19 @@ class Rules:
         return any(rule.kind == "change" for rule in self.rules)
 
 
-def default_for_times(doubt: Doubt | None = None) -> Rules:
-    """The rules of a comparison of times without a file: no median may rise by more than 5%."""
-    table = {"change": MEDIAN, "group": "each", "upper": DEFAULT_SLOWDOWN}
-    return Rules.parse({"rule": [table]}, name=f"no median above +{DEFAULT_SLOWDOWN}", doubt=doubt)
+def default_for_times(
+    doubt: Doubt | None = None,
+    *,
+    max_slowdown: float = DEFAULT_SLOWDOWN,
+    false_failures: float = FALSE_FAILURES,
+) -> Rules:
+    """The rules of a comparison of times without a file: no median may rise by more than this."""
+    upper = f"{100 * max_slowdown:+.10g}%"
+    said = {
+        "gate": {"false_failures": false_failures},
+        "rule": [{"change": MEDIAN, "group": "each", "upper": upper}],
+    }
+    return Rules.parse(said, name=f"no median above {upper}", doubt=doubt)
 
 
 def _rule(number: int, said: Any, usual: Doubt, forced: Doubt | None) -> Rule:

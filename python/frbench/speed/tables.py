@@ -22,7 +22,7 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
 def _lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
     table = figures.table("metric", "A", "B", "B / A", "interval", "noise floor (A / A, B / B)", "pairs", "Wilcoxon p")
     for name, metric in found["metrics"].items():
-        table.add_row(name, *_cells(metric))
+        table.add_row(Text(name), *_cells(metric))
     yield table
     level = {metric["ratio"]["level"] for metric in found["metrics"].values()}
     yield Text(
