@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 import frbench
 from frbench.cli import app
-from frbench.errors import InputError, InvalidRun
+from frbench.errors import InputError, InvalidRun, OutputError
 from frbench.speed import compare_callables, compare_commands
 from frbench.speed.compare import read
 from frbench.speed.goal import Goal
@@ -167,6 +167,25 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path):
     assert list((tmp_path / "out").iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(log.read_text()), 0)
+
+
+def test_an_old_comparison_does_not_outlive_one_that_breaks_off(tmp_path: Path):
+    """A gate that reads the directory finds nothing, instead of the pass of yesterday."""
+    versus(1.0, "--out", str(tmp_path))
+    assert (tmp_path / "ab.json").exists()
+    ab("--out", str(tmp_path), "--", "true", "--", "false")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_that_cannot_be_written_is_printed(tmp_path: Path):
+    """The commands have removed its directory: the minutes that they took are not lost."""
+    out = tmp_path / "out"
+    command = ["sh", "-c", f"rm -rf {out}; {' '.join(map(repr, prints(1.0)))}"]
+    found = ab("--pairs", "10", "--out", str(out), "--", *command, "--", *command)
+
+    assert isinstance(found.exception, OutputError)
+    assert "B/A is 1.0000 to 1.0000" in found.stdout
 
 
 def test_functions_are_compared_in_this_process():

@@ -31,7 +31,7 @@ def test_patterns_without_a_clear_figure_are_refused(text: str):
         pattern(text)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", '"fast"', "true", "null", "NaN", "Infinity"])
+@pytest.mark.parametrize("value", ["0", "-1", '"fast"', "true", "null", "NaN", "Infinity", "1e-320", "1e300"])
 def test_a_figure_is_a_number_above_0(value: str):
     """A ratio needs two of them; the error names metric and value."""
     with pytest.raises(InputError, match=r"its metric p99 is .* expected a number above 0"):

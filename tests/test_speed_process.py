@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ HOLD = "import time; print('begun', flush=True); time.sleep(60)"
 def python(code: str, **given) -> Command:
     """A command of this interpreter."""
     return Command("A", (sys.executable, "-I", "-S", "-c", code), **given)
+
+
+def is_gone(pid: str) -> bool:
+    """Whether a process is no more; a killed orphan may stand as a zombie until the system collects it."""
+    state = Path(f"/proc/{pid.strip()}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 def test_each_call_is_a_fresh_process(tmp_path: Path):
@@ -92,9 +99,33 @@ def test_a_killed_command_takes_its_children_along(tmp_path: Path):
     with pytest.raises(InputError, match="was killed"):
         Command("A", ("sh", "-c", f"sh -c '{code}' & wait"), timeout_s=1)()
 
-    state = Path(f"/proc/{pid.read_text().strip()}/stat")
-    # A killed orphan may stand as a zombie until the system collects it.
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
+    assert is_gone(pid.read_text())
+
+
+def test_what_a_command_leaves_behind_is_ended(tmp_path: Path):
+    """It succeeded, and what it started would have taken time from the next one."""
+    pid = tmp_path / "pid"
+    found = Command("A", ("sh", "-c", f"sleep 60 & echo $! > {pid}"))()
+
+    assert set(found) == {"wall"}
+    # A signal to an orphan is delivered a moment after it was sent.
+    while not is_gone(pid.read_text()):
+        time.sleep(0.01)
+
+
+def test_a_metric_with_the_name_of_a_clock_is_refused():
+    """One of the two would be lost."""
+    with pytest.raises(InputError, match="it prints a metric wall, the name of the clock --wall"):
+        python("""print('{"frbench_ab": {"wall": 1}}')""", clocks=("wall",))()
+
+
+def test_a_long_line_is_shown_from_its_end():
+    """A megabyte without a line break is not an error message."""
+    with pytest.raises(InputError) as caught:
+        python("print('x' * 1_000_000 + 'end'); raise SystemExit(1)")()
+
+    assert str(caught.value).endswith("xend")
+    assert len(str(caught.value)) < 600
 
 
 def test_a_missing_program_is_named():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: b
     figures must grow with the time taken. The same rounds compare A with A and B with B: that is the noise floor, and a
     limit within it is refused. Commands are started without a shell.
 
+    --out keeps ab.json, and `frbench gate DIRECTORY` holds it against the same limit, or against --rules, and writes
+    JUnit and a job summary. Rules with false_failures = 0.01, the default, need --level 0.98 to fail where this does.
+
     Exit codes: 0 pass, or nothing was asked; 1 fail; 2 misuse; 4 inconclusive or invalid.
 
     \b
@@ -94,7 +98,7 @@ def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: b
         "timeout_s": given["timeout"],
     }
     if out is not None:
-        files.prepare(out)
+        files.remove([files.prepare(out) / FILE])
     progress = TerminalProgress(quiet=quiet or as_json)
     sides = Command("A", a, **shared), Command("B", b, **shared)
     try:
@@ -102,13 +106,19 @@ def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: b
     except KeyboardInterrupt:
         click.echo("frbench: stopped; nothing was written", err=True)
         click.get_current_context().exit(INTERRUPTED)
-    values = results(found, commands={"a": a, "b": b})
-    if out is not None:
-        files.write_json(out / FILE, values)
-    if as_json:
-        click.echo(json.dumps(values))
-    elif not quiet:
-        tables.show(values)
-        if out is not None:
-            click.echo(f"comparison: {out / FILE}")
+    _tell(results(found, commands={"a": a, "b": b}), out, as_json=as_json, quiet=quiet)
     click.get_current_context().exit(EXIT_CODES[found.outcome])
+
+
+def _tell(values: Mapping[str, Any], out: Path | None, *, as_json: bool, quiet: bool) -> None:
+    """Writes and prints a comparison: it is printed even where it cannot be written, for it took minutes."""
+    try:
+        if out is not None:
+            files.write_json(out / FILE, values)
+    finally:
+        if as_json:
+            click.echo(json.dumps(values))
+        elif not quiet:
+            tables.show(values)
+    if out is not None and not as_json and not quiet:
+        click.echo(f"comparison: {out / FILE}")

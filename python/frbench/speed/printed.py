@@ -13,6 +13,8 @@ from frbench.errors import InputError
 
 KEY = "frbench_ab"
 UNNAMED = "printed"
+# Ratios of figures beyond are no numbers any more.
+MOST = 1e100
 
 
 def pattern(text: str) -> re.Pattern[str]:
@@ -76,6 +78,6 @@ def _number(name: str, value: Any) -> float:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not 0 < number < math.inf:
+    if not 1 / MOST <= number <= MOST:
         raise InputError(f"its metric {name} is {value!r}, expected a number above 0 that grows with the time taken")
     return number

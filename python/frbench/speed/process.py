@@ -21,6 +21,8 @@ from frbench.speed import printed
 WALL = "wall"
 CPU = "cpu"
 TAIL_LINES = 15
+# Of a longer line only the end is shown.
+TAIL_WIDTH = 300
 # Of a long command line only the beginning is shown.
 SHOWN = 80
 # Of a longer output only the end is read.
@@ -56,6 +58,11 @@ class Command:
             found = printed.metrics(text, self.patterns)
         except InputError as error:
             raise self._failed(str(error), text) from error
+        taken = next((clock for clock in self.clocks if clock in found), None)
+        if taken is not None:
+            raise self._failed(
+                f"it prints a metric {taken}, the name of the clock --{taken}; leave out one of both", ""
+            )
         clocks = self.clocks or (() if found else (WALL,))
         return {**found, **{clock: seconds[clock] for clock in clocks}}
 
@@ -70,11 +77,14 @@ class Command:
             timer = threading.Timer(self.timeout_s, _stop, (process, is_late))
             timer.start()
             try:
-                _, status, used = os.wait4(process.pid, 0)
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
                 seconds = time.perf_counter() - start
-                process.returncode = os.waitstatus_to_exitcode(status)
             finally:
                 timer.cancel()
+            # Until it is collected, its group is no other's: what it left behind would disturb the next one.
+            _kill(process)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:
             if process is not None:
                 _stop(process, is_late)
@@ -95,7 +105,7 @@ class Command:
             raise self._failed(f"it cannot be started: {error}", "") from error
 
     def _failed(self, what: str, text: str) -> InputError:
-        lines = text.splitlines()[-TAIL_LINES:]
+        lines = [line[-TAIL_WIDTH:] for line in text.splitlines()[-TAIL_LINES:]]
         tail = "\n  | ".join(["; the end of its output:", *lines]) if lines else "; it printed nothing"
         words = " ".join(shlex.join(self.words).split())
         return InputError(f"{self.side} ({words if len(words) <= SHOWN else words[:SHOWN] + ' ...'}): {what}{tail}")
@@ -105,8 +115,12 @@ def _stop(process: subprocess.Popen[bytes], is_late: threading.Event) -> None:
     """Kills the process and what it has started."""
     if process.returncode is None:
         is_late.set()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
