@@ -101,26 +101,28 @@ def trial(n: int, design: Design) -> dict[str, Any]:
         "seconds": values["design"]["seconds"],
         "ending": values["design"]["ending"],
         "load": values["machine"]["load"],
-        "apart": round(apart(found), 6),
+        "apart": apart(found),
         **{key: metric[key] for key in ("a", "b", "ratio", "noise", "wilcoxon_p")},
     }
 
 
-def apart(found: Comparison) -> float:
-    """The median distance of two processes of the same command, as a share."""
+def apart(found: Comparison) -> float | None:
+    """The median distance of two processes of the same command, as a share; None without a round."""
     controls = [abs(log) for each in found.rounds for log in each.controls(METRIC)]
-    return float(np.expm1(np.median(controls)))
+    return round(float(np.expm1(np.median(controls))), 6) if controls else None
 
 
 def noise(trials: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
-    """What the machine did, at the least, in the median and at the most."""
+    """What the machine did, at the least, in the median and at the most; nothing where nothing was found."""
     kinds = {
         "load": [each["load"][0] for each in trials],
         "apart": [each["apart"] for each in trials],
-        "floor": [found for found in map(floor, trials) if found is not None],
+        "floor": [floor(each) for each in trials],
     }
+    found = {name: [value for value in values if value is not None] for name, values in kinds.items()}
     return {
-        name: [round(float(np.quantile(values, q)), 4) for q in (0, 0.5, 1)] for name, values in kinds.items() if values
+        name: [round(float(np.quantile(values, q)), 4) for q in (0, 0.5, 1)] if values else []
+        for name, values in found.items()
     }
 
 
@@ -152,9 +154,9 @@ PAGE = """
 ## On a real machine
 
 Runs of at most {budget:.0f} s each with a limit of {limit:.0%}: fresh processes of Python that print what a loop took,
-on {cores} cores that other work kept busy. By turns B has {slowdown:.0%} more loops, and as many as A; every trial is
-listed in {files}. *fail* is what was caught where B has more, and a false alarm where it has as many; in brackets
-its exact interval at 95%. *held*: runs whose interval holds what was planted.
+on {cores} cores that other work kept busy. By turns B has {slowdown:.0%} more loops, and as many as A. *fail*:
+caught where B has more, a false alarm where it has as many; in brackets the exact interval of the share at 95%.
+*held*: runs whose interval holds what was planted. Every trial is listed in {files}.
 
 """
 
