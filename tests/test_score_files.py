@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frbench.commands.recorded_options import parse_columns
 from frbench.errors import InputError
-from frbench.recorded.score_files import Comparisons, Named, Recorded, parse_columns
+from frbench.recorded.score_files import Comparisons, Named, Recorded
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"
 COLUMNS = {

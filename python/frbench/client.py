@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Self, TypeVar
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
 from frbench import wire
+from frbench.credentials import ANYBODY, TLS, Credentials, address_of, content
 from frbench.errors import (
     AlreadyOnServer,
     EngineUnavailable,
@@ -28,8 +24,6 @@ from frbench.errors import (
     ServerBusy,
 )
 
-PLAIN, TLS = "grpc", "grpcs"
-ENVIRONMENT = "FRBENCH_TOKEN"
 DEFAULT_TIMEOUT_S = 600.0
 # For calls that a server answers from what it has at hand.
 QUICK_S = 10.0
@@ -84,61 +78,6 @@ REFUSED = {
     ),
 }
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """Who calls, and whom the caller trusts.
-
-    token : shown with every call. ca : authorities that sign servers, PEM; None trusts those of the system.
-    certificate, key : of the caller, PEM, both or neither.
-    """
-
-    token: str | None = None
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    def __post_init__(self) -> None:
-        if (self.certificate is None) != (self.key is None):
-            raise InputError("a certificate needs its key and a key its certificate; give both or neither")
-        if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
-            raise InputError("the token is empty or holds characters that no token has; give the line that was issued")
-
-    @property
-    def has_files(self) -> bool:
-        """Whether there is anything that only TLS can use."""
-        return any(path is not None for path in (self.ca, self.certificate, self.key))
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        token_file: Path | None,
-        ca: Path | None = None,
-        certificate: Path | None = None,
-        key: Path | None = None,
-    ) -> Credentials:
-        """Credentials with the token of a file, or of FRBENCH_TOKEN if there is no file.
-
-        Raises
-        ------
-        InputError : the file cannot be read, or half of a pair is missing.
-        """
-        token = os.environ.get(ENVIRONMENT) or None
-        if token_file is not None:
-            token = content(token_file, "token").decode(errors="replace")
-        return cls(None if token is None else token.strip(), ca, certificate, key)
-
-
-ANYBODY = Credentials()
-
-
-class Address(NamedTuple):
-    """Where a server is, and whether it is spoken to through TLS."""
-
-    host_and_port: str
-    is_encrypted: bool
 
 
 class Client:
@@ -342,34 +281,6 @@ class Client:
             raise EngineUnavailable(f"{self.target}: the connection was closed") from error
 
 
-def address_of(target: str) -> Address:
-    """Host and port of a target, and whether TLS is spoken there.
-
-    Raises
-    ------
-    InputError : not grpc://HOST:PORT or grpcs://HOST:PORT, or plain text to another machine.
-    """
-    try:
-        parts = urlsplit(target)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or not port or parts.scheme not in (PLAIN, TLS) or parts.path or parts.query or parts.username:
-        raise InputError(f"'{target}' is no server; expected grpc://HOST:PORT or grpcs://HOST:PORT")
-    if parts.scheme == PLAIN and not _is_here(host):
-        raise InputError(
-            f"{target}: templates do not travel in plain text to another machine; use {TLS}://{parts.netloc}"
-        )
-    return Address(parts.netloc, parts.scheme == TLS)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _channel(target: str, credentials: Credentials) -> grpc.Channel:
     where = address_of(target)
     if where.is_encrypted:
@@ -387,14 +298,6 @@ def _channel(target: str, credentials: Credentials) -> grpc.Channel:
     if credentials.has_files:
         raise InputError(f"{target} is spoken to in plain text, where certificates mean nothing; use {TLS}://")
     return grpc.insecure_channel(where.host_and_port, CHANNEL_OPTIONS)
-
-
-def content(path: Path, what: str) -> bytes:
-    """The bytes of a file of credentials; `what` it is, for the sentence of an InputError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the {what} ({error.strerror})") from error
 
 
 def _mistake(target: str, error: grpc.RpcError) -> FrbenchError:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from frbench import files, identify, jobs
 from frbench.calibrate import parse_targets
+from frbench.commands.groupings import groupings_of
 from frbench.errors import InputError, NoBaseline
 from frbench.estimate import Estimate
 from frbench.gates import rates
@@ -173,7 +174,7 @@ def _counted(asked: Asked, out: Path) -> Run:
     at = asked.at or ("" if asked.thresholds else AT[asked.kind])
     options = Options(
         out=files.prepare(out),
-        groupings=tuple(tuple(column.strip() for column in group.split(",")) for group in asked.group),
+        groupings=groupings_of(asked.group),
         thresholds=asked.thresholds,
         targets=tuple(parse_targets(at, metrics)) if at else (),
         with_report=False,

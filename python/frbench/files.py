@@ -28,6 +28,8 @@ from frbench.errors import FormatError, OutputError
 from frbench.plan import Plan, digest_of
 from frbench.tally import Tally
 
+# Of a signed run; a run that takes its place has none.
+SIGNATURE = "signature.json"
 TALLY = ("frbench.tally", "1")
 CANDIDATES = ("frbench.candidates", "1")
 

@@ -23,11 +23,10 @@ from frbench.audits.reconcile import Counts
 from frbench.audits.subject_view import hubness
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
-from frbench.client import ANYBODY, Credentials
+from frbench.credentials import ANYBODY, Credentials
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.engines.remote import RemoteEngine
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
@@ -39,7 +38,6 @@ from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
 from frbench.run import Checkpoint, kept_on_exit, sweep
-from frbench.signing import SIGNATURE
 from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.tally import Histogram, Tally
@@ -108,6 +106,9 @@ class Options:
             return CpuEngine(threads=self.threads, isa=self.isa)
         if self.isa is not None:
             raise InputError("--isa says what this machine counts with; servers are told by `frbench serve --isa`")
+        # grpcio takes a while to load, and most runs call nobody.
+        from frbench.engines.remote import RemoteEngine
+
         return RemoteEngine(self.engine.split(","), credentials=self.credentials, threads=self.threads)
 
     def trained(self, templates: Templates) -> list[Finding]:
@@ -481,7 +482,9 @@ def _write(
     Files of an earlier run in the same directory go first, so that two runs are never mixed.
     """
     candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(options.out / name for name in ("results.json", "report.html", SIGNATURE, TAIL, SUBJECTS, *candidates))
+    files.remove(
+        options.out / name for name in ("results.json", "report.html", files.SIGNATURE, TAIL, SUBJECTS, *candidates)
+    )
     files.save_tally(section.tally, options.out / "tally.safetensors")
     files.write_json(options.out / "manifest.json", section.manifest)
     for name, text in (tables or {}).items():

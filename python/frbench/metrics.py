@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import FAILED_POLICIES as FAILED_POLICIES
+from frbench.choices import Failed as Failed
 from frbench.errors import InputError
 from frbench.estimate import Estimate, clopper_pearson, rate, undefined
 from frbench.tally import Histogram, Tally
 
-Failed = Literal["reject", "exclude", "accept"]
-FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
 Pair = tuple[str, str]
 UNKNOWN_PEOPLE = "interval not estimable: people are not known; give --labels"
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import DEFAULT_BLOCKS as DEFAULT_BLOCKS
 from frbench.errors import FormatError, InputError
 
 Kind = Literal["verify", "pairs", "identify", "latency", "load"]
@@ -25,7 +26,6 @@ UNLABELLED = "unlabelled"
 ALL = "all"
 OVERALL = "overall"
 VERSION = 1
-DEFAULT_BLOCKS = 32
 MAX_TALLY_BYTES = 2 << 30
 MAX_BLOCKS = 1024
 MIN_STEP = 1e-6

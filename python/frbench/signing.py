@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from frbench import files
 from frbench.errors import FormatError, InputError, OutputError, Tampered
+from frbench.files import SIGNATURE
 
-SIGNATURE = "signature.json"
 SCHEMA = "frbench.signature"
 VERSION = 1
 CONTEXT = b"frbench.signature.v1\n"

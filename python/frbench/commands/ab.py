@@ -25,7 +25,6 @@ INTERRUPTED = 130
 
 @click.command(
     name="ab",
-    short_help="Compare the speed of two commands in randomised pairs.",
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(

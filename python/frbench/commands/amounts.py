@@ -1,6 +1,9 @@
-"""Amounts: times and shares as people write them, as values of options."""
+"""Amounts: numbers, times and shares as people write them, as values of options."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -26,3 +29,11 @@ def share(_: click.Context, option: click.Parameter, text: str | None) -> float 
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError as error:
         raise InputError(f"{option.opts[0]} is '{text}', expected a share such as 3% or 0.03") from error
+
+
+def numbers(kind: Callable[[str], Any], _: click.Context, option: click.Parameter, text: str | None) -> tuple[Any, ...]:
+    """1,2,3 as a tuple of `kind`; () of nothing."""
+    try:
+        return tuple(kind(item) for item in text.split(",")) if text else ()
+    except ValueError as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected numbers with commas between them") from error

@@ -10,7 +10,7 @@ import click
 from frbench import audit_log
 
 
-@click.group(name="audit-log", short_help="Check the audit log of a server.")
+@click.group(name="audit-log")
 def audit_log_command() -> None:
     """Check the audit log that `frbench serve` writes."""
 

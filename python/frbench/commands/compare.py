@@ -24,7 +24,7 @@ SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="compare", short_help="Compare systems on the same trials: paired differences by group.")
+@click.command(name="compare")
 @click.argument("a", type=PATH)
 @click.argument("others", metavar="B...", nargs=-1, required=True, type=PATH)
 @click.option("--threshold-a", type=float, help="Threshold of A.  [default: those both set at the same rate]")

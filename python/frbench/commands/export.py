@@ -11,7 +11,7 @@ from frbench import export
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="export", short_help="Write the tables of a run as CSV or Parquet, or its kept pairs for bob.")
+@click.command(name="export")
 @click.argument("run", type=PATH)
 @click.option("--to", type=click.Choice(export.FORMATS), default="csv", show_default=True,
               help="csv, parquet: every table of results.json; bob4, bob5: the pairs of --keep-pairs.")  # fmt: skip

@@ -25,7 +25,7 @@ from frbench.templates import load
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="fuse", short_help="Fuse two systems and compare all pairs, 1:1, by what both say.")
+@click.command(name="fuse")
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH)
 @click.option("--labels", type=PATH, required=True, help="CSV or Parquet with subject_id and labels, of both.")

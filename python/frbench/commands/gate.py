@@ -18,7 +18,7 @@ FILES = ("gate.json", "gate.xml", "gate.md")
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="gate", short_help="Hold a run against rules: pass, fail or inconclusive, for CI.")
+@click.command(name="gate")
 @click.argument("run", type=PATH)
 @click.option("--baseline", type=PATH, help="Run or file that changes are held against.")
 @click.option("--rules", "rules_path", type=PATH, metavar="FILE", help="Rules, in TOML. Default: of frbench ab the "

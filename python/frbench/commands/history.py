@@ -21,7 +21,7 @@ from frbench.systems.run_figures import Name, is_of_everybody
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="history", short_help="Show the figures of many runs over time or version.")
+@click.command(name="history")
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--by", "order", type=click.Choice(get_args(Order)), default="time", show_default=True,
               help="Order of runs: when they were made, or the names of their directories, v2 before v10.")  # fmt: skip

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from frbench import jobs, summary
-from frbench.client import address_of, content
 from frbench.commands import amounts
 from frbench.commands.groupings import groupings
 from frbench.commands.servers import credentials_of, server_options
+from frbench.credentials import address_of, content
 from frbench.errors import InputError
 from frbench.jobs import Options
 from frbench.load.generator import GrpcGenerator, Server
@@ -35,7 +35,7 @@ def _objective(_: click.Context, __: click.Parameter, text: str | None) -> Objec
 TIME = partial(click.option, callback=amounts.seconds, show_default=True, metavar="TIME")
 
 
-@click.command(name="load", short_help="Send searches to a server at a steady rate: latency by probe group.")
+@click.command(name="load")
 @click.argument("target")
 @click.argument("templates", type=PATH)
 @click.option("--gallery", required=True, metavar="NAME", help="Gallery at the server.")

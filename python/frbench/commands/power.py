@@ -12,7 +12,7 @@ from frbench.power import POWER, Design, subjects_for_bound, subjects_for_errors
 KINDS = {"fmr": "fmr", "fnmr": "fnmr", "fpir": "search", "fnir": "search"}
 
 
-@click.command(name="power", short_help="How many people it takes to see a difference between groups.")
+@click.command(name="power")
 @click.option("--metric", type=click.Choice(list(KINDS)), default="fmr", show_default=True, help="Rate to compare.")
 @click.option(
     "--rate", type=float, required=True, metavar="R", help="Rate expected of the reference group, such as 1e-5."

@@ -1,8 +1,7 @@
-"""Options of `verify` and `identify` for what other programs recorded, and what they start."""
+"""What `verify` and `identify` start on what other programs recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,13 @@ from frbench.errors import InputError
 from frbench.jobs import Progress
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.recorded import recorded_jobs
-from frbench.recorded.candidate_log import FORMATS as LOG_FORMATS
 from frbench.recorded.candidate_log import CandidateFile, Protocol
 from frbench.recorded.people import read_people
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.recorded.score_files import FORMATS as SCORE_FORMATS
-from frbench.recorded.score_files import Recorded, parse_columns
+from frbench.recorded.score_files import Recorded
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")
-PATH = click.Path(path_type=Path)
-Command = Callable[..., None]
 # Options that say how templates are read or compared, which a recording has none of; it is read in one go.
 OF_TEMPLATES: tuple[str, ...] = (
     "pairs",
@@ -41,26 +36,6 @@ OF_TEMPLATES: tuple[str, ...] = (
 )
 OF_TEMPLATES += ("nonmated_subjects", "array", "scratch", "id_column", "per_template", "engine", "isa")
 OF_TEMPLATES += ("checkpoint_every", "fresh", "token_file", "ca", "cert", "key")
-
-
-def score_options(command: Command) -> Command:
-    """Options of `verify` for recorded scores."""
-    options = [
-        click.option("--scores", type=PATH, help="Count scores that another program recorded, instead of TEMPLATES."),
-        click.option("--impostors", type=PATH, help="The non-mated scores of --format pyeer; --scores has the mated."),
-        *_shared(SCORE_FORMATS, "score=cosine,mated=label"),
-    ]
-    return _decorate(options, command)
-
-
-def candidate_options(command: Command) -> Command:
-    """Options of `identify` for recorded candidate lists."""
-    options = [
-        click.option("--enrolled", type=PATH, help="Who is enrolled: template_id, subject_id."),
-        click.option("--searches", type=PATH, help="Who searches: search_id, subject_id and labels."),
-        *_shared(LOG_FORMATS, "search=probe,template=hit"),
-    ]
-    return _decorate(options, command)
 
 
 def verify(given: dict[str, Any], progress: Progress) -> tuple[report.Section, RecordedOptions]:
@@ -122,28 +97,6 @@ def length_and_file(values: tuple[str, ...]) -> tuple[int | None, Path | None]:
     if len(numbers) > 1 or len(paths) > 1:
         raise InputError(f"--candidates is given {len(values)} times, expected a length, a file, or one of each")
     return (numbers[0] if numbers else None), (paths[0] if paths else None)
-
-
-def _shared(formats: tuple[str, ...], example: str) -> list[Callable[..., Any]]:
-    return [
-        click.option("--format", "format_name", type=click.Choice(formats), help="How the recorded file is written."),
-        click.option("--columns", callback=_columns, metavar="ROLE=COLUMN,...",
-                     help=f"Columns of a recorded csv, Parquet or Arrow file, such as {example}."),
-        click.option("--distance", "is_distance", is_flag=True,
-                     help="Recorded scores are distances: lower is more alike."),
-        click.option("--similarity", "is_similarity", is_flag=True,
-                     help="Recorded scores are similarities, even where they look reversed."),
-    ]  # fmt: skip
-
-
-def _columns(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, str] | None:
-    return None if text is None else parse_columns(text)
-
-
-def _decorate(options: list[Callable[..., Any]], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def _format(given: dict[str, Any], option: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import click
 
 from frbench import files, report, signing
 from frbench.calibrate import parse_targets
+from frbench.commands.amounts import numbers
+from frbench.commands.groupings import groupings
 from frbench.errors import InputError
 from frbench.metrics import FAILED_POLICIES
 from frbench.rereading import read_tally
@@ -33,7 +36,7 @@ class _WriteByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(name="report", cls=_WriteByDefault, short_help="Write one page from finished runs; sign it, verify it.")
+@click.group(name="report", cls=_WriteByDefault)
 def report_command() -> None:
     """Write one page from finished runs (run directories) or tallies, sign a run, verify a signature.
 
@@ -50,15 +53,20 @@ def report_command() -> None:
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, help=f"The page to write.  [default: {PAGE}]")
 @click.option("--title", default=TITLE, show_default=True)
-@click.option("--group", "groups", multiple=True, metavar="COLUMN[,COLUMN]",
+@click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
               help="Groups of a tally, of columns that it was counted by.  [default: all of them]")  # fmt: skip
-@click.option("--thresholds", metavar="T,T,...", help="Thresholds of a tally, edges of its axis.")
+@click.option(
+    "--thresholds",
+    callback=partial(numbers, float),
+    metavar="T,T,...",
+    help="Thresholds of a tally, edges of its axis.",
+)
 @click.option("--at", multiple=True, metavar="RATE=F[,F...]",
               help="Set thresholds of a tally at these rates.  [default: fmr=1e-3,1e-4 or fpir=0.1,0.01]")  # fmt: skip
 @click.option("--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
               help="Trials of a tally with a failed template.")  # fmt: skip
 @click.option("--sign", "key", type=PATH, metavar="KEY",
-              help=f"Write the page into the run, and sign all that is there ({signing.SIGNATURE}).")  # fmt: skip
+              help=f"Write the page into the run, and sign all that is there ({files.SIGNATURE}).")  # fmt: skip
 @click.option("--signer", default="", metavar="WORDS", help="Who signs, for the statement.")
 def write_command(runs: tuple[Path, ...], out: Path | None, title: str, key: Path | None, **given: Any) -> None:
     """Write one page from finished RUNS: run directories, or tally files alone."""
@@ -108,8 +116,8 @@ def verify_command(run: Path, key: Path, checks_inputs: bool, as_json: bool) -> 
 def _section(path: Path, given: dict[str, Any]) -> report.Section:
     """A finished run, or what a tally alone tells."""
     if path.is_dir():
-        if chosen := [name for name in ("groups", "thresholds", "at") if given[name]]:
-            option = chosen[0].removesuffix("s") if chosen[0] == "groups" else chosen[0]
+        if chosen := [name for name in ("groupings", "thresholds", "at") if given[name]]:
+            option = "group" if chosen[0] == "groupings" else chosen[0]
             raise InputError(f"--{option} is for a tally alone, and {path} is a run; give {path / 'tally.safetensors'}")
         run = Run.read(path)
         return report.Section(dict(run.results), dict(run.manifest), run.tally)
@@ -118,18 +126,11 @@ def _section(path: Path, given: dict[str, Any]) -> report.Section:
     texts = given["at"] or (() if given["thresholds"] else (default,))
     return read_tally(
         path,
-        groupings=[tuple(column.strip() for column in group.split(",")) for group in given["groups"]],
-        thresholds=_thresholds(given["thresholds"]),
+        groupings=given["groupings"],
+        thresholds=given["thresholds"],
         targets=[target for text in texts for target in parse_targets(text, ["fmr", "fpir"])],
         failed=given["failed"],
     )
-
-
-def _thresholds(text: str | None) -> tuple[float, ...]:
-    try:
-        return tuple(float(item) for item in text.split(",")) if text else ()
-    except ValueError as error:
-        raise InputError(f"--thresholds is '{text}', expected numbers with commas between them") from error
 
 
 def _sign(runs: tuple[Path, ...], out: Path | None, title: str, key: Path, signer: str) -> None:
@@ -143,5 +144,5 @@ def _sign(runs: tuple[Path, ...], out: Path | None, title: str, key: Path, signe
     files.write(run / PAGE, report.render([section], title=title))
     when = datetime.now(UTC).isoformat(timespec="seconds")
     statement = signing.sign(run, private, signer=signer, signed=when, frbench=version("frbench"))
-    click.echo(f"report: {run / PAGE}\nsignature: {run / signing.SIGNATURE}, of {len(statement['files'])} files")
+    click.echo(f"report: {run / PAGE}\nsignature: {run / files.SIGNATURE}, of {len(statement['files'])} files")
     click.echo(f"key: {statement['public_key']}")

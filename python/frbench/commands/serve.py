@@ -22,7 +22,7 @@ WAIT_S = 0.1
 STOPPED_AT_ONCE = 130
 
 
-@click.command(name="serve", short_help="Serve galleries, exact searches and sweeps over gRPC.")
+@click.command(name="serve")
 @click.option("--config", type=FILE, help="TOML file, such as examples/serve/server.toml; options are stronger.")
 @click.option("--listen", metavar="ADDRESS", help="Address of the service; port 0 takes a free one.  "
               "[default: 127.0.0.1:7443]")  # fmt: skip

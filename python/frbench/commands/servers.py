@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from frbench.client import ENVIRONMENT, Credentials
+from frbench.commands.decorated import decorated
+from frbench.credentials import ENVIRONMENT, Credentials
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -22,9 +23,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--cert", type=FILE, help="Certificate to show to servers, PEM; with --key."),
         click.option("--key", type=FILE, help="Key of --cert, PEM."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return decorated(options, command)
 
 
 def credentials_of(given: Mapping[str, Any]) -> Credentials:

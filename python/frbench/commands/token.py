@@ -16,7 +16,7 @@ TOKEN_BYTES = 32
 LONGEST_NAME = 256
 
 
-@click.command(name="token", short_help="Make a token for a caller of a server.")
+@click.command(name="token")
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="What it may do.")
 @click.option("--rate", type=float, metavar="PER_S", help="Calls a second.  [default: no limit]")

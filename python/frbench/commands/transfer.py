@@ -14,6 +14,7 @@ from rich.text import Text
 
 from frbench import figures, files
 from frbench.calibrate import parse_targets
+from frbench.commands.groupings import groupings_of
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.groups.group_thresholds import realised
 from frbench.metrics import FAILED_POLICIES, Failed
@@ -24,7 +25,7 @@ from frbench.thresholds import at_fmr
 PATH = click.Path(path_type=Path)
 
 
-@click.command(name="transfer", short_help="Check whether a threshold keeps its promise on other people.")
+@click.command(name="transfer")
 @click.argument("runs", nargs=-1, required=True, type=PATH, metavar="[SET_ON_RUN] USED_ON_RUN")
 @click.option("--at", metavar="fmr=F", help="Rate that the threshold is set at, on everybody of SET_ON_RUN.")
 @click.option("--threshold", type=float, metavar="T", help="A threshold from elsewhere, a vendor's for instance.")
@@ -65,7 +66,7 @@ def transfer_command(
         if point.threshold is None:
             raise InputError(f"{runs[0]}: no threshold for {point.at} of {point.population}: {point.reason}")
         threshold = point.threshold
-    grouping = tuple(c.strip() for c in group.split(",")) if group else tallies[-1].plan.columns
+    grouping = groupings_of([group])[0] if group else tallies[-1].plan.columns
     try:
         found = realised(tallies[-1], threshold, rate, grouping=grouping, failed=policy)
     except (EdgeNotInPlan, InputError) as error:

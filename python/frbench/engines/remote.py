@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import wire
-from frbench.client import ANYBODY, DEFAULT_TIMEOUT_S, Credentials
+from frbench.client import DEFAULT_TIMEOUT_S
+from frbench.credentials import ANYBODY, Credentials
 from frbench.engines.cpu import SETTLED, CpuEngine, CpuRows
 from frbench.engines.servers import Lent, Server, Servers
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import wire
-from frbench.client import ANYBODY, DEFAULT_TIMEOUT_S, Client, Credentials
+from frbench.client import DEFAULT_TIMEOUT_S, Client
+from frbench.credentials import ANYBODY, Credentials
 from frbench.errors import AlreadyOnServer, EngineUnavailable, FormatError, FrbenchError, NotOnServer, ServerBusy
 
 # Two calls: one travels while the other is computed.

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from frbench.choices import LOG_FORMATS
 from frbench.errors import InputError
 from frbench.recorded.column_stream import (
     INTEGER,
@@ -39,7 +40,6 @@ from frbench.recorded.score_files import BOB, Named, checked_scores, named_rows
 from frbench.tables import Table, Texts, open_table
 from frbench.templates import Templates, table_source
 
-FORMATS = ("frte", "bob4", "bob5", "csv")
 FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")
 COLUMNS: Mapping[str, Mapping[str, Column]] = {
     "frte": {
@@ -109,8 +109,8 @@ class CandidateFile:
     threads: bool = True
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise InputError(f"--format is '{self.format}', expected one of: {', '.join(FORMATS)}")
+        if self.format not in LOG_FORMATS:
+            raise InputError(f"--format is '{self.format}', expected one of: {', '.join(LOG_FORMATS)}")
         if self.columns and self.format != "csv":
             raise InputError(f"--columns is for format csv; those of {self.format} are fixed")
         if unknown := sorted(set(self.columns or {}) - set(COLUMNS["csv"])):

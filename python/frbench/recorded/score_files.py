@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from frbench.choices import SCORE_FORMATS
 from frbench.errors import InputError
 from frbench.recorded.column_stream import (
     NUMBER,
@@ -37,7 +38,6 @@ from frbench.recorded.column_stream import (
 )
 from frbench.tables import Texts, named, texts
 
-FORMATS = ("bob2", "bob4", "bob5", "bob-csv", "pyeer", "csv")
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
 BOB = {
     "bob2": ("label", "score"),
@@ -244,15 +244,15 @@ class Recorded:
 
         Parameters
         ----------
-        format : one of `FORMATS`. impostors : file of non-mated scores, for pyeer, whose `path` holds mated ones.
+        format : one of `SCORE_FORMATS`. impostors : file of non-mated scores, for pyeer, whose `path` holds mated ones.
         columns : names for `ROLES`, for csv and bob-csv.
 
         Raises
         ------
         InputError : options that do not fit the format, or a file without the columns that it needs.
         """
-        if format not in FORMATS:
-            raise InputError(f"--format is '{format}', expected one of: {', '.join(FORMATS)}")
+        if format not in SCORE_FORMATS:
+            raise InputError(f"--format is '{format}', expected one of: {', '.join(SCORE_FORMATS)}")
         if (impostors is not None) != (format == "pyeer"):
             raise InputError(
                 "--impostors names the file of non-mated scores of --format pyeer, expected both or neither"
@@ -281,24 +281,6 @@ class Recorded:
     def names_templates(self) -> bool:
         """Whether the files name both sides of a comparison, so that one that is repeated can be told."""
         return all({"probe", "reference"} <= set(file.stream().wanted) for file in self.files)
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """Column names by role, of `score=s,probe_subject=p`.
-
-    Raises
-    ------
-    InputError : not written so, or a role named twice.
-    """
-    pairs = [item.partition("=") for item in text.split(",")]
-    roles = [role.strip() for role, _, _ in pairs]
-    for (role, equals, name), again in zip(pairs, (roles.count(role) > 1 for role in roles), strict=True):
-        if not equals or not name.strip() or again:
-            raise InputError(
-                f"--columns '{text}': '{role}{equals}{name}' {'is given twice' if again else 'is no name'}, expected "
-                "ROLE=COLUMN with commas between them, such as score=cosine,mated=label"
-            )
-    return {role.strip(): name.strip() for role, _, name in pairs}
 
 
 def checked_scores(array: pa.Array, stream: ColumnStream, first: int, *, is_distance: bool) -> NDArray[np.float64]:

@@ -1,0 +1,15 @@
+"""Choices: words and numbers that commands offer and modules act on, known without anything being loaded."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+DEFAULT_BLOCKS = 32
+Failed = Literal["reject", "exclude", "accept"]
+FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
+# How recorded scores and candidate lists are written.
+SCORE_FORMATS = ("bob2", "bob4", "bob5", "bob-csv", "pyeer", "csv")
+LOG_FORMATS = ("frte", "bob4", "bob5", "csv")
+# How two systems become one, and how their scores come to one scale.
+Combination = Literal["sum", "weighted", "and", "or"]
+Norm = Literal["z", "minmax", "none"]

@@ -1,0 +1,49 @@
+"""`frbench identify`: a gallery and probes in, FPIR, FNIR and CMC by group out."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frbench.commands.amounts import numbers
+from frbench.commands.options import of_counting, of_files, of_runs
+from frbench.commands.recorded_options import candidate_options
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(name="identify")
+@click.argument("templates", type=PATH, required=False)
+@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
+@click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
+@click.option("--probes", type=PATH, help="Templates to search with.")
+@click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]")
+@click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]")
+@click.option("--split", type=click.Choice(["first-per-subject"]), default="first-per-subject", show_default=True,
+              help="How TEMPLATES become gallery and probes: the first row of each subject is enrolled.")  # fmt: skip
+@click.option(
+    "--nonmated-subjects", type=int, help="Subjects kept out of the gallery, the last to appear.  [default: 1 in 5]"
+)
+@click.option("-k", "--candidates", multiple=True, metavar="K|FILE",
+              help="Length of candidate lists, or a file of recorded ones.  [default: 50, or the gallery]")  # fmt: skip
+@candidate_options
+@click.option("--ranks", callback=partial(numbers, int), help="Ranks for FNIR and CMC.  [default: 1,2,3,5,10,20,50]")
+@click.option("--gallery-sizes", callback=partial(numbers, int), metavar="N,N,...",
+              help="Report at these sizes, too: exactly up to the gallery, extrapolated above it.")  # fmt: skip
+@of_files
+@of_counting
+@of_runs("out/identify")
+def identify_command(**given: Any) -> None:
+    """Search probes in a gallery, 1:N open set, and report FPIR, FNIR and CMC by group.
+
+    \b
+    frbench identify t.npy --labels l.csv --group sex --nonmated-subjects 1000 --at fpir=0.01
+    frbench identify --gallery g.npy --gallery-labels g.csv --probes p.npy --probe-labels p.csv
+    frbench identify --candidates log.txt --format frte --enrolled enrolled.csv --searches searches.csv
+    """
+    from frbench.commands import runs
+
+    runs.identify(given)

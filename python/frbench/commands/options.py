@@ -1,0 +1,101 @@
+"""Options that commands have in common: what a run writes, how it counts, and how its files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+
+from frbench.choices import DEFAULT_BLOCKS
+from frbench.commands.amounts import numbers
+from frbench.commands.decorated import decorated
+from frbench.commands.groupings import groupings
+from frbench.commands.servers import server_options
+from frbench.credentials import address_of
+from frbench.errors import InputError
+
+PATH = click.Path(path_type=Path)
+Command = Callable[..., None]
+
+
+def of_runs(default_out: str) -> Callable[[Command], Command]:
+    """Options of every command."""
+    options = [
+        click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
+                     help="Count by this label, or by the intersection of several. Repeat for more."),
+        click.option("--per-template", multiple=True, metavar="COLUMN",
+                     help="Label that describes the photograph, and so may differ within a subject."),
+        click.option("--out", type=click.Path(path_type=Path), default=Path(default_out), show_default=True,
+                     help="Run directory: results.json, manifest.json, tally, report.html."),
+        click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables."),
+        click.option("--threads", type=int, default=0, help="Threads; 0 uses every processor.  [default: 0]"),
+        click.option("--isa", help="Instruction set, such as amx or avx2; `frbench info` lists those of this machine. "
+                                   "Also FRBENCH_ISA.  [default: best]"),
+        click.option("--no-report", is_flag=True, help="Do not write report.html."),
+        click.option("--quiet", is_flag=True, help="No progress and no tables."),
+    ]  # fmt: skip
+    return partial(decorated, options)
+
+
+def of_counting(command: Command) -> Command:
+    """Options of commands that count on a score axis."""
+    options = [
+        click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...",
+                     help="Report at these thresholds, in [-1, 1]."),
+        click.option("--at", multiple=True, metavar="RATE=F[,F...]",
+                     help="Set thresholds at these rates, such as fmr=1e-3,1e-4; never exceeded, then frozen."),
+        click.option("--at-population", "population", default="all", callback=population_of, metavar="all|COLUMN=LABEL",
+                     help="Whom the thresholds are set on.  [default: all]"),
+        click.option("--axis-step", type=float, default=0.001, show_default=True, help="Step of the score axis."),
+        click.option("--axis-from", type=float, default=-1.0, show_default=True, metavar="T",
+                     help="Lowest edge of the score axis; scores below it are only numbered. Above the bulk of "
+                          "non-mated scores, counting is several times faster."),
+        click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
+                     help="Blocks of subjects, from which intervals come."),
+        click.option("--engine", default="cpu", show_default=True, callback=engine_of,
+                     metavar="cpu|reference|SERVER,...",
+                     help="reference is numpy float64: slow, the oracle. A SERVER is grpc://HOST:PORT on this machine, "
+                          "grpcs://HOST:PORT anywhere; several share the work."),
+        click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
+        click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
+                     help="How often progress is kept."),
+        click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
+    ]  # fmt: skip
+    return server_options(decorated(options, command))
+
+
+def of_files(command: Command) -> Command:
+    """Options that say how files are read."""
+    options = [
+        click.option("--id-column", default="template_id", show_default=True, help="Column of template ids."),
+        click.option("--subject-column", default="subject_id", show_default=True, help="Column of subject ids."),
+        click.option(
+            "--scratch",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Keep unit rows in a nameless file in this directory, mapped to memory. Also "
+            "FRBENCH_SCRATCH.  [default: in memory up to a quarter of it]",
+        ),
+        click.option("--array", help="Array, tensor or column to take where a file holds several."),
+    ]
+    return decorated(options, command)
+
+
+def population_of(_: click.Context, __: click.Parameter, text: str) -> tuple[str, str] | None:
+    """Whom thresholds are set on, (column, label), as the callback of an option; None for everybody."""
+    if text == "all":
+        return None
+    column, equals, value = text.partition("=")
+    if not equals or not column or not value:
+        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
+    return column, value
+
+
+def engine_of(_: click.Context, __: click.Parameter, text: str) -> str:
+    """The engine, as the callback of an option that looks at the addresses of servers."""
+    if text not in ("cpu", "reference"):
+        for target in text.split(","):
+            address_of(target)
+    return text

@@ -1,0 +1,216 @@
+"""Runs: what `verify`, `identify`, `latency` and `demo` start with the options that they were given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frbench import files, jobs, report, summary
+from frbench.calibrate import Target, parse_targets
+from frbench.choices import DEFAULT_BLOCKS
+from frbench.commands import recorded
+from frbench.commands.servers import credentials_of
+from frbench.errors import InputError
+from frbench.identify import DEFAULT_K, DEFAULT_RANKS, split_first_per_subject
+from frbench.jobs import Options
+from frbench.latency import LatencyTask
+from frbench.pair_list import PairList
+from frbench.progress import TerminalProgress
+from frbench.templates import Templates, load
+
+# Three runs of three groups then have the 4,603 requests that p99.9 needs.
+DEMO_REQUESTS = 520
+
+
+def verify(given: dict[str, Any]) -> None:
+    """Counts comparisons of templates, or recorded ones, and shows the run."""
+    if given["templates"] is None or given["scores"]:
+        section, chosen = recorded.verify(given, _progress(given))
+        _show(section, chosen, given)
+        return
+    recorded.refuse_without("scores")
+    options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
+    read = _load(given["templates"], given["labels"], given)
+    listed = PairList.read(given["pairs"], read) if given["pairs"] else None
+    section = jobs.run_verify(
+        read,
+        options,
+        pairs=listed,
+        failed=given["failed"],
+        progress=_progress(given),
+        excluded=PairList.reviewed(given["exclude"], read, listed) if given["exclude"] else None,
+        keep_pairs=given["keep_pairs"],
+        declared=given["declared"],
+        by_subject=given["by_subject"],
+    )
+    _show(section, options, given)
+
+
+def identify(given: dict[str, Any]) -> None:
+    """Counts searches of probes in a gallery, or recorded candidate lists, and shows the run."""
+    k, path = recorded.length_and_file(given["candidates"])
+    ranks = _with_rank_1(given["ranks"])
+    if path is not None:
+        if given["gallery_sizes"]:
+            raise InputError("--gallery-sizes needs templates to search; recorded candidate lists are of one gallery")
+        section, chosen = recorded.identify(path, k, ranks, given, _progress(given))
+        _show(section, chosen, given)
+        return
+    recorded.refuse_without("candidates")
+    options = _options(given, default_at="fpir=0.1,0.01", metrics=["fpir", "fmr"])
+    gallery, probes = _gallery_and_probes(given)
+    section = jobs.run_identify(
+        gallery,
+        probes,
+        options,
+        k=min(DEFAULT_K, len(gallery)) if k is None else k,
+        ranks=ranks or DEFAULT_RANKS,
+        progress=_progress(given),
+        sizes=given["gallery_sizes"],
+    )
+    _show(section, options, given)
+
+
+def latency(given: dict[str, Any]) -> None:
+    """Times searches and shows the run."""
+    options = _options(given, default_at="", metrics=[])
+    gallery, probes = _gallery_and_probes(given)
+    task = _latency_task(gallery, probes, options, given["k"], given["batches"], given["requests"])
+    _show(jobs.run_latency(task, options, runs=given["runs"], progress=_progress(given)), options, given)
+
+
+def demo(given: dict[str, Any]) -> None:
+    """Verifies, identifies and times the example templates, and writes one page of the three runs."""
+    given = given | {"groupings": given["groupings"] or (("sex",),)}
+    out, data = given["out"], given["data"]
+    templates = load(data / "dlib-128.npy", labels=data / "labels.csv", threads=given["threads"])
+    gallery, probes = split_first_per_subject(templates, 1000)
+
+    def options(name: str, metrics: list[str], default_at: str) -> Options:
+        own = given | {"out": out / name, "no_report": True, "at": given["at"] if metrics == ["fmr"] else ()}
+        return _options(own, default_at=default_at, metrics=metrics)
+
+    progress = _progress(given)
+    verified = options("verify", ["fmr"], "fmr=1e-3,1e-4")
+    searched = options("identify", ["fpir"], "fpir=0.1,0.01")
+    timed = options("latency", [], "")
+    task = _latency_task(gallery, probes, timed, None, (), DEMO_REQUESTS)
+    sections = [
+        jobs.run_verify(templates, verified, pairs=None, failed="reject", progress=progress),
+        jobs.run_identify(gallery, probes, searched, k=DEFAULT_K, ranks=DEFAULT_RANKS, progress=progress),
+        jobs.run_latency(task, timed, runs=3, progress=progress),
+    ]
+    if not given["no_report"]:
+        page = report.render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
+        files.write(out / "report.html", page)
+    if given["as_json"]:
+        click.echo(json.dumps([section.results for section in sections]))
+        return
+    for section in () if given["quiet"] else sections:
+        summary.show(section.results)
+        click.echo()
+    _say_where(out, given)
+
+
+def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> Options:
+    thresholds = given.get("thresholds", ())
+    texts = given.get("at", ()) or ((default_at,) if default_at and not thresholds else ())
+    targets: list[Target] = [target for text in texts for target in parse_targets(text, metrics)]
+    return Options(
+        out=given["out"],
+        groupings=given["groupings"],
+        per_template=given["per_template"],
+        thresholds=thresholds,
+        targets=tuple(dict.fromkeys(targets)),
+        population=given.get("population"),
+        axis_step=given.get("axis_step", 0.001),
+        axis_from=given.get("axis_from", -1.0),
+        n_blocks=given.get("blocks", DEFAULT_BLOCKS),
+        engine=given.get("engine", "cpu"),
+        credentials=credentials_of(given),
+        isa=given["isa"],
+        threads=given["threads"],
+        checkpoint_s=given.get("checkpoint_every", 2.0),
+        fresh=given.get("fresh", False),
+        with_report=not given["no_report"],
+        train_subjects=given.get("train_subjects"),
+    )
+
+
+def _load(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:
+    return load(
+        path,
+        labels=labels,
+        id_column=given["id_column"],
+        subject_column=given["subject_column"],
+        array=given["array"],
+        threads=given["threads"],
+        scratch_directory=given["scratch"],
+    )
+
+
+def _gallery_and_probes(given: dict[str, Any]) -> tuple[Templates, Templates]:
+    """Two files, or a split of one."""
+    templates, gallery, probes = given["templates"], given["gallery"], given["probes"]
+    if (gallery is None) != (probes is None) or (gallery is None) == (templates is None):
+        raise InputError("expected either TEMPLATES to split, or both --gallery and --probes")
+    if templates is None:
+        return (
+            _load(gallery, given["gallery_labels"] or given["labels"], given),
+            _load(probes, given["probe_labels"] or given["labels"], given),
+        )
+    read = _load(templates, given["labels"], given)
+    wanted = given["nonmated_subjects"]
+    if wanted is None:
+        wanted = 0 if read.subject_ids is None else len(set(read.subject_ids)) // 5
+    return split_first_per_subject(read, wanted)
+
+
+def _with_rank_1(ranks: tuple[int, ...]) -> tuple[int, ...]:
+    """Rank 1 is always counted; results have a field for it."""
+    return ranks if not ranks or ranks[0] <= 1 else (1, *ranks)
+
+
+def _latency_task(
+    gallery: Templates, probes: Templates, options: Options, k: int | None, batches: tuple[int, ...], requests: int
+) -> LatencyTask:
+    probes.require_labels(options.columns, options.per_template)
+    return LatencyTask(
+        gallery=gallery,
+        probes=probes,
+        columns=options.columns,
+        hardware=jobs.hardware(),
+        k=min(DEFAULT_K, len(gallery)) if k is None else k,
+        batches=batches or (1, 64),
+        requests=requests,
+        threads=options.threads,
+        isa=options.isa,
+    )
+
+
+def _progress(given: dict[str, Any]) -> TerminalProgress:
+    return TerminalProgress(quiet=given["quiet"] or given["as_json"])
+
+
+def _show(section: report.Section, options: Options, given: dict[str, Any]) -> None:
+    if given["as_json"]:
+        click.echo(json.dumps(section.results))
+    elif not given["quiet"]:
+        for whose, joined in section.manifest["options"].get("labels_joined_by", {}).items():
+            click.echo(f"labels of {whose} joined by {joined}")
+        summary.show(section.results)
+        for note in section.manifest.get("notes", ()):
+            click.echo(f"note: {note}")
+        _say_where(options.out, given)
+        if section.manifest["options"].get("keep_pairs") is not None:
+            click.echo(f"kept pairs: {options.out / jobs.TAIL}")
+        if "subjects" in section.results:
+            click.echo(f"subjects: {options.out / jobs.SUBJECTS}")
+
+
+def _say_where(out: Path, given: dict[str, Any]) -> None:
+    if not given["quiet"]:
+        click.echo(f"run: {out}" + ("" if given["no_report"] else f"\nreport: {out / 'report.html'}"))
