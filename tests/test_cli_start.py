@@ -18,7 +18,8 @@ from frbench import cli
 HEAVY = ("scipy", "pyarrow", "numpy", "rich", "grpc", "jinja2", "cryptography", "frbench.jobs", "frbench.report")
 COMMANDS = Path(frbench.__file__).parent / "commands"
 # Files of frbench.commands without a command: options, and what commands start.
-PARTS = {"__init__", "amounts", "decorated", "groupings", "options", "recorded", "recorded_options", "runs", "servers"}
+PARTS = {"__init__", "amounts", "decorated", "fused", "groupings", "options", "recorded", "recorded_options"}
+PARTS |= {"runs", "servers"}
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

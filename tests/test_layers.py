@@ -28,6 +28,7 @@ LAYER = {
     "scratch": 1,
     "recorded.column_stream": 1.5,
     "recorded.spool": 1,
+    "recorded.kept_spool": 1.2,
     "recorded.repeats": 1.5,
     "recorded.order_statistics": 1,
     "recorded.score_axis": 1,
@@ -192,11 +193,13 @@ LAYER = {
     "export": 15,
     "commands.export": 16,
     "fusion.rule": 1,
+    "fusion.kept_scores": 10.5,
     "fusion.twins": 5,
-    "fusion.pair_scores": 9,
-    "fusion.fitting": 10,
+    "fusion.pair_scores": 11,
+    "fusion.fitting": 12,
     "fusion.fusion_jobs": 16.5,
-    "commands.fuse": 16.7,
+    "commands.fuse": 16.8,
+    "commands.fused": 16.7,
     "signing": 8,
     "rereading": 15,
     "commands.report": 16,
@@ -207,7 +210,7 @@ LAYER = {
 COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gallery", "layout", "candidates"}
 COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searches", "sizes.gallery_hits"}
 COUNTING |= {"audits.per_subject", "wire", "client"}
-COUNTING |= {"fusion.rule", "fusion.twins", "fusion.pair_scores", "fusion.fitting"}
+COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"load.schedule", "load.generator", "load.task", "load.run"}
 READING = {
     "estimate",

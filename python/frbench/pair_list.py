@@ -78,6 +78,20 @@ class PairList:
         folds = None if self.folds is None else self.folds[kept]
         return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept], folds=folds)
 
+    def within(self, rows: Ints, templates: Templates) -> PairList:
+        """The pairs of which both sides are among `rows` (n,), which became those of `templates`, in that order."""
+        place = np.full(len(self.templates), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        a, b = place[self.a], place[self.b]
+        kept = (a >= 0) & (b >= 0)
+        folds = None if self.folds is None else self.folds[kept]
+        return replace(self, templates=templates, a=a[kept], b=b[kept], mated=self.mated[kept], folds=folds)
+
+    @cached_property
+    def rows(self) -> Ints:
+        """Rows that the pairs name, increasing, each once."""
+        return np.unique(np.concatenate([self.a, self.b]))
+
     @property
     def digest(self) -> str:
         """Digest of templates and pairs."""

@@ -251,9 +251,7 @@ class Pairs:
         self._tile = blocks[0] * layout.n_blocks + blocks[1]
         failed = layout.templates.failed
         self._scored = ~(failed[pairs.a] | failed[pairs.b])
-        used, place = np.unique(np.concatenate([pairs.a, pairs.b]), return_inverse=True)
-        self._rows = engine.rows(layout.templates.unit[used])
-        self._a, self._b = np.split(place.astype(np.int64), 2)
+        self._engine = engine
 
     def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of these pairs."""
@@ -371,7 +369,10 @@ class Pairs:
 
     @cached_property
     def _scores(self) -> NDArray[np.float32]:
-        return self._rows.score_pairs(self._rows, self._a, self._b)
+        used = self._pairs.rows
+        rows = self._engine.rows(self._layout.templates.unit[used])
+        a, b = (np.searchsorted(used, side) for side in (self._pairs.a, self._pairs.b))
+        return rows.score_pairs(rows, a, b)
 
 
 def _independent(subjects: Ints) -> int:

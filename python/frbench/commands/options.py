@@ -20,6 +20,26 @@ PATH = click.Path(path_type=Path)
 Command = Callable[..., None]
 
 
+def population_of(_: click.Context, __: click.Parameter, text: str) -> tuple[str, str] | None:
+    """Whom thresholds are set on, (column, label), as the callback of an option; None for everybody."""
+    if text == "all":
+        return None
+    column, equals, value = text.partition("=")
+    if not equals or not column or not value:
+        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
+    return column, value
+
+
+at_population = click.option("--at-population", "population", default="all", callback=population_of,
+                             metavar="all|COLUMN=LABEL",
+                             help="Whom the thresholds are set on.  [default: all]")  # fmt: skip
+CHECKPOINTS = (
+    click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
+                 help="How often progress is kept."),
+    click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
+)  # fmt: skip
+
+
 def of_runs(default_out: str) -> Callable[[Command], Command]:
     """Options of every command."""
     options = [
@@ -46,8 +66,7 @@ def of_counting(command: Command) -> Command:
                      help="Report at these thresholds, in [-1, 1]."),
         click.option("--at", multiple=True, metavar="RATE=F[,F...]",
                      help="Set thresholds at these rates, such as fmr=1e-3,1e-4; never exceeded, then frozen."),
-        click.option("--at-population", "population", default="all", callback=population_of, metavar="all|COLUMN=LABEL",
-                     help="Whom the thresholds are set on.  [default: all]"),
+        at_population,
         click.option("--axis-step", type=float, default=0.001, show_default=True, help="Step of the score axis."),
         click.option("--axis-from", type=float, default=-1.0, show_default=True, metavar="T",
                      help="Lowest edge of the score axis; scores below it are only numbered. Above the bulk of "
@@ -60,9 +79,7 @@ def of_counting(command: Command) -> Command:
                           "grpcs://HOST:PORT anywhere; several share the work."),
         click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
                      help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
-        click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
-                     help="How often progress is kept."),
-        click.option("--fresh", is_flag=True, help="Forget what an interrupted run has counted."),
+        *CHECKPOINTS,
     ]  # fmt: skip
     return server_options(decorated(options, command))
 
@@ -81,16 +98,6 @@ def of_files(command: Command) -> Command:
         click.option("--array", help="Array, tensor or column to take where a file holds several."),
     ]
     return decorated(options, command)
-
-
-def population_of(_: click.Context, __: click.Parameter, text: str) -> tuple[str, str] | None:
-    """Whom thresholds are set on, (column, label), as the callback of an option; None for everybody."""
-    if text == "all":
-        return None
-    column, equals, value = text.partition("=")
-    if not equals or not column or not value:
-        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
-    return column, value
 
 
 def engine_of(_: click.Context, __: click.Parameter, text: str) -> str:

@@ -28,19 +28,19 @@ DEMO_REQUESTS = 520
 def verify(given: dict[str, Any]) -> None:
     """Counts comparisons of templates, or recorded ones, and shows the run."""
     if given["templates"] is None or given["scores"]:
-        section, chosen = recorded.verify(given, _progress(given))
+        section, chosen = recorded.verify(given, progress_of(given))
         _show(section, chosen, given)
         return
     recorded.refuse_without("scores")
     options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
-    read = _load(given["templates"], given["labels"], given)
+    read = templates_of(given["templates"], given["labels"], given)
     listed = PairList.read(given["pairs"], read) if given["pairs"] else None
     section = jobs.run_verify(
         read,
         options,
         pairs=listed,
         failed=given["failed"],
-        progress=_progress(given),
+        progress=progress_of(given),
         excluded=PairList.reviewed(given["exclude"], read, listed) if given["exclude"] else None,
         keep_pairs=given["keep_pairs"],
         declared=given["declared"],
@@ -56,7 +56,7 @@ def identify(given: dict[str, Any]) -> None:
     if path is not None:
         if given["gallery_sizes"]:
             raise InputError("--gallery-sizes needs templates to search; recorded candidate lists are of one gallery")
-        section, chosen = recorded.identify(path, k, ranks, given, _progress(given))
+        section, chosen = recorded.identify(path, k, ranks, given, progress_of(given))
         _show(section, chosen, given)
         return
     recorded.refuse_without("candidates")
@@ -68,7 +68,7 @@ def identify(given: dict[str, Any]) -> None:
         options,
         k=min(DEFAULT_K, len(gallery)) if k is None else k,
         ranks=ranks or DEFAULT_RANKS,
-        progress=_progress(given),
+        progress=progress_of(given),
         sizes=given["gallery_sizes"],
     )
     _show(section, options, given)
@@ -79,7 +79,7 @@ def latency(given: dict[str, Any]) -> None:
     options = _options(given, default_at="", metrics=[])
     gallery, probes = _gallery_and_probes(given)
     task = _latency_task(gallery, probes, options, given["k"], given["batches"], given["requests"])
-    _show(jobs.run_latency(task, options, runs=given["runs"], progress=_progress(given)), options, given)
+    _show(jobs.run_latency(task, options, runs=given["runs"], progress=progress_of(given)), options, given)
 
 
 def demo(given: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def demo(given: dict[str, Any]) -> None:
         own = given | {"out": out / name, "no_report": True, "at": given["at"] if metrics == ["fmr"] else ()}
         return _options(own, default_at=default_at, metrics=metrics)
 
-    progress = _progress(given)
+    progress = progress_of(given)
     verified = options("verify", ["fmr"], "fmr=1e-3,1e-4")
     searched = options("identify", ["fpir"], "fpir=0.1,0.01")
     timed = options("latency", [], "")
@@ -140,7 +140,8 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
     )
 
 
-def _load(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:
+def templates_of(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:
+    """The templates in a file, read as the options say."""
     return load(
         path,
         labels=labels,
@@ -159,10 +160,10 @@ def _gallery_and_probes(given: dict[str, Any]) -> tuple[Templates, Templates]:
         raise InputError("expected either TEMPLATES to split, or both --gallery and --probes")
     if templates is None:
         return (
-            _load(gallery, given["gallery_labels"] or given["labels"], given),
-            _load(probes, given["probe_labels"] or given["labels"], given),
+            templates_of(gallery, given["gallery_labels"] or given["labels"], given),
+            templates_of(probes, given["probe_labels"] or given["labels"], given),
         )
-    read = _load(templates, given["labels"], given)
+    read = templates_of(templates, given["labels"], given)
     wanted = given["nonmated_subjects"]
     if wanted is None:
         wanted = 0 if read.subject_ids is None else len(set(read.subject_ids)) // 5
@@ -191,7 +192,8 @@ def _latency_task(
     )
 
 
-def _progress(given: dict[str, Any]) -> TerminalProgress:
+def progress_of(given: dict[str, Any]) -> TerminalProgress:
+    """Progress as the options want it."""
     return TerminalProgress(quiet=given["quiet"] or given["as_json"])
 
 

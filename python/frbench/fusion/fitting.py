@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Norm as Norm
 from frbench.errors import InputError
 from frbench.fusion.pair_scores import Scored
 from frbench.fusion.rule import Combination, Rule, Scale
 from frbench.layout import Ints
 
-Norm = Literal["z", "minmax", "none"]
 Floats = NDArray[np.float64]
 MORE = "take a larger --calibration-share"
 
@@ -57,6 +56,13 @@ class Scatter:
         found: Floats = (self.products - self.n * np.outer(self.mean, self.mean)) / (self.n - 1)
         return found
 
+    @property
+    def deviation(self) -> Floats:
+        """(2,) standard deviations; 0, and not what rounding makes of it, where all scores are equal."""
+        squares = np.maximum(np.diag(self.covariance), 0)
+        found: Floats = np.where(self.high > self.low, np.sqrt(squares), 0.0)
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -89,7 +95,7 @@ class Calibration:
         if self.nonmated.n < 2:
             raise InputError(f"the calibration part has {self.nonmated.n} non-mated pairs, expected 2 or more; {MORE}")
         if norm == "z":
-            centers, widths = self.nonmated.mean, np.sqrt(np.maximum(np.diag(self.nonmated.covariance), 0))
+            centers, widths = self.nonmated.mean, self.nonmated.deviation
         else:
             centers = np.minimum(self.nonmated.low, self.mated.low)
             widths = np.maximum(self.nonmated.high, self.mated.high) - centers

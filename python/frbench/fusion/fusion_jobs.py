@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from frbench import files, jobs, report, results
+import numpy as np
+
+from frbench import files, folds, jobs, report, results
 from frbench.audits.leakage import in_comparisons, polarity
+from frbench.choices import Combination, Norm
 from frbench.engines import Engine
 from frbench.engines.recorded import RecordedScores
 from frbench.errors import InputError
-from frbench.fusion.fitting import Calibration, Norm, fitted
-from frbench.fusion.pair_scores import FusedPairs, pair_scores
-from frbench.fusion.rule import Combination, Rule, Scale
-from frbench.fusion.twins import Twins
+from frbench.fusion.fitting import Calibration, fitted
+from frbench.fusion.kept_scores import KeptScores
+from frbench.fusion.pair_scores import SIDE, FusedPairs, pair_scores
+from frbench.fusion.rule import Rule, Scale
+from frbench.fusion.twins import Twins, drawn
 from frbench.jobs import Clock, Progress
-from frbench.layout import Layout
+from frbench.layout import Ints, Layout, subjects_of
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
+from frbench.pair_list import PairList
 from frbench.plan import Plan, digest_of
 from frbench.recorded.recorded_jobs import RecordedOptions, _score_points
+from frbench.run import Checkpoint
+from frbench.templates import Source
+from frbench.verify import Pairs
 
+FIT = "frbench.fusion-fit.1"
 NO_SUMS = "sums of fused scores are no closed form of the templates"
 
 
@@ -47,6 +58,9 @@ class Fusion:
             raise InputError(f"--weight is {self.weight} with --rule {self.combination}, expected 0 to 1 with weighted")
         if self.thresholds is not None and self.combination not in ("and", "or"):
             raise InputError(f"thresholds of A and B are for --rule and or or, got {self.combination}")
+        for own in self.thresholds or ():
+            if not math.isfinite(own):
+                raise InputError(f"a threshold of A or B is {own}, expected a finite number")
 
     @property
     def is_fitted(self) -> bool:
@@ -63,25 +77,35 @@ class Fusion:
 
 
 def run_fusion(
-    twins: Twins, fusion: Fusion, options: RecordedOptions, *, failed: Failed, progress: Progress
+    twins: Twins,
+    fusion: Fusion,
+    options: RecordedOptions,
+    *,
+    failed: Failed,
+    progress: Progress,
+    pairs: PairList | None = None,
 ) -> report.Section:
-    """Counts the fused scores of all pairs, and writes the run to `options.out`.
+    """Counts the fused scores of all pairs, or of the listed ones, and writes the run to `options.out`.
+
+    pairs : of the templates of A. Those of whom the fusion is fitted on are left out, too.
 
     Raises
     ------
-    InputError : nobody is left to count or to fit on.
+    InputError : nobody is left to count or to fit on, or what the options name is not there.
     """
-    twins.a.require_labels(options.population_columns, options.per_template)
+    _require(twins, options)
     files.prepare(options.out)
-    clock = Clock()
+    clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine()) as engine, ExitStack() as stack:
         with clock.time("fit"):
-            rule, fit, counted = _fitted(twins, fusion, engine, progress)
+            rule, fit, counted, listed = _fitted(twins, pairs, fusion, engine, checkpoint, progress)
         layout = Layout.of(counted.a, options.population_columns, options.n_blocks)
-        bare = _plan(layout, counted, rule)
-        fused = FusedPairs(counted, rule, layout)
+        bare = _plan(layout, counted, rule, listed, engine)
+        kept = KeptScores(digest_of(bare.digest, str(SIDE)), checkpoint, stack)
         with clock.time("score"), progress.step("score", sum(bare.trials), "comparisons") as advance:
-            recording = fused.record(bare, engine, options.out, stack=stack, advance=advance)
+            recording = FusedPairs(counted, rule, layout, listed).record(
+                bare, engine, kept, interval_s=options.checkpoint_s, advance=advance
+            )
         scores = RecordedScores(recording, bare.inputs)
         with clock.time("calibrate"):
             points = _score_points(scores, options, failed)
@@ -89,6 +113,7 @@ def run_fusion(
         plan = replace(bare, edges=edges, keeps_blocks=True)
         with clock.time("count"), progress.step("count", len(recording), "comparisons") as advance:
             tally = scores.count(plan, advance)
+        by_fold = _folds(kept, listed, failed)
         described = {**engine.describe(), "fused": "numpy float64"}
     body = results.verify_results(
         tally,
@@ -97,47 +122,104 @@ def run_fusion(
         points=points,
         failed=failed,
         moments=Moments.undefined(plan, NO_SUMS),
+        folds=by_fold,
     )
     body["fusion"] = {**rule.to_json(), "norm": _norm(fusion), "calibration": fit}
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))
-    more = {"failed": failed, "fusion": body["fusion"]}
-    sources = list(dict.fromkeys((*twins.a.sources, *twins.b.sources)))
-    made = jobs._manifest(options, sources, described, plan, clock, more, findings)
+    joined = {"A": twins.a.joined_by, "B": twins.b.joined_by}
+    more = {"failed": failed, "fusion": body["fusion"], "labels_joined_by": joined}
+    made = jobs._manifest(options, _sources(twins, pairs), described, plan, clock, more, findings)
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
     section = report.Section(body, made, tally)
-    jobs._write(options, section, "1:1 verification by two systems", None)
+    jobs._write(options, section, "1:1 verification by two systems", checkpoint)
     return section
 
 
+def _sources(twins: Twins, pairs: PairList | None) -> list[Source]:
+    """Every file that was read, once."""
+    listed = [] if pairs is None else [pairs.source]
+    return list(dict.fromkeys((*twins.a.sources, *twins.b.sources, *listed)))
+
+
+def _require(twins: Twins, options: RecordedOptions) -> None:
+    """Refuses, before anything is scored, what would be refused after it."""
+    for templates in (twins.a, twins.b):
+        templates.require_labels(options.population_columns, options.per_template)
+    jobs._require_group(twins.a, options.population)
+    options.edges_of(math.nan, math.nan, ())
+
+
 def _fitted(
-    twins: Twins, fusion: Fusion, engine: Engine, progress: Progress
-) -> tuple[Rule, dict[str, Any] | None, Twins]:
-    """The rule, what it was fitted on, and those that are left to count."""
+    twins: Twins,
+    pairs: PairList | None,
+    fusion: Fusion,
+    engine: Engine,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> tuple[Rule, dict[str, Any] | None, Twins, PairList | None]:
+    """The rule, what it was fitted on, and those that are left to count; of a list, the templates that it names."""
+    if pairs is not None:
+        twins, pairs = _named(twins, pairs, pairs.rows)
     if not fusion.is_fitted:
-        return fusion.fixed, None, twins
+        return fusion.fixed, None, twins, pairs
     part, rest = twins.split(fusion.share)
-    for side, what in ((part, "fit on"), (rest, "count")):
-        if not len(side):
+    listed = None
+    if pairs is not None:
+        rest, listed = _named(twins, pairs, np.flatnonzero(~drawn(subjects_of(twins.a), fusion.share)))
+    for side, what in ((len(part), "fit on"), (len(rest if listed is None else listed.a), "count")):
+        if not side:
             raise InputError(f"--calibration-share {fusion.share} leaves nobody to {what}; choose another share")
+    asked = digest_of(part.a.digest, part.b.digest, repr(fusion))
+    found = checkpoint.read(asked, _read_fit)
+    if found is None:
+        found = _fit(part, fusion, engine, progress)
+        files.write_json(checkpoint.path(asked), {"schema": FIT, "rule": found[0].to_json(), "fit": found[1]})
+    rule, fit = found
+    left_out = {} if pairs is None or listed is None else {"pairs_left_out": len(pairs.a) - len(listed.a)}
+    return rule, fit | left_out, rest, listed
+
+
+def _fit(part: Twins, fusion: Fusion, engine: Engine, progress: Progress) -> tuple[Rule, dict[str, Any]]:
+    """The rule that is fitted on all pairs of `part`, and what these were."""
     layout = Layout.of(part.a, (), 1)
     with progress.step("fit", len(part) * (len(part) - 1) // 2, "comparisons") as advance:
         calibration = Calibration.of(pair_scores(part, engine, advance), layout.subject)
-    rule = fitted(fusion.combination, fusion.norm, fusion.weight, calibration)
-    fit = {
+    return fitted(fusion.combination, fusion.norm, fusion.weight, calibration), {
         "share": fusion.share,
         "subjects": int(layout.subject.max()) + 1,
         "templates": len(part),
         "nonmated": calibration.nonmated.n,
         "mated": calibration.mated.n,
     }
-    return rule, fit, rest
 
 
-def _plan(layout: Layout, counted: Twins, rule: Rule) -> Plan:
-    """The plan of all pairs, without an axis yet, whose digest knows both systems and the rule."""
-    plan = layout.verify_plan((), keeps_blocks=False)
+def _read_fit(path: Path) -> tuple[Rule, dict[str, Any]]:
+    values = files.read_json(path, schema=FIT)
+    return Rule.from_json(values["rule"]), values["fit"]
+
+
+def _named(twins: Twins, pairs: PairList, rows: Ints) -> tuple[Twins, PairList]:
+    """These rows, and the pairs among them."""
+    taken = twins.take(rows)
+    return taken, pairs.within(rows, taken.a)
+
+
+def _plan(layout: Layout, counted: Twins, rule: Rule, listed: PairList | None, engine: Engine) -> Plan:
+    """The plan of the pairs, without an axis yet, whose digest knows both systems and the rule."""
+    if listed is None:
+        plan = layout.verify_plan((), keeps_blocks=False)
+    else:
+        plan = Pairs(listed, layout, engine).plan((), keeps_blocks=False)
     return replace(plan, inputs=digest_of(plan.inputs, counted.b.digest, json.dumps(rule.to_json(), sort_keys=True)))
+
+
+def _folds(kept: KeptScores, listed: PairList | None, failed: Failed) -> folds.FoldAccuracy | None:
+    """Accuracy over the folds of a list that has some."""
+    if listed is None or listed.folds is None:
+        return None
+    _, scores = kept.spool.all()
+    return folds.accuracy(scores, listed.mated, listed.folds, failed=failed)
 
 
 def _norm(fusion: Fusion) -> str:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frbench.engines import Engine
-from frbench.errors import InputError
+from frbench.errors import InputError, OutputError
+from frbench.fusion.kept_scores import KeptScores
 from frbench.fusion.rule import Rule
 from frbench.fusion.twins import Twins
 from frbench.layout import Ints, Layout
+from frbench.pair_list import PairList
 from frbench.plan import Plan
 from frbench.recorded.recording import MAX_PLACES, Recording, Subjects
 from frbench.recorded.score_files import Recorded
-from frbench.recorded.spool import Spool
+from frbench.run import Timer, kept_on_exit
 
 Advance = Callable[[int], None]
 SIDE = 1024
@@ -35,60 +34,82 @@ class Scored(NamedTuple):
     b: NDArray[np.float32]
 
 
-def pair_scores(twins: Twins, engine: Engine, advance: Advance = lambda _: None) -> Iterator[Scored]:
-    """Every unordered pair of rows once, at most a million at a time."""
+def pair_scores(
+    twins: Twins, engine: Engine, advance: Advance = lambda _: None, *, pairs: PairList | None = None, done: int = 0
+) -> Iterator[Scored]:
+    """Every unordered pair of rows once, or each of the listed `pairs`, at most a million at a time.
+
+    done : pairs of the first parts that are left out, for they are known. `advance` is told these, too.
+    """
     sides = [(t.failed, engine.rows(t.unit)) for t in (twins.a, twins.b)]
-    n = len(twins)
+    advance(done)
+    for i, j in _squares(len(twins), done) if pairs is None else _stretches(pairs, done):
+        scores = []
+        for failed, rows in sides:
+            found = rows.score_pairs(rows, i, j)
+            found[failed[i] | failed[j]] = np.nan
+            scores.append(found)
+        yield Scored(i, j, scores[0], scores[1])
+        advance(len(i))
+
+
+def _squares(n: int, done: int) -> Iterator[tuple[Ints, Ints]]:
+    """Rows of the pairs of each square of the matrix, on the diagonal those above it, behind the first `done` pairs."""
+    before = 0
     for first in range(0, n, SIDE):
         for start in range(first, n, SIDE):
-            i, j = _pairs(first, start, n)
-            scores = []
-            for failed, rows in sides:
-                found = rows.score_pairs(rows, i, j)
-                found[failed[i] | failed[j]] = np.nan
-                scores.append(found)
-            yield Scored(i, j, scores[0], scores[1])
-            advance(len(i))
+            rows, columns = np.arange(first, min(first + SIDE, n)), np.arange(start, min(start + SIDE, n))
+            size = len(rows) * len(columns) if start > first else len(rows) * (len(rows) - 1) // 2
+            if before >= done:
+                i, j = np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+                yield (i[j > i], j[j > i]) if first == start else (i, j)
+            before += size
 
 
-def _pairs(first: int, start: int, n: int) -> tuple[Ints, Ints]:
-    """Rows of the pairs of one square of the matrix; on the diagonal, those above it."""
-    rows, columns = np.arange(first, min(first + SIDE, n)), np.arange(start, min(start + SIDE, n))
-    i, j = np.repeat(rows, len(columns)), np.tile(columns, len(rows))
-    return (i[j > i], j[j > i]) if first == start else (i, j)
+def _stretches(pairs: PairList, done: int) -> Iterator[tuple[Ints, Ints]]:
+    """Rows of some listed pairs after the other, behind the first `done`."""
+    for start in range(done, len(pairs.a), SIDE**2):
+        yield pairs.a[start : start + SIDE**2], pairs.b[start : start + SIDE**2]
 
 
 @dataclass(frozen=True, eq=False)
 class FusedPairs:
-    """All pairs of the templates of two systems under one rule."""
+    """Pairs of the templates of two systems under one rule: the listed ones, or all of them."""
 
     twins: Twins
     rule: Rule
     layout: Layout
+    pairs: PairList | None = None
 
     def record(
-        self, plan: Plan, engine: Engine, directory: Path, *, stack: ExitStack, advance: Advance = lambda _: None
+        self, plan: Plan, engine: Engine, kept: KeptScores, *, interval_s: float, advance: Advance = lambda _: None
     ) -> Recording:
-        """The fused scores of every trial of `plan`, that of all pairs, in nameless files until `stack` is closed.
+        """The fused scores of every trial of `plan`, that of these pairs, of which `kept` may have some already.
 
-        They take 12 bytes a pair in `directory`.
+        interval_s : seconds after which what is done is kept once more; it is kept when the work is interrupted, too.
 
         Raises
         ------
         InputError : too many pairs of groups and blocks to number.
-        OutputError : the disk is full.
+        OutputError : the disk is full; what was kept is given up.
         """
         if len(plan.cells) * plan.n_blocks**2 > MAX_PLACES:
             raise InputError(f"{len(plan.cells)} pairs of groups and {plan.n_blocks} blocks are too many; use fewer")
-        spool = Spool(directory, stack, np.int32, np.float64)
-        lowest, highest, unscored = math.inf, -math.inf, 0
-        for found in pair_scores(self.twins, engine, advance):
-            fused = self.rule(found.a, found.b)
-            spool.write(self._places(plan, found), fused)
-            scored = fused[~np.isnan(fused)]
-            unscored += len(fused) - len(scored)
-            if len(scored):
-                lowest, highest = min(lowest, float(scored.min())), max(highest, float(scored.max()))
+        timer, done = Timer(interval_s), kept.written.rows
+        try:
+            with kept_on_exit(kept.keep):
+                for found in pair_scores(self.twins, engine, advance, pairs=self.pairs, done=done):
+                    kept.add(self._places(plan, found), self.rule(found.a, found.b))
+                    if timer.is_due():
+                        kept.keep()
+            kept.keep()
+        except OutputError:
+            kept.remove()
+            raise
+        return self._recording(plan, kept)
+
+    def _recording(self, plan: Plan, kept: KeptScores) -> Recording:
+        lowest, highest = kept.written.range
         return Recording(
             source=Recorded(()),
             knows_subjects=True,
@@ -100,12 +121,12 @@ class FusedPairs:
             independent=(),
             independent_nonmated=0,
             took_part=np.zeros((2, 0), dtype=bool),
-            unscored=unscored,
-            lowest=lowest if lowest <= highest else math.nan,
-            highest=highest if lowest <= highest else math.nan,
+            unscored=kept.written.unscored,
+            lowest=lowest,
+            highest=highest,
             rows=(sum(plan.trials),),
             population=self.layout.population,
-            spool=spool,
+            spool=kept.spool,
         )
 
     def _places(self, plan: Plan, found: Scored) -> NDArray[np.int32]:

@@ -3,7 +3,7 @@
 | rule | fused score of x and y, the scores of A and B on the common scale | accepts at T |
 |---|---|---|
 | sum | x + y | |
-| weighted | w x + (1 - w) y | |
+| weighted | w x + (1 - w) y; x alone with w = 1, y alone with w = 0 | |
 | and | the lower of x and y | where both do |
 | or | the higher of x and y | where one does |
 
@@ -13,14 +13,16 @@ normalization in multimodal biometric systems.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Combination as Combination
+
 Floats = NDArray[np.float64]
-Combination = Literal["sum", "weighted", "and", "or"]
 FORMULA = {
     "sum": "x + y",
     "weighted": "w x + (1 - w) y",
@@ -30,6 +32,7 @@ FORMULA = {
 FAILURES = {
     "or": "a trial has a score where one system has; where both failed it has none",
     "sum": "a trial has no score where one system has none",
+    "alone": "a trial has no score where the system that has all of the weight has none",
 }
 
 
@@ -63,8 +66,20 @@ class Rule:
             return np.fmax(x, y)
         if self.weight is None:
             return x + y
+        if self.is_alone:
+            return x if self.weight else y
         fused: Floats = self.weight * x + (1 - self.weight) * y
         return fused
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one system has all of the weight; that the other one failed then means nothing."""
+        return self.weight in (0.0, 1.0)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Rule:
+        """The rule that `to_json` wrote."""
+        return cls(values["rule"], Scale(**values["a"]), Scale(**values["b"]), values["weight"])
 
     def to_json(self) -> dict[str, Any]:
         """The rule as JSON values, with its formula in words."""
@@ -74,5 +89,5 @@ class Rule:
             "weight": self.weight,
             "a": asdict(self.a),
             "b": asdict(self.b),
-            "failures": FAILURES["or" if self.combination == "or" else "sum"],
+            "failures": FAILURES["alone" if self.is_alone else "or" if self.combination == "or" else "sum"],
         }

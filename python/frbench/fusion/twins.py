@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError, NotComparable
-from frbench.layout import subjects_of
+from frbench.layout import Ints, subjects_of
 from frbench.templates import Templates
 
 SALT = "frbench.calibration"
@@ -57,11 +57,10 @@ class Twins:
         A hash of the subject decides, so that a subject is on the same side in every run.
         """
         is_fitted_on = drawn(subjects_of(self.a), share)
-        return self.take(is_fitted_on), self.take(~is_fitted_on)
+        return self.take(np.flatnonzero(is_fitted_on)), self.take(np.flatnonzero(~is_fitted_on))
 
-    def take(self, wanted: NDArray[np.bool_]) -> Twins:
+    def take(self, rows: Ints) -> Twins:
         """Those rows."""
-        rows = np.flatnonzero(wanted)
         return Twins(self.a.take(rows), self.b.take(rows))
 
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,8 +22,13 @@ class Spool:
     def __init__(self, directory: Path, stack: ExitStack, *dtypes: DTypeLike) -> None:
         self._directory = directory
         self._dtypes = [np.dtype(dtype) for dtype in dtypes]
-        with _explained(directory):
-            self._files = [stack.enter_context(tempfile.TemporaryFile(dir=directory)) for _ in dtypes]  # noqa: SIM115
+        with explained(directory):
+            self._files = [stack.enter_context(self._open(number)) for number in range(len(dtypes))]
+
+    def _open(self, number: int) -> IO[bytes]:
+        """The file of a column."""
+        del number
+        return tempfile.TemporaryFile(dir=self._directory)
 
     def write(self, *columns: NDArray[Any]) -> None:
         """Adds rows, a column for each dtype.
@@ -32,14 +37,15 @@ class Spool:
         ------
         OutputError : the disk is full.
         """
-        with _explained(self._directory):
+        with explained(self._directory):
             for file, dtype, column in zip(self._files, self._dtypes, columns, strict=True):
                 file.write(np.ascontiguousarray(column, dtype).data)
 
     def parts(self, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[tuple[NDArray[Any], ...]]:
         """The columns of some rows after the other; one pass at a time."""
-        for file in self._files:
-            file.seek(0)
+        with explained(self._directory):
+            for file in self._files:
+                file.seek(0)
         while True:
             part = tuple(np.fromfile(f, d, rows_at_once) for f, d in zip(self._files, self._dtypes, strict=True))
             if not len(part[0]):
@@ -52,7 +58,7 @@ class Spool:
 
 
 @contextmanager
-def _explained(directory: Path) -> Iterator[None]:
+def explained(directory: Path) -> Iterator[None]:
     """Turns what the system says of a directory into one sentence."""
     try:
         yield
