@@ -16,7 +16,7 @@ from frbench.errors import InputError
 from frbench.report.history import render_history
 from frbench.systems.compare import Run
 from frbench.systems.history import UNKNOWN, read
-from frbench.systems.run_figures import Name, figures_of
+from frbench.systems.run_figures import Name, rates_of
 from test_cli_compare import saved
 from test_compare import A, B, identified, older, people
 from test_report import Resources, latency, specs_of
@@ -71,7 +71,7 @@ def test_one_threshold_set_at_two_targets_is_a_figure_of_each():
         "low": None, "high": None, "level": 0.95, "k": 1, "n": 10, "reason": "few",
     }  # fmt: skip
     given = {**estimate, "threshold": 0.6}
-    found = figures_of({"kind": "verify", "operating_points": points, "estimates": [estimate, given]})
+    found = rates_of({"kind": "verify", "operating_points": points, "estimates": [estimate, given]})
 
     assert ["fmr=0.1", "fmr=0.2", "threshold 0.6"] == [name.at for name in found]
 

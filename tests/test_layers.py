@@ -139,9 +139,13 @@ LAYER = {
     "bootstrap": 11,
     "systems.paired": 11,
     "systems.replicates": 12,
+    "systems.timed": 12,
+    "systems.sides": 12.5,
+    "systems.contrasts": 12.8,
     "systems.compare": 13,
     "systems.run_figures": 4,
     "systems.history": 13.5,
+    "systems.time_figures": 13.1,
     "systems.times": 13.5,
     "commands.compare": 15,
     "commands.history": 16,
@@ -239,8 +243,7 @@ READING |= {"summary_results", "mode_results", "summary_tables", "mode_tables", 
 READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "sizes.extrapolation", "sizes.gallery_size"}
 READING |= {"question", "load.tables", "gates"}
 READING |= {"systems.compare", "systems.paired", "systems.replicates", "systems.history", "systems.run_figures"}
-READING |= {"systems.times"}
-READING |= {"systems.compare", "systems.paired", "systems.replicates"}
+READING |= {"systems.times", "systems.timed", "systems.time_figures", "systems.sides", "systems.contrasts"}
 
 
 def name_of(path: Path) -> str:

@@ -15,10 +15,11 @@ import frbench
 from frbench.latency import nanosecond_axis
 from frbench.load.histograms import histogram_files
 from frbench.load.objective import Objective
-from frbench.load.results import load_results, quantile_of_all
+from frbench.load.results import load_results
 from frbench.load.run import Measured, Samples, Trial, measurement
 from frbench.load.task import Load, tally_of
 from frbench.tally import Histogram
+from frbench.timing import quantile_of_all
 from test_load_task import MS, open_loop, task
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

@@ -51,3 +51,11 @@ def rate(estimate: Mapping[str, Any], form: Form) -> tuple[str, str, str]:
     if estimate["value"] is None:
         return UNDEFINED, "", ""
     return form(estimate["value"]), interval(estimate, form), f"{estimate['k']:,} / {estimate['n']:,}"
+
+
+def factor(found: Mapping[str, Any]) -> str:
+    """A ratio with its interval, in one cell: 1.2 [1.1, 1.3]."""
+    if found["value"] is None:
+        return "-"
+    value = f"{found['value']:.3g}"
+    return value if found["low"] is None else f"{value} [{found['low']:.3g}, {found['high']:.3g}]"

@@ -50,6 +50,27 @@ def quantile(histogram: Histogram, axis: NDArray[np.float64], q: float) -> Quant
     return Quantile(q, value, low, high, n)
 
 
+def quantile_of_all(histogram: Histogram, axis: NDArray[np.float64], q: float) -> Quantile:
+    """The `q` quantile of all requests, one without an answer taking longer than any other.
+
+    It is None where it falls among those; its interval is open upwards, `high_ns` None, where that end does.
+    """
+    found = quantile(histogram, axis, q)
+    if found.value_ns is None:
+        return found
+    n, answered = histogram.trials, histogram.trials - histogram.unscored
+    if math.ceil(q * n) > answered:
+        reason = f"{histogram.unscored} of {n} requests have no answer, more than {1 - q:.3g} of them"
+        return Quantile(q, None, None, None, n, reason=reason)
+    is_open = found.high_ns is not None and _rank_of_high(n, q) > answered
+    return Quantile(q, found.value_ns, found.low_ns, None if is_open else found.high_ns, n)
+
+
+def _rank_of_high(n: int, q: float) -> int:
+    tail = (1 - LEVEL) / 2
+    return min(n, _binomial_quantile(1 - tail, n, q) + 1)
+
+
 def _binomial_quantile(level: float, n: int, p: float) -> int:
     """The smallest k with P(X <= k) >= level for X binomial(n, p)."""
     k = math.ceil(special.bdtrik(level, n, p))

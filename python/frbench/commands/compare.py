@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures, files
+from frbench import figures, files, reasons
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
+from frbench.report import time_cells
 from frbench.report.comparison import render_comparison
 from frbench.systems.compare import Run, compare
+from frbench.systems.time_figures import WORK
 from frbench.systems.times import compare_times
 
 PIPE_WIDTH = 190
@@ -47,13 +49,15 @@ def compare_command(
 ) -> None:
     """Compare run A with each run B: of systems on the same template ids, or timed on the same work.
 
-    Differences are of B against A, paired: subjects are left out of both at once. Runs of other subjects, labels or
-    protocols, and times of other machines, are refused with exit code 3.
+    Differences are of B against A, paired: subjects are left out of both at once, and so they are for the ratios
+    between groups. Runs of latency and of load have ratios of times and rates. Runs of other subjects, labels or
+    protocols, times of other machines, and mixtures of kinds are refused with exit code 3.
 
     \b
     frbench compare out/old out/new
     frbench compare out/old out/new --threshold-a 0.62 --threshold-b 0.58 --out out/compared
     frbench compare out/timed-old out/timed-new --out out/compared
+    frbench compare out/load-old out/load-new --json
     """
     if (threshold_a is None) != (threshold_b is None):
         raise InputError("expected both --threshold-a and --threshold-b, or neither")
@@ -78,7 +82,7 @@ def compare_command(
 
 
 def _compared(a: Run, b: Run, thresholds: tuple[float, float] | None, rank: int | None) -> dict[str, Any]:
-    if "latency" in (a.results["kind"], b.results["kind"]):
+    if {a.results["kind"], b.results["kind"]} & set(WORK):
         if thresholds is not None or rank is not None:
             raise InputError("times have no thresholds and no ranks; leave --threshold-a, --threshold-b and --rank out")
         return compare_times(a, b)
@@ -87,26 +91,36 @@ def _compared(a: Run, b: Run, thresholds: tuple[float, float] | None, rank: int 
 
 def show(comparison: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints a comparison as tables, one for each pair of thresholds."""
-    tables = time_tables(comparison) if comparison.get("kind") == "latency" else _tables(comparison)
+    tables = time_tables(comparison) if comparison.get("kind") in WORK else _tables(comparison)
     figures.terminal(console, pipe_width=PIPE_WIDTH).print(Group(*tables))
 
 
 def time_tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """A table of times, with ratios."""
+    """A table of times, with ratios, and why some are missing."""
     yield Text(f"A: {comparison['a']['name']}\nB: {comparison['b']['name']}")
     for note in comparison["notes"]:
         yield Text(f"{note}\n", style="yellow")
-    table = figures.table("", "group", "A", "B", "B / A", "95% interval", "requests of A, B")
+    table = figures.table("", "group", "A", "B", "B / A, of shares B - A", "95% interval", "requests of A, B")
     for row in comparison["rows"]:
-        unit = "" if row["metric"] == "probes_per_second" else " ns"
-        sides = ["-" if row[s]["value"] is None else f"{row[s]['value']:,.0f}{unit}" for s in ("a", "b")]
-        ends = "-" if row["low"] is None else f"{row['low']:.3g} - {row['high']:.3g}"
-        factor = "-" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        group = OVERALL if row["grouping"] == ALL else row["group_a"]
+        change = time_cells.change(row)
+        sides = [time_cells.cell(row["metric"], row[s]) for s in ("a", "b")]
         table.add_row(
-            f"{row['metric']}, {row['at']}", group, *sides, factor, ends, f"{row['a']['n']:,}, {row['b']['n']:,}"
+            f"{row['metric']}, {row['at']}",
+            _group(row),
+            *(side.value if side.is_number else side.share or "-" for side in sides),
+            change.value if change.is_number else "-",
+            change.interval if row["low"] is not None else "-",
+            f"{row['a']['n']:,}, {row['b']['n']:,}",
         )
     yield table
+    for sentence in reasons.sentences(_missing(comparison["rows"])):
+        yield Text(sentence, style="dim")
+
+
+def _missing(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for row in rows:
+        value = row["ratio"] if row["difference"] is None else row["difference"]
+        yield f"{row['metric']}, {row['at']}", str(_group(row)), {"value": value, "reason": row["reason"]}
 
 
 def _tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -118,11 +132,34 @@ def _tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:
     for note in comparison["notes"]:
         yield Text(f"{note}\n", style="yellow")
     for setting in comparison["settings"]:
-        rows = [r for r in comparison["rows"] if (r["at"], r["thresholds"]) == (setting["at"], setting["thresholds"])]
+        rows = _of(comparison["rows"], setting)
         if rows:
             yield Text(_heading(setting, rows), style="bold")
             yield _table(rows)
             yield ""
+            yield from _differentials(_of(comparison["differentials"], setting))
+
+
+def _of(rows: Sequence[Mapping[str, Any]], setting: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if (row["at"], row["thresholds"]) == (setting["at"], setting["thresholds"])]
+
+
+def _differentials(rows: list[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """Ratios between groups of both systems, and how far one is the other."""
+    if not rows:
+        return
+    yield Text("ratios between groups: A, B, and B's over A's with a paired 95% interval", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", "group / reference"):
+        table.add_column(column, no_wrap=True)
+    for column in ("A", "B", "B / A"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("in words")
+    for row in rows:
+        ratios = [figures.factor(found) for found in (row["a"], row["b"], row)]
+        table.add_row(_metric(row), Text(f"{row['group']} / {row['reference']}"), *ratios, Text(row["verdict"]))
+    yield table
+    yield ""
 
 
 def _heading(setting: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> str:
@@ -181,7 +218,4 @@ def _difference(row: Mapping[str, Any], form: Callable[[float], str]) -> str:
 
 
 def _ratio(row: Mapping[str, Any]) -> str:
-    if row["ratio"] is None:
-        return "-"
-    value = f"{row['ratio']:.3g}"
-    return value if row["ratio_low"] is None else f"{value} [{row['ratio_low']:.3g}, {row['ratio_high']:.3g}]"
+    return figures.factor({"value": row["ratio"], "low": row["ratio_low"], "high": row["ratio_high"]})

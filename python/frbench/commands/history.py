@@ -13,10 +13,11 @@ from rich.text import Text
 
 from frbench import figures, files
 from frbench.reasons import UNDEFINED
-from frbench.report import words
+from frbench.report import time_cells, words
 from frbench.report.history import render_history
 from frbench.systems.history import History, Line, Order, read
 from frbench.systems.run_figures import Name, is_of_everybody
+from frbench.systems.time_figures import WORK
 
 PATH = click.Path(path_type=Path)
 
@@ -74,11 +75,11 @@ def _rows(line: Line, name: Name) -> Iterator[tuple[str, ...]]:
     group = "" if is_of_everybody(name) else f" {name.group_a}"
     title = f"{name.metric}{f' rank {name.rank}' if name.rank else ''}{group}{f' at {name.at}' if name.at else ''}"
     for run, figure in line.points(name):
-        if figure.k is not None:
+        if line.kind not in WORK:
             yield run.name, title, *figures.rate(vars(figure), form)
         elif figure.value is None:
             yield run.name, title, UNDEFINED, "", f"- / {figure.n:,}"
         else:
-            unit = "" if name.metric == "probes_per_second" else " ns"
-            ends = "" if figure.low is None else f"{figure.low:,.0f} - {figure.high:,.0f}"
-            yield run.name, title, f"{figure.value:,.0f}{unit}", ends, f"- / {figure.n:,}"
+            cell = time_cells.cell(name.metric, vars(figure))
+            ends = "" if figure.low is None else cell.interval
+            yield run.name, title, cell.value, ends, cell.share or f"- / {figure.n:,}"

@@ -10,52 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import special
-
-from frbench import timing
 from frbench.errors import InvalidRun, NotComparable
 from frbench.estimate import student_t
 from frbench.gates.asked import Asked, groups_of, named_group
 from frbench.gates.claims import QUANTILES, TIMES, Pair, select_of
 from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
-from frbench.load.results import quantile_of_all
 from frbench.systems.compare import Run
-from frbench.tally import Histogram
+from frbench.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
 
-Floats = NDArray[np.float64]
 SAME = {
     "latency": ("gallery", "k", "batches", "threads"),
     "load": ("scenario", "gallery", "k", "batch", "mix", "connections", "loads"),
 }
-METHOD = "larger of the variances within and between processes, on the logarithm"
-ONE_PROCESS = "interval not estimable: times of one process do not show how processes differ; repeat with --runs 5"
-Z = float(special.ndtri(0.975))
-
-
-@dataclass(frozen=True)
-class Timed:
-    """A time or a rate of one run: its logarithm, the variance of that, and the processes and requests behind it.
-
-    reason : why there is none.
-    """
-
-    log: float = math.nan
-    variance: float = math.nan
-    n_processes: int = 0
-    n_requests: int = 0
-    reason: str = ""
-
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom of the variance."""
-        return self.n_processes - 1
 
 
 def refuse_others(run: Run, baseline: Run, *, allows_other_machines: bool) -> None:
@@ -138,7 +108,7 @@ def timed(rule: Rule, run: Run, part: int, group: Pair | None) -> Timed:
     claim = rule.claim
     if claim.metric == "throughput" and run.results["kind"] == "load":
         own = [m["achieved_per_s"] for m in run.results["measurements"] if m["load"] == part]
-        return _of_processes(math.log(float(np.mean(own))), np.log(own), 0.0, sum_requests(run.results, part))
+        return answers(own, sum_requests(run.results, part))
     histogram = run.tally.pick(mated=False, grouping=claim.columns, groups=group, parts=[part])
     axis = run.tally.plan.axis
     if claim.metric == "throughput":
@@ -149,55 +119,6 @@ def timed(rule: Rule, run: Run, part: int, group: Pair | None) -> Timed:
 def sum_requests(results: Mapping[str, Any], part: int) -> int:
     """Requests at one load."""
     return int(results["loads"][part]["requests"])
-
-
-def quantile(histogram: Histogram, axis: Floats, q: float) -> Timed:
-    """The quantile of all requests; its variance has that of a place in a bin, a twelfth of its width squared."""
-    found = quantile_of_all(histogram, axis, q)
-    if found.value_ns is None or found.low_ns is None:
-        return Timed(n_requests=found.n, reason=found.reason)
-    if found.high_ns is None:
-        return Timed(n_requests=found.n, reason="too many requests without an answer to bound it from above")
-    own = [_plain_quantile(bins, axis, q) for bins in _processes(histogram)]
-    if not np.isfinite(own).all():
-        return Timed(n_requests=found.n, reason="more requests of one process have no answer than the quantile allows")
-    within = (math.log(found.high_ns / found.low_ns) / (2 * Z)) ** 2
-    width = float(np.log(axis[1:] / axis[:-1]).max())
-    return _of_processes(math.log(found.value_ns), np.log(own), within, found.n, resolution=width**2 / 12)
-
-
-def throughput(histogram: Histogram, axis: Floats, *, batch: int) -> Timed:
-    """Probes a second: the size of a batch over the mean time of a request."""
-    mean = timing.mean_ns(histogram, axis)
-    if mean is None:
-        return Timed(reason="0 requests")
-    ends = np.concatenate([axis[:1], axis, axis[-1:]])
-    squares = ((ends[:-1] + ends[1:]) / 2 - mean) ** 2
-    within = float((histogram.bins[:-1] * squares).sum()) / histogram.trials**2 / mean**2
-    own = [timing.mean_ns(Histogram(bins, histogram.touching[:0]), axis) for bins in _processes(histogram)]
-    logs = -np.log([process for process in own if process is not None])
-    return _of_processes(math.log(batch * 1e9 / mean), logs, within, histogram.trials)
-
-
-def _processes(histogram: Histogram) -> list[NDArray[np.uint64]]:
-    """Bins of each process: a block is one."""
-    return [bins for bins in histogram.touching if bins[:-1].any()]
-
-
-def _plain_quantile(bins: NDArray[np.uint64], axis: Floats, q: float) -> float:
-    """The quantile of one process, however few its requests; infinite among those without an answer."""
-    rank = max(1, math.ceil(q * int(bins.sum())))
-    cumulative = bins[:-1].cumsum()
-    if rank > int(cumulative[-1]):
-        return math.inf
-    return float(axis[min(int(np.searchsorted(cumulative, rank)), len(axis) - 1)])
-
-
-def _of_processes(log: float, own: Floats, within: float, n: int, *, resolution: float = 0.0) -> Timed:
-    r = len(own)
-    if r < 2:
-        return Timed(log, math.nan, r, n, ONE_PROCESS)
-    return Timed(log, max(float(np.var(own, ddof=1)) / r, within) + resolution, r, n)
 
 
 def reading(
@@ -237,14 +158,6 @@ def _change(rule: Rule, run: Run, baseline: Run, part: int, group: Pair | None) 
     variance = new.variance + old.variance
     freedom = welch(new, old)
     return reading(log, variance, freedom, counts, "ratio", min(new.n_processes, old.n_processes))
-
-
-def welch(a: Timed, b: Timed) -> float:
-    """Degrees of freedom of the difference of two logarithms."""
-    total = a.variance + b.variance
-    if total == 0:
-        return float(min(a.freedom, b.freedom))
-    return total**2 / (a.variance**2 / a.freedom + b.variance**2 / b.freedom)
 
 
 def _count(whose: str, found: Timed) -> Count:

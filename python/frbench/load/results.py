@@ -6,15 +6,12 @@ answered alone. The first is the one to quote: the second is better the more a s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench import timing
-from frbench.estimate import LEVEL
 from frbench.load.objective import Objective
 from frbench.load.run import Measured, Measurement, Trial
 from frbench.plan import OVERALL
@@ -67,27 +64,6 @@ def load_results(
     }
 
 
-def quantile_of_all(histogram: Histogram, axis: NDArray[np.float64], q: float) -> timing.Quantile:
-    """The `q` quantile of all requests, one without an answer taking longer than any other.
-
-    It is None where it falls among those; its interval is open upwards, `high_ns` None, where that end does.
-    """
-    found = timing.quantile(histogram, axis, q)
-    if found.value_ns is None:
-        return found
-    n, answered = histogram.trials, histogram.trials - histogram.unscored
-    if math.ceil(q * n) > answered:
-        reason = f"{histogram.unscored} of {n} requests have no answer, more than {1 - q:.3g} of them"
-        return timing.Quantile(q, None, None, None, n, reason=reason)
-    is_open = found.high_ns is not None and _rank_of_high(n, q) > answered
-    return timing.Quantile(q, found.value_ns, found.low_ns, None if is_open else found.high_ns, n)
-
-
-def _rank_of_high(n: int, q: float) -> int:
-    tail = (1 - LEVEL) / 2
-    return min(n, timing._binomial_quantile(1 - tail, n, q) + 1)
-
-
 def _answered(histogram: Histogram) -> Histogram:
     bins = histogram.bins.copy()
     bins[-1] = 0
@@ -106,7 +82,7 @@ def _times(tally: Tally, grouping: Grouping, name: str | None, part: int) -> dic
         "failed": histogram.unscored,
         "probes": _probes(tally, grouping, name),
         "mean_ns": timing.mean_ns(answered, axis),
-        "quantiles": [vars(quantile_of_all(histogram, axis, q)) for q in QUANTILES],
+        "quantiles": [vars(timing.quantile_of_all(histogram, axis, q)) for q in QUANTILES],
         "quantiles_answered": [vars(timing.quantile(answered, axis, q)) for q in QUANTILES],
     }
 

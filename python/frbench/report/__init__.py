@@ -58,6 +58,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
         css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
         scripts=explorer.scripts() if any(view.explorer for view in views) else "",
         library=_library(),
+        drawing=explorer.drawing(),
         specs={figure.id: figure.spec for view in views for figure in view.drawn},
     )
 

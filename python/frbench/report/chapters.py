@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from frbench.report import _environment, _library, style
+from frbench.report import _environment, _library, explorer, style
 from frbench.report.parts import Block
 
 
@@ -38,4 +38,5 @@ def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, me
         gradient=style.GRADIENT,
         css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
         library=_library(),
+        drawing=explorer.drawing(),
     )  # fmt: skip

@@ -22,7 +22,8 @@ from frbench.report.packing import pack
 from frbench.report.parts import Explorer, Section
 from frbench.report.style import SHAPES, Palette
 
-SCRIPTS = ("words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
+SCRIPTS = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
+DRAWING = ("elements", "downloads", "drawn")
 VERIFICATION = Setting(gallery=1, searches=1000, enrolled=0.9)
 SEARCHES, ENROLLED = 1000, 0.1
 OF = {
@@ -77,7 +78,17 @@ def css() -> str:
 @cache
 def scripts() -> str:
     """Its scripts as one that leaves no names behind."""
-    inside = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    return _together(SCRIPTS)
+
+
+@cache
+def drawing() -> str:
+    """The scripts that draw `specs` and offer them to be saved, as one that leaves no names behind."""
+    return _together(DRAWING)
+
+
+def _together(names: Sequence[str]) -> str:
+    inside = "\n".join(_asset(f"{name}.js") for name in names)
     return f'(() => {{\n"use strict";\n{inside}\n}})();'
 
 

@@ -156,6 +156,12 @@ def signed(value: float) -> str:
     return sign + scientific(abs(value))
 
 
+def signed_percent(value: float) -> str:
+    """A difference of shares, always with its sign: +2.10%."""
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
+    return sign + percent(abs(value))
+
+
 def grouping(title: str) -> str:
     """Label columns in a sentence: `sex,region` is sex and region."""
     return listed(title.split(","))

@@ -7,23 +7,43 @@ in the interval; given ones are held fixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from frbench import files, metrics
-from frbench.errors import FormatError, InputError, NotComparable
+from frbench.errors import InputError, NotComparable
 from frbench.estimate import LEVEL, Estimate
-from frbench.metrics import Failed, Pair
-from frbench.plan import ALL, OVERALL, POPULATION, name_of
-from frbench.systems.paired import Paired, Rate, holm, paired
-from frbench.systems.replicates import Edges, Trials, held, set_again
+from frbench.metrics import Pair
+from frbench.plan import ALL, OVERALL, POPULATION
+from frbench.systems.contrasts import contrasts
+from frbench.systems.paired import Paired, holm
+from frbench.systems.sides import (
+    BY_CONSTRUCTION,
+    Quantity,
+    Run,
+    Setting,
+    Sides,
+    failed_policy,
+    is_target,
+    sides,
+)
 from frbench.tally import Tally
+
+__all__ = [
+    "BY_CONSTRUCTION",
+    "Quantity",
+    "Run",
+    "Setting",
+    "Sides",
+    "compare",
+    "is_target",
+    "refuse_others",
+    "sides",
+    "verdict",
+]
 
 SCHEMA = "frbench.comparison"
 VERSION = 1
-BY_CONSTRUCTION = "both thresholds were set at this rate on these trials"
 PARTS = {
     "templates": "template ids",
     "subjects": "subjects of the templates",
@@ -32,101 +52,6 @@ PARTS = {
     "gallery": "galleries",
     "excluded": "excluded pairs",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A finished run: its name, what it found, what produced it, and its counts."""
-
-    name: str
-    results: Mapping[str, Any]
-    manifest: Mapping[str, Any]
-    tally: Tally
-
-    @classmethod
-    def read(cls, directory: Path) -> Run:
-        """The run that was written to `directory`.
-
-        Raises
-        ------
-        FormatError : a file is missing, damaged, or of another run.
-        """
-        results = files.read_json(directory / "results.json", schema="frbench.results")
-        manifest = files.read_json(directory / "manifest.json", schema="frbench.manifest")
-        tally = files.load_tally(directory / "tally.safetensors")
-        if not results["plan"] == manifest["plan"] == tally.plan.digest:
-            raise FormatError(f"{directory} holds files of several runs; count it again")
-        return cls(str(directory), results, manifest, tally)
-
-    @property
-    def points(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Operating points by target and population."""
-        return {(point["at"], point["population"]): point for point in self.results["operating_points"]}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A threshold of A and one of B, None for no threshold.
-
-    at : the target that both were set at, "" if they were given; population : whom they were set on.
-    """
-
-    thresholds: tuple[float | None, float | None]
-    at: str = ""
-    population: str = ""
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A rate that both runs have: fmr, fnmr, fpir or fnir, of a group or of everybody, fnir at a rank."""
-
-    metric: str
-    grouping: tuple[str, ...] = ()
-    group: Pair | None = None
-    rank: int | None = None
-
-    def estimate(self, run: Run, threshold: float | None) -> Estimate:
-        """The rate of one run, as its results have it."""
-        name = None if self.group is None else self.group[0]
-        if self.rank is not None:
-            return metrics.fnir(run.tally, threshold, rank=self.rank, grouping=self.grouping, group=name)
-        if threshold is None:
-            raise InputError(f"{self.metric} has no value without a threshold")
-        if self.metric == "fpir":
-            return metrics.fpir(run.tally, threshold, grouping=self.grouping, group=name)
-        share = metrics.fmr if self.metric == "fmr" else metrics.fnmr
-        return share(run.tally, threshold, grouping=self.grouping, group=self.group, failed=_failed(run))
-
-    def trials(self, run: Run) -> Trials:
-        """The trials of one run."""
-        are_misses = self.metric in ("fnmr", "fnir")
-        everything = run.tally.pick(mated=are_misses, grouping=self.grouping, groups=self.group)
-        if self.rank is None:
-            return Trials(everything, everything, are_misses, _failed(run))
-        within = range(run.tally.plan.details["ranks"].index(self.rank) + 1)
-        hits = run.tally.pick(mated=True, grouping=self.grouping, groups=self.group, parts=within)
-        return Trials(everything, hits, are_misses, _failed(run))
-
-
-@dataclass(frozen=True)
-class Sides:
-    """One rate of both systems, and what it is without each block of subjects.
-
-    rates : None where one of them has no trials. reason : why the difference has no interval, if somebody knows.
-    """
-
-    a: Estimate
-    b: Estimate
-    rates: tuple[Rate, Rate] | None
-    are_set_again: bool
-    reason: str = ""
-
-    def paired(self, level: float = LEVEL) -> Paired:
-        """The difference and the ratio, at any level."""
-        if self.rates is None:
-            return Paired(reason=(self.b if self.a.n else self.a).reason)
-        independent = self.a.n_effective, self.b.n_effective
-        return paired(*self.rates, reason=self.reason, independent=independent, level=level)
 
 
 @dataclass(frozen=True)
@@ -162,7 +87,8 @@ def compare(
     if a.results["kind"] == "identify":
         settings.append(Setting((None, None)))
         chosen = _rank(a, b, rank)
-    quantities = _quantities(a, b, chosen)
+    groupings = _groupings(a, b)
+    quantities = _quantities(a, groupings, chosen)
     rows = [row for setting in settings for row in _rows(a, b, setting, quantities)]
     return {
         "schema": SCHEMA,
@@ -170,12 +96,13 @@ def compare(
         "kind": a.results["kind"],
         "a": _described(a),
         "b": _described(b),
-        "failed_policy": _failed(a),
+        "failed_policy": failed_policy(a),
         "blocks": a.tally.plan.n_blocks,
         "population": dict(a.tally.plan.details[POPULATION]),
         "settings": [asdict(setting) | {"thresholds": list(setting.thresholds)} for setting in settings],
         "rows": _with_holm(rows),
-        "notes": [*notes, *_notes(a, b)],
+        "differentials": [row for setting in settings for row in contrasts(a, b, setting, groupings, chosen)],
+        "notes": [*notes, *_notes(a, b, settings)],
     }
 
 
@@ -189,7 +116,7 @@ def refuse_others(a: Run, b: Run) -> None:
             )
     _refuse_unless_equal("kinds of run", a, b, kinds)
     _refuse_unless_equal("kinds of trial", a, b, [run.tally.plan.kind for run in (a, b)])
-    _refuse_unless_equal("policies for failed templates (--failed)", a, b, [_failed(run) for run in (a, b)])
+    _refuse_unless_equal("policies for failed templates (--failed)", a, b, [failed_policy(run) for run in (a, b)])
     _refuse_unless_equal("columns of groups (--group)", a, b, [",".join(run.tally.plan.columns) for run in (a, b)])
     _refuse_unless_equal("numbers of blocks (--blocks)", a, b, [run.tally.plan.n_blocks for run in (a, b)])
     whose = []
@@ -213,15 +140,6 @@ def _refuse_unless_equal(what: str, a: Run, b: Run, values: Sequence[Any]) -> No
         raise NotComparable(f"the runs have other {what}: {own}; recount one of them with the other's options")
 
 
-def _failed(run: Run) -> Failed:
-    policy: Failed = run.results.get("failed_policy", "reject")
-    return policy
-
-
-def _columns(title: str) -> tuple[str, ...]:
-    return tuple(title.split(","))
-
-
 def _described(run: Run) -> dict[str, Any]:
     return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
@@ -231,6 +149,8 @@ def _settings(a: Run, b: Run, given: tuple[float, float] | None) -> tuple[list[S
     if given is not None:
         return [Setting(given)], []
     common = [key for key in a.points if key in b.points]
+    if not common and a.results["kind"] == "identify":
+        return [], ["no thresholds were set at the same rate of the same population: ranks alone are compared"]
     if not common:
         raise NotComparable(
             f"{a.name} and {b.name} have no thresholds that were set at the same rate of the same population; recount "
@@ -257,11 +177,15 @@ def _rank(a: Run, b: Run, wanted: int | None) -> int:
     return common[0] if wanted is None else wanted
 
 
-def _quantities(a: Run, b: Run, rank: int | None) -> list[Quantity]:
-    """Rates of everybody, and of the groups of every grouping that both runs report."""
-    both = [_columns(g) for g in a.results["groupings"] if g != ALL and g in b.results["groupings"]]
+def _groupings(a: Run, b: Run) -> list[tuple[str, ...]]:
+    """Groupings that both runs report."""
+    return [tuple(g.split(",")) for g in a.results["groupings"] if g != ALL and g in b.results["groupings"]]
+
+
+def _quantities(a: Run, groupings: Sequence[tuple[str, ...]], rank: int | None) -> list[Quantity]:
+    """Rates of everybody, and of the groups of every grouping."""
     groups: list[tuple[tuple[str, ...], Pair | None]] = [((), None)]
-    groups += [(grouping, pair) for grouping in both for pair in _pairs(a.tally, grouping)]
+    groups += [(grouping, pair) for grouping in groupings for pair in _pairs(a.tally, grouping)]
     if rank is None:
         return [Quantity(metric, *group) for group in groups for metric in ("fmr", "fnmr")]
     return [q for group in groups for q in (Quantity("fpir", *group), Quantity("fnir", *group, rank))]
@@ -284,66 +208,20 @@ def _rows(a: Run, b: Run, setting: Setting, quantities: Sequence[Quantity]) -> I
             yield Row(quantity, setting, found.are_set_again, found.a, found.b, found.paired())
 
 
-def sides(a: Run, b: Run, setting: Setting, quantity: Quantity) -> Sides:
-    """One rate of both systems at one setting, thresholds set again without each block where a target set them.
-
-    Raises
-    ------
-    EdgeNotInPlan : a threshold is not an edge of the tally it was given for.
-    """
-    runs = list(zip((a, b), setting.thresholds, strict=True))
-    edges = [_edges(run, setting, threshold) for run, threshold in runs]
-    are_set_again = all(side.are_set_again for side in edges)
-    of_a, of_b = (quantity.estimate(run, threshold) for run, threshold in runs)
-    if not (of_a.n and of_b.n):
-        return Sides(of_a, of_b, None, are_set_again)
-    rate_a, rate_b = (quantity.trials(run).rate(edge) for (run, _), edge in zip(runs, edges, strict=True))
-    known = next((e.reason for e in (of_a, of_b) if e.low is None), "")
-    reason = BY_CONSTRUCTION if are_set_again and is_target(a, setting, quantity) else known
-    return Sides(of_a, of_b, (rate_a, rate_b), are_set_again, reason)
-
-
-def _edges(run: Run, setting: Setting, threshold: float | None) -> Edges:
-    """Where a rate is read without each block: at the threshold of everybody, or at that which meets the target."""
-    tally = run.tally
-    if threshold is None:
-        return held(-1, tally.plan.n_blocks)
-    edge = tally.edge(threshold)
-    target = _target(run, setting)
-    if target is None:
-        return held(edge, tally.plan.n_blocks)
-    grouping, group = target
-    return set_again(tally.pick(mated=False, grouping=grouping, groups=group), edge, _failed(run))
-
-
-def _target(run: Run, setting: Setting) -> tuple[tuple[str, ...], Pair | None] | None:
-    """Grouping and group whose non-mated trials the threshold was set on; None if the tally does not hold them."""
-    metric = setting.at.partition("=")[0]
-    if metric != ("fpir" if run.results["kind"] == "identify" else "fmr"):
-        return None
-    population = run.manifest["options"]["at_population"]
-    if population == "all":
-        return (), None
-    column, _, value = population.partition("=")
-    name = name_of([value])
-    return ((column,), (name, name)) if column in run.tally.plan.columns else None
-
-
-def is_target(run: Run, setting: Setting, quantity: Quantity) -> bool:
-    """Whether a rate is the one that thresholds were set at, on the same trials."""
-    is_same_metric = quantity.metric == setting.at.partition("=")[0]
-    return is_same_metric and _target(run, setting) == (quantity.grouping, quantity.group)
-
-
-def _notes(a: Run, b: Run) -> Iterator[str]:
+def _notes(a: Run, b: Run, settings: Sequence[Setting]) -> Iterator[str]:
+    for one, other in ((a, b), (b, a)):
+        alone = [g for g in one.results["groupings"] if g != ALL and g not in other.results["groupings"]]
+        if alone:
+            yield f"groups by {'; '.join(alone)} are not compared: {other.name} does not report them"
     lost = [sum(run.tally.pick(mated=m).unscored for m in (False, True)) for run in (a, b)]
     if lost[0] != lost[1]:
         own = f"{lost[0]:,} trials of A and {lost[1]:,} of B have a failed template"
-        if _failed(a) == "exclude":
+        if failed_policy(a) == "exclude":
             yield f"{own} and are excluded: each system is rated on the trials that it completed, not on the same ones"
         else:
-            yield f"{own}; they stay in the denominators ({_failed(a)})"
-    if a.tally.plan.digest == b.tally.plan.digest:
+            yield f"{own}; they stay in the denominators ({failed_policy(a)})"
+    is_one = all(setting.thresholds[0] == setting.thresholds[1] for setting in settings)
+    if is_one and a.tally.plan.digest == b.tally.plan.digest:
         yield "A and B are of the same templates: every difference is 0"
 
 

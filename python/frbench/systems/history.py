@@ -15,11 +15,13 @@ from typing import Any, Literal
 from frbench.errors import FrbenchError, InputError
 from frbench.plan import POPULATION
 from frbench.systems.compare import PARTS, Run
-from frbench.systems.run_figures import Figure, Name, figures_of
+from frbench.systems.run_figures import Figure, Name, rates_of
+from frbench.systems.time_figures import WORK, times_of
 
 SCHEMA = "frbench.history"
 VERSION = 1
-KINDS = ("verify", "identify", "latency")
+TIMED = ("latency", "load")
+KINDS = ("verify", "identify", *TIMED)
 Order = Literal["time", "version"]
 UNKNOWN = "whose trials were counted, which this run does not say"
 
@@ -44,7 +46,7 @@ class Past:
             frbench=str(run.manifest.get("frbench", "")),
             plan=run.tally.plan.digest,
             key=_key(run, name),
-            figures=figures_of(run.results),
+            figures=_figures(run),
         )
 
 
@@ -141,7 +143,7 @@ def _differences(first: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
 
 def _key(run: Run, name: str) -> dict[str, str]:
     found = {"kind of run": run.results["kind"]}
-    if run.results["kind"] == "latency":
+    if run.results["kind"] in TIMED:
         return found | dict(_work(run))
     found |= {
         "kind of trial": run.tally.plan.kind,
@@ -154,10 +156,17 @@ def _key(run: Run, name: str) -> dict[str, str]:
     return found | {words: population[part] for part, words in PARTS.items() if part in population}
 
 
+def _figures(run: Run) -> dict[Name, Figure]:
+    if run.results["kind"] in TIMED:
+        return {name: found.figure for name, found in times_of(run.results, run.tally).items()}
+    return rates_of(run.results)
+
+
 def _work(run: Run) -> Iterator[tuple[str, str]]:
     """What a time depends on beside the software that is timed."""
-    for entry in ("gallery", "dimension", "k", "batches"):
-        yield entry, str(run.results[entry])
+    for entry, words in WORK[run.results["kind"]].items():
+        yield words, str(run.results[entry])
+    yield "dimensions", str(run.results["dimension"])
     machine = run.manifest.get("machine", {})
     yield "machine", ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
     yield "threads", str(run.manifest.get("engine", {}).get("threads", ""))

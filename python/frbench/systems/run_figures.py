@@ -1,4 +1,4 @@
-"""Run figures: every rate and time that a run reports, as one flat list with names that other runs share."""
+"""Run figures: every rate that a run reports, as one flat list with names that other runs share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 from frbench.plan import ALL, OVERALL
 
-NO_INTERVAL = "a mean over requests is given without an interval; see the percentiles"
-
 
 class Name(NamedTuple):
     """What a figure is of: the same in every run that has it.
 
-    metric : fmr, fnmr, fpir, fnir, or a percentile such as p99, in ns, or probes_per_second. at : the target that the
-    threshold was set at, or the threshold itself, or the size of a request; "" for neither. population : whom a
-    threshold was set on. group_a, group_b : of both sides, equal where a trial has one.
+    metric : fmr, fnmr, fpir, fnir, or a percentile such as p99, in ns, or one that `time_figures` names. at : the
+    target that the threshold was set at, or the threshold itself, or the size of a request, or the load; "" for none.
+    population : whom a threshold was set on. group_a, group_b : of both sides, equal where a trial has one.
     """
 
     metric: str
@@ -30,7 +28,10 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its interval, counts and threshold; `reason` says why value or interval are missing."""
+    """A value with its interval, counts and threshold; `reason` says why value or interval are missing.
+
+    A time with `low` alone has no upper end: that one falls among requests without an answer.
+    """
 
     value: float | None
     low: float | None
@@ -46,11 +47,9 @@ class Figure:
         return asdict(self)
 
 
-def figures_of(results: Mapping[str, Any]) -> dict[Name, Figure]:
-    """Every rate of a run of verify or identify, and every time of one of latency, by name."""
-    if results["kind"] in ("verify", "identify"):
-        return dict(_rates(results))
-    return dict(_times(results)) if results["kind"] == "latency" else {}
+def rates_of(results: Mapping[str, Any]) -> dict[Name, Figure]:
+    """Every rate of a run of verify or identify, by name."""
+    return dict(_rates(results))
 
 
 def _rates(results: Mapping[str, Any]) -> Iterator[tuple[Name, Figure]]:
@@ -70,23 +69,6 @@ def _origins(results: Mapping[str, Any], threshold: float | None) -> list[tuple[
         return [("", "")]
     points = [(p["at"], p["population"]) for p in results["operating_points"] if p["threshold"] == threshold]
     return points or [(f"threshold {threshold:.9g}", "")]
-
-
-def _times(results: Mapping[str, Any]) -> Iterator[tuple[Name, Figure]]:
-    for row in results["groups"]:
-        at = f"request of {row['batch']}"
-        group = ALL if row["grouping"] == ALL else row["group"]
-        for q in row["quantiles"]:
-            name = Name(f"p{q['q'] * 100:g}", at, "", row["grouping"], group, group)
-            yield name, Figure(
-                q["value_ns"], q["low_ns"], q["high_ns"], q["level"], None, q["n"], None, q["reason"]
-            )  # fmt: skip
-        speed = row["probes_per_second"]
-        reason = "no requests" if speed is None else NO_INTERVAL
-        yield (
-            Name("probes_per_second", at, "", row["grouping"], group, group),
-            Figure(speed, None, None, None, None, row["requests"], None, reason),
-        )
 
 
 def is_of_everybody(name: Name) -> bool:

@@ -1,61 +1,71 @@
-"""Times: two latency runs of the same work on the same machine, the ratio of each percentile and of the throughput.
+"""Times: two runs of latency or of load, the ratio of each percentile and rate, and the difference of refused shares.
 
-Interval of a ratio of percentiles: the ends of both order-statistic intervals, joined on the logarithm (MOVER; Zou &
-Donner 2008), requests taken as independent, and the width of a bin. The runs did not alternate, so that whatever the
-machine did between them is in the ratio and not in its interval: for a gate, processes must be interleaved.
+An interval has the larger of the variances within and between the processes of a run, see `timed`. The runs did not
+alternate, so that whatever the machine did between them is in the ratio and not in its interval: for a gate, processes
+must be interleaved.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from frbench.errors import NotComparable
 from frbench.estimate import LEVEL
-from frbench.systems.compare import Run
-from frbench.systems.run_figures import Figure, Name, figures_of
+from frbench.systems import timed
+from frbench.systems.run_figures import Name
+from frbench.systems.sides import Run
+from frbench.systems.time_figures import WORK, Measured, difference, load_name, times_of
 
 SCHEMA = "frbench.time-comparison"
 VERSION = 1
-METHOD = "order-statistic intervals of both percentiles, joined on the logarithm (MOVER); the runs did not alternate"
-NO_INTERVAL = "the mean of each run is known without an interval"
-# Times are known to 1%, the width of their bins; the ratio of two of them is then off by at most as much.
-BIN = math.log(1.01)
-WORK = {"gallery": "sizes of gallery (rows)", "k": "lengths of candidate lists", "batches": "sizes of request"}
+METHOD = f"{timed.METHOD}; the runs did not alternate"
+METHOD_OF_SHARES = "larger of the variances within and between processes; the runs did not alternate"
+DIMENSION = "dimension"
 NOTE = "the runs were timed one after the other: what the machine did between them is in the ratio, not in its interval"
 
 
 def compare_times(a: Run, b: Run) -> dict[str, Any]:
-    """Percentiles and throughput of A and B, and ratios of B to A, by group of the probe.
+    """Percentiles, throughput and refused shares of A and B, ratios and differences of B to A, by group of the probe.
 
     Raises
     ------
-    NotComparable : not two latency runs of the same work on one machine; the message names the first difference.
+    NotComparable : not two runs of latency, or two of load, of the same work on one machine; the message names the
+        first difference.
     """
     refuse_other_work(a, b)
-    of_a, of_b = figures_of(a.results), figures_of(b.results)
+    of_a, of_b = (times_of(run.results, run.tally) for run in (a, b))
+    common = [name for name in of_a if name in of_b]
+    if not common:
+        raise NotComparable(
+            f"{a.name} and {b.name} have no load in common: {_loads(a)} in the first, {_loads(b)} in the second; send "
+            "both the same --rate, or --sweep both"
+        )
     return {
         "schema": SCHEMA,
         "schema_version": VERSION,
-        "kind": "latency",
-        "a": {"name": a.name, "plan": a.tally.plan.digest, "inputs": list(a.manifest["inputs"])},
-        "b": {"name": b.name, "plan": b.tally.plan.digest, "inputs": list(b.manifest["inputs"])},
-        "rows": [_row(name, of_a[name], of_b[name]) for name in of_a if name in of_b],
+        "kind": a.results["kind"],
+        "a": _described(a),
+        "b": _described(b),
+        "rows": [_row(name, of_a[name], of_b[name]) for name in common],
         "notes": list(_notes(a, b)),
     }
 
 
 def refuse_other_work(a: Run, b: Run) -> None:
     """Raises NotComparable if times of the two runs say nothing of each other, and names the first difference."""
-    for run in (a, b):
-        if run.results["kind"] != "latency":
-            raise NotComparable(
-                f"{run.name} is a {run.results['kind']} run and the other one of latency: no times both"
-            )
-    pairs: dict[str, tuple[Any, ...]] = {words: (a.results[entry], b.results[entry]) for entry, words in WORK.items()}
-    pairs["machines"] = (_machine(a), _machine(b))
-    pairs["numbers of threads"] = tuple(str(run.manifest.get("engine", {}).get("threads", "")) for run in (a, b))
+    kinds = [run.results["kind"] for run in (a, b)]
+    if kinds[0] != kinds[1] or kinds[0] not in WORK:
+        raise NotComparable(
+            f"{a.name} is a {kinds[0]} run and {b.name} a {kinds[1]} run: only two of the same kind can be compared"
+        )
+    pairs: dict[str, tuple[Any, Any]] = {
+        words: (a.results[entry], b.results[entry]) for entry, words in WORK[kinds[0]].items()
+    }
+    machines = [run.manifest.get("machine", {}) for run in (a, b)]
+    for fact in sorted({*machines[0], *machines[1]}):
+        pairs[f"machines ({fact})"] = (machines[0].get(fact), machines[1].get(fact))
+    pairs["numbers of threads"] = (_threads(a), _threads(b))
     pairs["columns of groups (--group)"] = (a.tally.plan.columns, b.tally.plan.columns)
     for words, (one, other) in pairs.items():
         if one != other:
@@ -64,32 +74,73 @@ def refuse_other_work(a: Run, b: Run) -> None:
             )
 
 
-def _machine(run: Run) -> str:
-    machine: Mapping[str, Any] = run.manifest.get("machine", {})
-    return ", ".join(f"{name} {value}" for name, value in sorted(machine.items()))
+def _threads(run: Run) -> str:
+    return str(run.manifest.get("engine", {}).get("threads", ""))
+
+
+def _loads(run: Run) -> str:
+    return ", ".join(load_name(run.results, load) for load in run.results["loads"])
+
+
+def _described(run: Run) -> dict[str, Any]:
+    return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
 
 def _notes(a: Run, b: Run) -> Iterator[str]:
     yield NOTE
-    if a.results["dimension"] != b.results["dimension"]:
-        yield f"templates have {a.results['dimension']} columns in A and {b.results['dimension']} in B"
+    if a.results[DIMENSION] != b.results[DIMENSION]:
+        yield f"templates have {a.results[DIMENSION]} columns in A and {b.results[DIMENSION]} in B"
+    if a.results["kind"] == "load":
+        yield from _notes_on_load(a, b)
 
 
-def _row(name: Name, a: Figure, b: Figure) -> dict[str, Any]:
-    found = {**name._asdict(), "a": a.to_json(), "b": b.to_json(), **ratio(a, b)}
+def _notes_on_load(a: Run, b: Run) -> Iterator[str]:
+    saturated = [run.results["saturation_per_s"] for run in (a, b)]
+    if None not in saturated:
+        yield (
+            f"shares of saturation are of {saturated[0]:,.1f} answers a second in A and {saturated[1]:,.1f} in B, each "
+            "measured once: at the same share they bear other rates"
+        )
+    names = [[load_name(run.results, load) for load in run.results["loads"]] for run in (a, b)]
+    alone = [
+        f"{at} ({whose})" for own, other, whose in ((*names, "A"), (*names[::-1], "B")) for at in own if at not in other
+    ]
+    if alone:
+        yield f"loads of one run alone are left out: {', '.join(alone)}"
+    for run, whose in ((a, "A"), (b, "B")):
+        late = [load_name(run.results, load) for load in run.results["loads"] if load["is_generator_late"]]
+        if late:
+            yield f"the load generator of {whose} was late at {', '.join(late)}: those times hold its lag, too"
+
+
+def _row(name: Name, a: Measured, b: Measured) -> dict[str, Any]:
+    found = {**name._asdict(), "a": a.figure.to_json(), "b": b.figure.to_json(), **_change(a, b)}
     return {key: value for key, value in found.items() if key not in ("population", "rank")}
 
 
-def ratio(a: Figure, b: Figure) -> dict[str, Any]:
-    """B / A with its interval, or the reason why there is none."""
-    empty = {"ratio": None, "low": None, "high": None, "level": LEVEL, "method": METHOD, "reason": ""}
-    if a.value is None or b.value is None or not a.value:
-        return empty | {"reason": a.reason or b.reason or "the value of A is 0"}
-    value = b.value / a.value
-    ends = (a.low, a.high, b.low, b.high)
-    if None in ends or not all(end for end in ends):
-        return empty | {"ratio": value, "reason": NO_INTERVAL}
-    log_a, log_b = (tuple(math.log(v or 1) for v in (f.low, f.value, f.high)) for f in (a, b))
-    down = math.hypot(log_b[1] - log_b[0], log_a[2] - log_a[1], BIN)
-    up = math.hypot(log_b[2] - log_b[1], log_a[1] - log_a[0], BIN)
-    return empty | {"ratio": value, "low": value * math.exp(-down), "high": value * math.exp(up)}
+def _change(a: Measured, b: Measured) -> dict[str, Any]:
+    """B / A, or B less A of a share, with its interval, or the reason why there is none."""
+    one, other = a.figure.value, b.figure.value
+    found: dict[str, Any] = {"ratio": None, "difference": None}
+    ends: tuple[float, float] | None = None
+    method = METHOD
+    if one is None or other is None:
+        pass
+    elif a.share is not None and b.share is not None:
+        method, ends = METHOD_OF_SHARES, difference(a.share, b.share)
+        found["difference"] = other - one
+    elif one:
+        ends = None if a.timed is None or b.timed is None else timed.ratio(a.timed, b.timed)
+        found["ratio"] = other / one
+    low, high = ends or (None, None)
+    reason = "" if ends else _reason(a, b)
+    return {**found, "low": low, "high": high, "level": LEVEL, "method": method if ends else "", "reason": reason}
+
+
+def _reason(a: Measured, b: Measured) -> str:
+    """Why there is no interval, or no ratio."""
+    for side, whose in ((a, "A"), (b, "B")):
+        own = side.timed.reason if side.timed is not None and side.figure.value is not None else side.figure.reason
+        if own:
+            return f"{own} ({whose})"
+    return "the value of A is 0"

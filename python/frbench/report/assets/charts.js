@@ -10,14 +10,6 @@ const MIN_CHART_TRIALS = 100;
 const MAX_BANDS = 6;
 const ROW_HEIGHT = 26;
 
-/** An SVG element with attributes and children; texts are text. */
-function svg(name, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
 /** The root of a chart on white, with words for those who do not see it. */
 const canvas = (width, height, label) =>
   svg(
@@ -32,6 +24,7 @@ const canvas = (width, height, label) =>
       "font-size": 12,
       fill: QUIET,
     },
+    // A press between lines counts, too.
     svg("rect", { width, height, fill: "#ffffff", opacity: 0 }),
   );
 

@@ -14,7 +14,7 @@ function save(name, blob) {
 function svgText(chart) {
   const copy = chart.cloneNode(true);
   copy.removeAttribute("style");
-  copy.querySelector("rect").removeAttribute("opacity");
+  copy.prepend(svg("rect", { width: "100%", height: "100%", fill: "#ffffff" }));
   return new XMLSerializer().serializeToString(copy);
 }
 
@@ -40,6 +40,18 @@ function csvText(rows) {
 }
 
 const saveCsv = (name, rows) => save(`${name}.csv`, new Blob([csvText(rows)], { type: "text/csv" }));
+
+/** Buttons that save a chart and its figures. name : of the file; lines : rows of CSV; chart : its SVG. */
+function downloadsOf(title, { name, lines, chart }) {
+  const what = title.toLowerCase();
+  return html(
+    "p",
+    { className: "downloads" },
+    button("SVG", `Save ${what} as SVG`, () => saveSvg(name(), chart())),
+    button("PNG", `Save ${what} as PNG`, () => savePng(name(), chart())),
+    button("CSV", `Save the figures of ${what} as CSV`, () => saveCsv(name(), lines())),
+  );
+}
 
 const CSV_HEAD = [
   "rate",

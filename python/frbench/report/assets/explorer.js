@@ -1,23 +1,10 @@
 // The explorer: a handle on the threshold, and everything that follows it.
 
-const button = (text, label, onclick) => {
-  const made = html("button", { type: "button", onclick }, text);
-  made.setAttribute("aria-label", label);
-  return made;
-};
-
 /** A figure with its heading and its downloads. make : the chart of a width; lines : its data as rows of CSV. */
 class Figure {
   constructor(title, caption, { name, lines, legend = [] }) {
     this.host = html("div", { className: "chart" });
-    const what = title.toLowerCase();
-    this.downloads = html(
-      "p",
-      { className: "downloads" },
-      button("SVG", `Save ${what} as SVG`, () => saveSvg(name(), this.host.firstChild)),
-      button("PNG", `Save ${what} as PNG`, () => savePng(name(), this.host.firstChild)),
-      button("CSV", `Save the figures of ${what} as CSV`, () => saveCsv(name(), lines())),
-    );
+    this.downloads = downloadsOf(title, { name, lines, chart: () => this.host.firstChild });
     const names = legend.map((row) => html("span", {}, swatch(row.style, false), row.label));
     this.element = html("figure", {}, html("h4", {}, title), this.downloads);
     if (names.length) this.element.append(html("p", { className: "legend" }, ...names));

@@ -1,14 +1,5 @@
 // Tables of the explorer, made once and filled at every move.
 
-/** An HTML element with properties and children; texts are text. */
-function html(name, properties = {}, ...children) {
-  const { role, scope, ...others } = properties;
-  const element = Object.assign(document.createElement(name), others);
-  for (const [key, value] of Object.entries({ role, scope })) if (value) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
 /** The line and the point of a group, as beside its name elsewhere. */
 function swatch({ colour, dash, shape }, isEverybody) {
   const ink = isEverybody ? "currentColor" : colour;
