@@ -71,7 +71,7 @@ def compare_command(
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}
     if out is not None:
         files.write_json(out / "comparison.json", found)
-        files.write(out / "report.html", render_comparison(compared, runs))
+        files.write(out / "report.html", render_comparison(compared))
     if as_json:
         click.echo(json.dumps(found))
     elif not quiet:

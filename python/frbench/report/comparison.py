@@ -2,56 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from frbench.plan import ALL
-from frbench.report import words
+from frbench.report import time_cells, words
 from frbench.report.chapters import Chapter, render_chapters
-from frbench.report.latency import quantile_cell
-from frbench.report.parts import Block, Row, Table
+from frbench.report.charts import Series
+from frbench.report.comparison_charts import forest
+from frbench.report.parts import Block, Figure, Row, Table
+from frbench.report.style import EVERYTHING, Palette, Style
 from frbench.report.words import RateCell
-from frbench.systems.compare import Run
+from frbench.systems.time_figures import WORK
 
 EVERYBODY = "everybody"
 COLUMNS = [("Group", ""), ("A", ""), ("B", ""), ("B less A", "paired 95% interval"), ("B / A", ""), ("In words", "")]
 TIME_COLUMNS = [("Group of the probe", ""), ("A", ""), ("B", ""), ("B / A", "95% interval")]
-UNPAIRED = (
-    "How many times the rate of a group is that of the reference, in each system, with an interval of its own: two "
-    "that overlap may still differ."
+SHARE_COLUMNS = [*TIME_COLUMNS[:-1], ("B less A", "95% interval")]
+RATIO_COLUMNS = [("Group to reference", ""), ("A", ""), ("B", ""), ("B / A", "paired 95% interval"), ("In words", "")]
+PAIRED = (
+    "How many times the rate of a group is that of the reference, in each system, with an interval of its own; and the "
+    "ratio of B over that of A, subjects left out of all four rates at once. Below 1, B is nearer to the reference for "
+    "groups that err more often than it, and farther for those that err less often."
 )
+WITHIN = "Everybody, and trials within a group. The dashed line is no change."
+Rows = Sequence[Mapping[str, Any]]
 
 
-def render_comparison(comparisons: Sequence[Mapping[str, Any]], runs: Sequence[Run]) -> str:
-    """The page of comparisons of the first of `runs` with each of the others."""
-    measured = [f"A: {runs[0].name}. Every other run is B in a chapter of its own, on the same trials or work as A."]
-    chapters = [_chapter(found, runs[0], run) for found, run in zip(comparisons, runs[1:], strict=True)]
+def render_comparison(comparisons: Rows) -> str:
+    """The page of comparisons of one run with others."""
+    measured = [
+        f"A: {comparisons[0]['a']['name']}. Every other run is B in a chapter of its own, on the same trials or work."
+    ]
+    chapters = [_chapter(found, number) for number, found in enumerate(comparisons, 1)]
     return render_chapters(chapters, title="Systems side by side", eyebrow="frbench compare", measured=measured)
 
 
-def _chapter(found: Mapping[str, Any], a: Run, b: Run) -> Chapter:
+def _chapter(found: Mapping[str, Any], number: int) -> Chapter:
     lead = [f"A: {found['a']['name']}. B: {found['b']['name']}.", *map(words.sentence, found["notes"])]
-    blocks = list(_times(found)) if found["kind"] == "latency" else [*_rates(found), *_differentials(a, b)]
+    anchor = f"c{number}"
+    blocks = list(_times(found, anchor)) if found["kind"] in WORK else list(_settings(found, anchor))
     return Chapter(f"B: {found['b']['name']}", lead, blocks)
 
 
-def _rates(found: Mapping[str, Any]) -> Iterator[Block]:
-    for setting in found["settings"]:
-        rows = [r for r in found["rows"] if (r["at"], r["thresholds"]) == (setting["at"], setting["thresholds"])]
-        metrics = dict.fromkeys((row["metric"], row["rank"]) for row in rows)
-        tables = [
-            Table(
-                f"{metric.upper()}{f' at rank {rank}' if rank else ''}",
-                COLUMNS,
-                [("", [_row(r) for r in rows if (r["metric"], r["rank"]) == (metric, rank)])],
-            )
-            for metric, rank in metrics
-        ]
-        a, b = setting["thresholds"]
-        title = f"Thresholds {words.score(a)} of A, {words.score(b)} of B" if a is not None else "Without a threshold"
-        origin = [f"Both set for {words.target(setting['at'])} over {setting['population']}."] if setting["at"] else []
-        if tables:
-            yield Block(title, origin, tables=tables)
+def _settings(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
+    palette = Palette((row["grouping"], row["group_a"]) for row in found["rows"] if row["grouping"] != ALL)
+    for number, setting in enumerate(found["settings"], 1):
+        own, ratios = (_of(found[part], setting) for part in ("rows", "differentials"))
+        if own:
+            yield _rates(setting, own, palette, f"{anchor}-{number}")
+        if ratios:
+            yield _differentials(setting, ratios, palette, f"{anchor}-{number}")
+
+
+def _of(rows: Rows, setting: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [r for r in rows if (r["at"], r["thresholds"]) == (setting["at"], setting["thresholds"])]
+
+
+def _by_rate(rows: Rows) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows of each rate, by its name."""
+    kinds = dict.fromkeys((row["metric"], row["rank"]) for row in rows)
+    return [
+        (
+            f"{metric.upper()}{f' at rank {rank}' if rank else ''}",
+            [r for r in rows if (r["metric"], r["rank"]) == (metric, rank)],
+        )
+        for metric, rank in kinds
+    ]
+
+
+def _rates(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str) -> Block:
+    kinds = _by_rate(rows)
+    figures = (
+        _forest(
+            f"{name}, B against A",
+            [
+                (_group(r), palette[r["grouping"], r["group_a"]], _factor(r))
+                for r in own
+                if r["group_a"] == r["group_b"]
+            ],
+            f"{anchor}-rate-{i}",
+            caption=WITHIN,
+        )
+        for i, (name, own) in enumerate(kinds)
+    )
+    tables = [Table(name, COLUMNS, [("", [_row(r) for r in own])]) for name, own in kinds]
+    origin = [f"Both set for {words.target(setting['at'])} over {setting['population']}."] if setting["at"] else []
+    return Block(_thresholds(setting), origin, figures=[f for f in figures if f], tables=tables)
+
+
+def _thresholds(setting: Mapping[str, Any]) -> str:
+    a, b = setting["thresholds"]
+    return f"Thresholds {words.score(a)} of A, {words.score(b)} of B" if a is not None else "Without a threshold"
+
+
+def _differentials(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str) -> Block:
+    kinds = _by_rate(rows)
+    figures = (
+        _forest(
+            f"{name}: ratio to the reference, B against A",
+            [(_contrast(r), palette[r["grouping"], r["group"]], r) for r in own],
+            f"{anchor}-ratio-{i}",
+            caption="Where the dashed line is, groups differ as much in B as in A.",
+        )
+        for i, (name, own) in enumerate(kinds)
+    )
+    tables = [Table(f"Ratios of {name}", RATIO_COLUMNS, [("", [_ratios(r) for r in own])]) for name, own in kinds]
+    where = f"at {words.target(setting['at'])}" if setting["at"] else _thresholds(setting).lower()
+    return Block(f"Differences between groups, {where}", [PAIRED], figures=[f for f in figures if f], tables=tables)
+
+
+def _forest(
+    title: str, rows: Iterable[tuple[str, Style, Mapping[str, Any]]], anchor: str, *, caption: str
+) -> Figure | None:
+    """A chart of the ratios that have an interval, None without any."""
+    series = [Series(name, style, [_point(r)]) for name, style, r in rows if r["low"] is not None and r["low"] > 0]
+    if not series:
+        return None
+    alt = f"{title}, with 95% intervals; the table has the figures."
+    return Figure(anchor, title, alt, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))
+
+
+def _point(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = f"{words.digits(row['value'], 3)} ({words.digits(row['low'], 3)} to {words.digits(row['high'], 3)})"
+    return {end: row[end] for end in ("value", "low", "high")} | {"text": text}
+
+
+def _factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ratio of two rates, as a value with its interval."""
+    return {"value": row["ratio"], "low": row["ratio_low"], "high": row["ratio_high"]}
 
 
 def _row(row: Mapping[str, Any]) -> Row:
@@ -88,34 +167,13 @@ def _group(row: Mapping[str, Any]) -> str:
     return str(a) if a == b else f"{a} x {b}"
 
 
-def _differentials(a: Run, b: Run) -> Iterator[Block]:
-    """Ratios between groups of both systems, at thresholds that were set for the same target."""
-    at = [key for key in a.points if key in b.points]
-    for target, population in at:
-        thresholds = [run.points[target, population]["threshold"] for run in (a, b)]
-        found = [_contrasts(run, threshold) for run, threshold in zip((a, b), thresholds, strict=True)]
-        common = [key for key in found[0] if key in found[1]]
-        if common:
-            columns = [("Rate of group to reference", ""), ("A", "95% interval"), ("B", "95% interval")]
-            rows = [Row(_contrast(key), [_ratio(side[key]) for side in found]) for key in common]
-            table = Table(f"Ratios at {words.target(target)}", columns, [("", rows)])
-            yield Block(f"Differences between groups, at {words.target(target)}", [UNPAIRED], tables=[table])
+def _ratios(row: Mapping[str, Any]) -> Row:
+    change = words.value_cell(row, words.three_digits)
+    return Row(_contrast(row), [_ratio(row["a"]), _ratio(row["b"]), change, str(row["verdict"])])
 
 
-Key = tuple[str, int | None, str, str]
-
-
-def _contrasts(run: Run, threshold: float | None) -> dict[Key, Mapping[str, Any]]:
-    return {
-        (c["metric"], c["rank"], ",".join(dict.fromkeys(c["group"])), ",".join(dict.fromkeys(c["reference"]))): c
-        for c in run.results.get("contrasts", ())
-        if c["threshold"] == threshold
-    }
-
-
-def _contrast(key: Key) -> str:
-    metric, rank, group, reference = key
-    return f"{metric.upper()}{f' rank {rank}' if rank else ''}: {group} to {reference}"
+def _contrast(row: Mapping[str, Any]) -> str:
+    return f"{row['group']} / {row['reference']}"
 
 
 def _ratio(found: Mapping[str, Any]) -> RateCell:
@@ -124,37 +182,34 @@ def _ratio(found: Mapping[str, Any]) -> RateCell:
     return RateCell(cell.value, cell.is_number, cell.interval, counts, under=counts)
 
 
-def _times(found: Mapping[str, Any]) -> Iterator[Block]:
-    for at in dict.fromkeys(row["at"] for row in found["rows"]):
-        own = [row for row in found["rows"] if row["at"] == at]
-        metrics = dict.fromkeys(row["metric"] for row in own)
-        tables = [
-            Table(_metric(name), TIME_COLUMNS, [("", [_time(row) for row in own if row["metric"] == name])])
-            for name in metrics
-        ]
-        yield Block(words.capital(at), tables=tables)
+def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
+    for number, at in enumerate(dict.fromkeys(row["at"] for row in found["rows"]), 1):
+        rows = [row for row in found["rows"] if row["at"] == at]
+        metrics = dict.fromkeys(row["metric"] for row in rows)
+        tables = [_time_table(metric, [row for row in rows if row["metric"] == metric]) for metric in metrics]
+        everybody = [(time_cells.title(r["metric"]), EVERYTHING, _time_factor(r)) for r in rows if r["grouping"] == ALL]
+        figure = _forest(
+            f"{words.capital(at)}, everybody: B against A",
+            everybody,
+            f"{anchor}-time-{number}",
+            caption="Times below 1 are shorter in B; rates above 1 are higher.",
+        )
+        yield Block(words.capital(at), figures=[figure] if figure else [], tables=tables)
 
 
-def _metric(name: str) -> str:
-    return "Probes a second" if name == "probes_per_second" else f"{name} of the time of a request"
+def _time_factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    ends = ("low", "high") if row["ratio"] is not None else ()
+    return {"value": row["ratio"], "low": None, "high": None} | {end: row[end] for end in ends}
 
 
-def _time(row: Mapping[str, Any]) -> Row:
-    cells = [_value(row["metric"], row[side]) for side in ("a", "b")]
-    if row["ratio"] is None:
-        factor = RateCell("not estimable", False, words.reason(row["reason"]), "")
-    else:
-        known = row["low"] is not None
-        ends = f"{words.digits(row['low'], 3)} to {words.digits(row['high'], 3)}" if known else row["reason"]
-        factor = RateCell(words.digits(row["ratio"], 3), True, ends, "")
-    return Row(_group(row), [*cells, factor], is_total=row["grouping"] == ALL)
-
-
-def _value(metric: str, side: Mapping[str, Any]) -> RateCell:
-    requests = words.plural(side["n"], "request")
-    if metric == "probes_per_second":
-        value = "no requests" if side["value"] is None else f"{side['value']:,.0f}"
-        return RateCell(value, side["value"] is not None, requests, "")
-    ends = {"value_ns": side["value"], "low_ns": side["low"], "high_ns": side["high"], "reason": side["reason"]}
-    cell = quantile_cell(ends)
-    return RateCell(cell.value, cell.is_number, cell.interval, "", under=requests)
+def _time_table(metric: str, rows: Rows) -> Table:
+    is_share = any(row["difference"] is not None for row in rows)
+    body = [
+        Row(
+            _group(row),
+            [*(time_cells.cell(metric, row[side]) for side in ("a", "b")), time_cells.change(row)],
+            is_total=row["grouping"] == ALL,
+        )
+        for row in rows
+    ]
+    return Table(time_cells.title(metric), SHARE_COLUMNS if is_share else TIME_COLUMNS, [("", body)])

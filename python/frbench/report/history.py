@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from frbench.plan import ALL
-from frbench.report import words
+from frbench.report import time_cells, words
 from frbench.report.chapters import Chapter, render_chapters
 from frbench.report.charts import Series
 from frbench.report.history_charts import over_runs
-from frbench.report.latency import quantile_cell, unit_of
+from frbench.report.latency import unit_of
 from frbench.report.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
 from frbench.report.style import Palette
 from frbench.report.words import RateCell
 from frbench.systems.history import History, Line
 from frbench.systems.run_figures import Figure as RunFigure
 from frbench.systems.run_figures import Name, is_of_everybody
+from frbench.systems.time_figures import UNANSWERED
 
-KINDS = {"verify": "1:1 verification", "identify": "1:N identification", "latency": "Search latency"}
+KINDS = {
+    "verify": "1:1 verification",
+    "identify": "1:N identification",
+    "latency": "Search latency",
+    "load": "Search under load",
+}
 EVERYBODY = "everybody"
-SPEED = "probes_per_second"
+RATES = ("fmr", "fnmr", "fpir", "fnir")
 POINTWISE = (
     "Bars and intervals are at 95%, each run on its own: two that overlap may still differ. What two of these runs say "
     "of each other, trial by trial, is for `frbench compare`."
@@ -80,7 +85,7 @@ def _at(at: str) -> str:
 
 
 def _metric(metric: str) -> str:
-    return {SPEED: "Probes a second"}.get(metric, metric if metric.startswith("p") else metric.upper())
+    return metric.upper() if metric in RATES else time_cells.title(metric)
 
 
 def _table(line: Line, names: list[Name], title: str) -> Table:
@@ -96,21 +101,14 @@ def _group(name: Name) -> str:
 def _cell(name: Name, figure: RunFigure | None) -> RateCell | str:
     if figure is None:
         return "not in this run"
-    if name.metric == SPEED:
-        value = "no requests" if figure.value is None else f"{figure.value:,.0f}"
-        return RateCell(value, figure.value is not None, words.plural(figure.n, "request"), "")
-    if figure.k is None:
-        return quantile_cell(_quantile(figure))
+    if name.metric not in RATES:
+        return time_cells.cell(name.metric, vars(figure))
     found = words.rate_cell(vars(figure), exponent=_is_rare(name))
     return RateCell(found.value, found.is_number, found.interval, found.share, under=found.share, warning=found.warning)
 
 
 def _is_rare(name: Name) -> bool:
     return name.metric in ("fmr", "fpir")
-
-
-def _quantile(figure: RunFigure) -> dict[str, Any]:
-    return {"value_ns": figure.value, "low_ns": figure.low, "high_ns": figure.high, "reason": figure.reason}
 
 
 def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[Figure]:
@@ -121,7 +119,7 @@ def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[F
     if not values or max(len(found) for found in drawn.values()) < 2:
         return
     metric = names[0].metric
-    scale, unit = unit_of(max(values)) if _is_time(metric) else (1.0, "")
+    scale, unit = unit_of(max(values)) if time_cells.is_time(metric) else (1.0, "")
     palette = Palette((name.grouping, name.group_a) for name in names if not is_of_everybody(name))
     series = [
         Series(
@@ -132,16 +130,12 @@ def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[F
         for name, found in drawn.items()
     ]
     alt = f"{title}, run after run, with intervals."
-    number = "~s" if unit or metric == SPEED else "~e" if _is_rare(names[0]) else "~%"
+    number = "~e" if _is_rare(names[0]) else "~%" if metric in (*RATES, UNANSWERED) else "~s"
     axis = f"{_metric(metric)}{f', {unit}' if unit else ''}"
     spec = over_runs(series, runs=[run.name for run in line.runs], title=axis, number=number, alt=alt)
     legend = [(s.style.swatch, s.name) for s in series]
     few = few_trials_note([_group(name) for name in points if name not in drawn], "trials")
     yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend, few)
-
-
-def _is_time(metric: str) -> bool:
-    return metric.startswith("p") and metric != SPEED
 
 
 def _ends(figure: RunFigure, scale: float) -> Mapping[str, float | None]:

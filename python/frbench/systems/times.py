@@ -138,9 +138,12 @@ def _change(a: Measured, b: Measured) -> dict[str, Any]:
 
 
 def _reason(a: Measured, b: Measured) -> str:
-    """Why there is no interval, or no ratio."""
-    for side, whose in ((a, "A"), (b, "B")):
-        own = side.timed.reason if side.timed is not None and side.figure.value is not None else side.figure.reason
-        if own:
-            return f"{own} ({whose})"
-    return "the value of A is 0"
+    """Why there is no ratio or difference; if there is one, why it has no interval."""
+    sides = ((a, "A"), (b, "B"))
+    missing = [f"{side.figure.reason} ({whose})" for side, whose in sides if side.figure.value is None]
+    unbounded = [f"{_unbounded(side)} ({whose})" for side, whose in sides if _unbounded(side)]
+    return next(iter(missing + unbounded), "the value of A is 0")
+
+
+def _unbounded(side: Measured) -> str:
+    return side.figure.reason if side.timed is None else side.timed.reason

@@ -1,0 +1,67 @@
+"""Charts of comparisons: ratios with their intervals, a row each, on a logarithm around 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from frbench.report.charts import Series, Spec, _by_group, _frame, _named
+
+ROW_HEIGHT = 30
+
+
+def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
+    """A row for each of `series`. rows : value, low, high, text; one each, with an interval."""
+    rows = _named(series, "rows")
+    x = {
+        "type": "quantitative",
+        "title": f"{title}, log scale",
+        "scale": {"type": "log", "domain": list(_domain(rows)), "nice": False},
+        "axis": {"values": _ticks(*_domain(rows)), "format": "~r", "labelOverlap": True},
+    }
+    y = {
+        "field": "g",
+        "type": "nominal",
+        "title": None,
+        "sort": [s.name for s in series],
+        "axis": {"grid": True, "ticks": False, "labelLimit": 180},
+    }
+    place = {"y": y, "color": _by_group(series, "colour")}
+    names = (("g", "group"), ("text", title))
+    tooltip = [{"field": field, "title": name} for field, name in names]
+    layers: list[Spec] = [
+        {
+            "data": {"values": [{"one": 1}]},
+            "mark": {"type": "rule", "strokeDash": [4, 3], "color": "#5c636e"},
+            "encoding": {"x": x | {"field": "one"}},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5, "clip": True},
+            "encoding": place | {"x": x | {"field": "low"}, "x2": {"field": "high"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "clip": True},
+            "encoding": place | {"x": x | {"field": "value"}, "shape": _by_group(series, "shape"), "tooltip": tooltip},
+        },
+    ]
+    return _frame({"data": {"values": rows}, "layer": layers}, alt, height=ROW_HEIGHT * len(series) + 10)
+
+
+def _domain(rows: Sequence[Spec]) -> tuple[float, float]:
+    """From a little below the smallest end to a little above the largest, 1 among them."""
+    ends = [row[end] for row in rows for end in ("low", "high")]
+    margin = 1.04
+    return min(1.0, *ends) / margin, max(1.0, *ends) * margin
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values between two: by decades where they are far apart, else about six of equal steps."""
+    if high / low > 8:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        found = [float(f"{m}e{d}") for d in decades for m in ((1, 2, 5) if high / low < 1000 else (1,))]
+    else:
+        rough = (high - low) / 6
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
+        found = [round(i * step, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [tick for tick in found if low <= tick <= high]
