@@ -13,13 +13,17 @@ from click.testing import CliRunner
 
 from frbench.commands.history import history_command
 from frbench.errors import InputError
+from frbench.load.objective import Objective
+from frbench.load.run import Trial
 from frbench.report.history import render_history
 from frbench.systems.compare import Run
 from frbench.systems.history import UNKNOWN, read
 from frbench.systems.run_figures import Name, rates_of
+from frbench.systems.timed import ONE_PROCESS
 from test_cli_compare import saved
 from test_compare import A, B, identified, older, people
 from test_report import Resources, latency, specs_of
+from test_times import latency_of, load_of
 
 
 def made(run: Run, when: str) -> Run:
@@ -162,3 +166,72 @@ def test_the_command_prints_writes_and_refuses(runs: Path):
     assert "frbench.history" == json.loads(run(history_command, [str(runs), "--json"]).output)["schema"]
     assert "" == run(history_command, [str(runs), "--quiet"]).output
     assert 2 == run(history_command, [str(runs / "none")]).exit_code
+
+
+def test_load_runs_stand_in_a_line(tmp_path: Path):
+    """Percentiles, answers a second and requests without an answer, each with the counts of its run."""
+    for number, every in enumerate((0, 40, 10)):
+        saved(made(load_of("", every=every), f"2026-01-0{number + 1}"), tmp_path / f"v{number}")
+    (line,) = read(tmp_path).lines
+    at = "300 requests a second"
+
+    assert line.kind == "load"
+    for run, figure in line.points(Name("unanswered", at, "", "sex", "m", "m")):
+        own = json.loads((tmp_path / run.name / "results.json").read_text())
+        (group,) = (g for g in own["groups"] if g["group"] == "m")
+        assert (figure.k, figure.n) == (group["failed"], group["requests"])
+    speeds = [figure for _, figure in line.points(Name("answers_per_second", at, "", "all", "all", "all"))]
+    assert all(speed.low < speed.value < speed.high for speed in speeds)
+    assert Name("p50", at, "", "sex", "f", "f") in line.names
+
+
+def test_load_of_other_scenarios_is_kept_apart(tmp_path: Path):
+    """As are other deadlines: what differs is named."""
+    saved(load_of("a"), tmp_path / "a")
+    other = load_of("b")
+    saved(replace(other, results={**other.results, "timeout_s": 1.0}), tmp_path / "b")
+    lines = read(tmp_path).lines
+
+    assert [len(line.runs) for line in lines] == [1, 1]
+    assert lines[1].differs == ["deadlines (--timeout)"]
+
+
+def test_throughput_has_the_interval_of_its_processes(tmp_path: Path):
+    """Three processes have one; a single one says why not."""
+    for name, medians in (("a", (2.0, 2.1, 1.9)), ("b", (2.0,))):
+        saved(latency_of("", *medians), tmp_path / name)
+    (line,) = read(tmp_path).lines
+    (_, three), (_, one) = line.points(Name("probes_per_second", "request of 64", "", "all", "all", "all"))
+
+    assert three.low < three.value < three.high
+    assert (one.low, one.reason) == (None, ONE_PROCESS)
+
+
+def test_what_is_not_estimable_says_why_on_the_terminal(tmp_path: Path):
+    """And in the page, in one sentence where no run has it; an objective is no target of a rate."""
+    slo = (Objective.parse("p99=20ms"), 300.0, [Trial(300.0, 1000, 0, True)])
+    for name in ("a", "b"):
+        saved(load_of(name, runs=1, slo=slo, saturation=900.0), tmp_path / name)
+    text = " ".join(CliRunner().invoke(history_command, [str(tmp_path)]).output.split())
+    page = render_history(read(tmp_path))
+
+    assert ONE_PROCESS in text
+    assert "p99.9 at 300 requests a second of a; b: not estimable" in text
+    assert re.search(r"Not estimable in any run: [\d,]+ requests, at least 4,603 are needed", page)
+    assert "Requests a second that meet the objective, p99=20ms" in page
+    assert "threshold at P99" not in page
+
+
+def test_results_that_lack_an_entry_are_left_out(runs: Path):
+    """Valid JSON of a run, and yet none: the others are shown, and what is missing is named."""
+    for name, entry in (("v1", "estimates"), ("v2", "kind")):
+        path = runs / name / "results.json"
+        found = json.loads(path.read_text())
+        del found[entry]
+        path.write_text(json.dumps(found))
+    history = read(runs)
+
+    assert [run.name for run in history.lines[0].runs] == ["v10"]
+    reasons = dict(history.left_out)
+    assert "damaged at 'estimates'" in reasons["v1"]
+    assert "lacks 'kind', expected a finished run" in reasons["v2"]

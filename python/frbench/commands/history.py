@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from frbench import figures, files
+from frbench import figures, files, reasons
 from frbench.reasons import UNDEFINED
 from frbench.report import time_cells, words
 from frbench.report.history import render_history
@@ -65,15 +65,29 @@ def _tables(history: History) -> Iterator[RenderableType]:
                 for cells in _rows(line, name):
                     table.add_row(*cells)
         yield table
+        yield from map(Text, reasons.sentences(_missing(line)))
         yield ""
     for run, reason in history.left_out:
         yield Text(f"left out: {run}: {reason}", style="yellow")
 
 
+def _missing(line: Line) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Figures without a value or an interval, by title and run."""
+    for name in line.names:
+        if name.group_a == name.group_b:
+            for run, figure in line.points(name):
+                yield _title(name), run.name, vars(figure)
+
+
+def _title(name: Name) -> str:
+    rank = f" rank {name.rank}" if name.rank else ""
+    group = "" if is_of_everybody(name) else f" {name.group_a}"
+    return f"{name.metric}{rank}{group}{f' at {name.at}' if name.at else ''}"
+
+
 def _rows(line: Line, name: Name) -> Iterator[tuple[str, ...]]:
     form = figures.power if name.metric in ("fmr", "fpir") else figures.percent
-    group = "" if is_of_everybody(name) else f" {name.group_a}"
-    title = f"{name.metric}{f' rank {name.rank}' if name.rank else ''}{group}{f' at {name.at}' if name.at else ''}"
+    title = _title(name)
     for run, figure in line.points(name):
         if line.kind not in WORK:
             yield run.name, title, *figures.rate(vars(figure), form)

@@ -31,15 +31,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 def render_comparison(comparisons: Rows) -> str:
     """The page of comparisons of one run with others."""
-    measured = [
-        f"A: {comparisons[0]['a']['name']}. Every other run is B in a chapter of its own, on the same trials or work."
-    ]
+    measured = [f"A: {comparisons[0]['a']['name']}. On the same trials, or timed on the same work:"]
     chapters = [_chapter(found, number) for number, found in enumerate(comparisons, 1)]
     return render_chapters(chapters, title="Systems side by side", eyebrow="frbench compare", measured=measured)
 
 
 def _chapter(found: Mapping[str, Any], number: int) -> Chapter:
-    lead = [f"A: {found['a']['name']}. B: {found['b']['name']}.", *map(words.sentence, found["notes"])]
+    lead = [f"A is {found['a']['name']}.", *map(words.sentence, found["notes"])]
     anchor = f"c{number}"
     blocks = list(_times(found, anchor)) if found["kind"] in WORK else list(_settings(found, anchor))
     return Chapter(f"B: {found['b']['name']}", lead, blocks)
@@ -86,7 +84,7 @@ def _rates(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str
         )
         for i, (name, own) in enumerate(kinds)
     )
-    tables = [Table(name, COLUMNS, [("", [_row(r) for r in own])]) for name, own in kinds]
+    tables = [Table(name, COLUMNS, [("", [_row(r) for r in own])], ends_in_words=True) for name, own in kinds]
     origin = [f"Both set for {words.target(setting['at'])} over {setting['population']}."] if setting["at"] else []
     return Block(_thresholds(setting), origin, figures=[f for f in figures if f], tables=tables)
 
@@ -107,7 +105,10 @@ def _differentials(setting: Mapping[str, Any], rows: Rows, palette: Palette, anc
         )
         for i, (name, own) in enumerate(kinds)
     )
-    tables = [Table(f"Ratios of {name}", RATIO_COLUMNS, [("", [_ratios(r) for r in own])]) for name, own in kinds]
+    tables = [
+        Table(f"Ratios of {name}", RATIO_COLUMNS, [("", [_ratios(r) for r in own])], ends_in_words=True)
+        for name, own in kinds
+    ]
     where = f"at {words.target(setting['at'])}" if setting["at"] else _thresholds(setting).lower()
     return Block(f"Differences between groups, {where}", [PAIRED], figures=[f for f in figures if f], tables=tables)
 
@@ -124,8 +125,8 @@ def _forest(
 
 
 def _point(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = f"{words.digits(row['value'], 3)} ({words.digits(row['low'], 3)} to {words.digits(row['high'], 3)})"
-    return {end: row[end] for end in ("value", "low", "high")} | {"text": text}
+    cell = words.value_cell(row, words.factor)
+    return {end: row[end] for end in ("value", "low", "high")} | {"text": f"{cell.value} ({cell.interval})"}
 
 
 def _factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -145,7 +146,9 @@ def _row(row: Mapping[str, Any]) -> Row:
         ends = f"{words.signed(row['low'])} to {words.signed(row['high'])}" if known else words.reason(row["reason"])
         sign = "+" if difference > 0 else words.MINUS if difference < 0 else ""
         gap = RateCell(sign + write(abs(difference)), True, ends, "")
-    return Row(_group(row), [*sides, gap, _times_as(row), str(row["verdict"])], is_total=row["grouping"] == ALL)
+    return Row(
+        _group(row), [*sides, gap, _times_as(row), words.sentence(row["verdict"])], is_total=row["grouping"] == ALL
+    )
 
 
 def _rate(side: Mapping[str, Any], *, rare: bool) -> RateCell:
@@ -154,10 +157,8 @@ def _rate(side: Mapping[str, Any], *, rare: bool) -> RateCell:
 
 
 def _times_as(row: Mapping[str, Any]) -> RateCell | str:
-    if row["ratio"] is None:
-        return "-"
-    ends = "" if row["ratio_low"] is None else f"{words.digits(row['ratio_low'])} to {words.digits(row['ratio_high'])}"
-    return RateCell(words.digits(row["ratio"], 3), True, ends, "")
+    found = _factor(row)
+    return "-" if found["value"] is None else words.value_cell({**found, "reason": ""}, words.factor)
 
 
 def _group(row: Mapping[str, Any]) -> str:
@@ -168,8 +169,8 @@ def _group(row: Mapping[str, Any]) -> str:
 
 
 def _ratios(row: Mapping[str, Any]) -> Row:
-    change = words.value_cell(row, words.three_digits)
-    return Row(_contrast(row), [_ratio(row["a"]), _ratio(row["b"]), change, str(row["verdict"])])
+    change = words.value_cell(row, words.factor)
+    return Row(_contrast(row), [_ratio(row["a"]), _ratio(row["b"]), change, words.sentence(row["verdict"])])
 
 
 def _contrast(row: Mapping[str, Any]) -> str:
@@ -186,7 +187,11 @@ def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
     for number, at in enumerate(dict.fromkeys(row["at"] for row in found["rows"]), 1):
         rows = [row for row in found["rows"] if row["at"] == at]
         metrics = dict.fromkeys(row["metric"] for row in rows)
-        tables = [_time_table(metric, [row for row in rows if row["metric"] == metric]) for metric in metrics]
+        known = [
+            m for m in metrics if any(r[side]["value"] is not None for r in rows for side in "ab" if r["metric"] == m)
+        ]
+        missing = [m for m in metrics if m not in known]
+        tables = [_time_table(metric, [row for row in rows if row["metric"] == metric]) for metric in known]
         everybody = [(time_cells.title(r["metric"]), EVERYTHING, _time_factor(r)) for r in rows if r["grouping"] == ALL]
         figure = _forest(
             f"{words.capital(at)}, everybody: B against A",
@@ -194,7 +199,14 @@ def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
             f"{anchor}-time-{number}",
             caption="Times below 1 are shorter in B; rates above 1 are higher.",
         )
-        yield Block(words.capital(at), figures=[figure] if figure else [], tables=tables)
+        lead = [_nowhere(metric, [row for row in rows if row["metric"] == metric]) for metric in missing]
+        yield Block(words.capital(at), lead, figures=[figure] if figure else [], tables=tables)
+
+
+def _nowhere(metric: str, rows: Rows) -> str:
+    """What neither run has, of any group."""
+    reason = words.reason(max(rows, key=lambda row: row["a"]["n"])["reason"])
+    return f"{words.capital(time_cells.title(metric))}: not estimable in either run, {reason}."
 
 
 def _time_factor(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from frbench.report.charts import Series, Spec, _by_group, _frame, _named
 
 ROW_HEIGHT = 30
+LEAST_HEIGHT = 70
 
 
 def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
@@ -44,7 +45,9 @@ def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
             "encoding": place | {"x": x | {"field": "value"}, "shape": _by_group(series, "shape"), "tooltip": tooltip},
         },
     ]
-    return _frame({"data": {"values": rows}, "layer": layers}, alt, height=ROW_HEIGHT * len(series) + 10)
+    return _frame(
+        {"data": {"values": rows}, "layer": layers}, alt, height=max(ROW_HEIGHT * len(series) + 10, LEAST_HEIGHT)
+    )
 
 
 def _domain(rows: Sequence[Spec]) -> tuple[float, float]:

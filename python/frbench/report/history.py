@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+
+from markupsafe import Markup
 
 from frbench.plan import ALL
 from frbench.report import time_cells, words
@@ -13,10 +15,10 @@ from frbench.report.latency import unit_of
 from frbench.report.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
 from frbench.report.style import Palette
 from frbench.report.words import RateCell
-from frbench.systems.history import History, Line
+from frbench.systems.history import History, Line, Past
 from frbench.systems.run_figures import Figure as RunFigure
 from frbench.systems.run_figures import Name, is_of_everybody
-from frbench.systems.time_figures import UNANSWERED
+from frbench.systems.time_figures import MEASURED_ONCE, UNANSWERED
 
 KINDS = {
     "verify": "1:1 verification",
@@ -26,9 +28,9 @@ KINDS = {
 }
 EVERYBODY = "everybody"
 RATES = ("fmr", "fnmr", "fpir", "fnir")
-POINTWISE = (
+POINTWISE = Markup(
     "Bars and intervals are at 95%, each run on its own: two that overlap may still differ. What two of these runs say "
-    "of each other, trial by trial, is for `frbench compare`."
+    "of each other is for <code>frbench compare</code>."
 )
 Heading = tuple[str, str, str, str, int | None]
 
@@ -66,22 +68,30 @@ def _grouping(line: Line, name: Name) -> str:
 
 
 def _runs(line: Line) -> Block:
-    rows = [Row(run.name, [run.created or "not stated", run.frbench, run.plan[:8]]) for run in line.runs]
+    rows = [Row(run.name, [_when(run.created), run.frbench, run.plan[:8]]) for run in line.runs]
     columns = [("Run", ""), ("Made", ""), ("frbench", ""), ("Plan", "")]
     return Block("Runs", tables=[Table("Runs, in this order", columns, [("", rows)])])
 
 
+def _when(created: str) -> str:
+    return created.replace("T", " ").replace("+00:00", " UTC") or "not stated"
+
+
 def _block(line: Line, heading: Heading, names: list[Name], anchor: str) -> Block:
     metric, at, population, grouping, rank = heading
-    title = f"{_metric(metric)}{f' at rank {rank}' if rank else ''}{f', {_at(at)}' if at else ''}"
+    title = f"{_metric(metric)}{f' at rank {rank}' if rank else ''}{f', {_at(metric, at)}' if at else ''}"
     title += "" if grouping == ALL else f", by {words.grouping(grouping)}"
     lead = [f"Threshold set over {population} of each run, and so another in each."] if population else []
+    found = [figure for name in names for _, figure in line.points(name)]
+    if all(figure.value is None for figure in found):
+        most = max(found, key=lambda figure: figure.n)
+        return Block(title, [*lead, f"Not estimable in any run: {words.reason(most.reason)}."])
     figures = list(_drawn(line, names, title, anchor))
-    return Block(title, lead, figures=figures, tables=[_table(line, names, title)])
+    return Block(title, lead, figures=figures, tables=[_table(line, names, f"{title}, in figures")])
 
 
-def _at(at: str) -> str:
-    return f"threshold at {words.target(at)}" if "=" in at else at
+def _at(metric: str, at: str) -> str:
+    return f"threshold at {words.target(at)}" if metric in RATES and "=" in at else at
 
 
 def _metric(metric: str) -> str:
@@ -114,7 +124,7 @@ def _is_rare(name: Name) -> bool:
 def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[Figure]:
     """A chart of two runs or more, of groups that have a value and enough trials for it."""
     points = {name: [(run, f) for run, f in line.points(name) if f.value is not None] for name in names}
-    drawn = {name: found for name, found in points.items() if found and min(f.n for _, f in found) >= MIN_CHART_TRIALS}
+    drawn = {name: found for name, found in points.items() if found and _least(name, found) >= MIN_CHART_TRIALS}
     values = [f.value for found in drawn.values() for _, f in found if f.value is not None]
     if not values or max(len(found) for found in drawn.values()) < 2:
         return
@@ -134,8 +144,13 @@ def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[F
     axis = f"{_metric(metric)}{f', {unit}' if unit else ''}"
     spec = over_runs(series, runs=[run.name for run in line.runs], title=axis, number=number, alt=alt)
     legend = [(s.style.swatch, s.name) for s in series]
-    few = few_trials_note([_group(name) for name in points if name not in drawn], "trials")
+    few = few_trials_note([_group(name) for name in points if points[name] and name not in drawn], "trials")
     yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend, few)
+
+
+def _least(name: Name, found: Sequence[tuple[Past, RunFigure]]) -> int:
+    """The fewest trials behind a point; what is measured once has no fewer than enough."""
+    return MIN_CHART_TRIALS if name.metric in MEASURED_ONCE else min(figure.n for _, figure in found)
 
 
 def _ends(figure: RunFigure, scale: float) -> Mapping[str, float | None]:

@@ -22,13 +22,15 @@ def over_runs(series: Sequence[Series], *, runs: Sequence[str], title: str, numb
     y = {"type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"format": number, "minExtent": 46}}
     colour = _by_group(series, "colour")
     tooltip = [{"field": field, "title": name} for field, name in (("g", "group"), ("run", "run"), ("text", "value"))]
-    place = {"x": x, "y": y | {"field": "value"}, "color": colour}
+    # Groups stand side by side, so that no interval hides another.
+    beside = {"field": "g", "sort": [s.name for s in series], "scale": {"paddingOuter": 1}}
+    place = {"x": x, "xOffset": beside, "y": y | {"field": "value"}, "color": colour}
     rows = _named(series, "rows")
     layers: list[Spec] = [
         {
             "data": {"values": [row for row in rows if row["low"] is not None and row["high"] is not None]},
             "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.4},
-            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
+            "encoding": place | {"y": y | {"field": "low"}, "y2": {"field": "high"}},
         },
         {
             "mark": {"type": "line", "strokeWidth": 1.6},

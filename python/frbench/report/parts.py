@@ -56,13 +56,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. columns : heading and a line below it. bodies : rows under a heading, or ""."""
+    """A table. columns : heading and a line below it. bodies : rows under a heading, or "".
+
+    ends_in_words : whether the last column is prose.
+    """
 
     caption: str
     columns: Sequence[tuple[str, str]]
     bodies: Sequence[tuple[str, Sequence[Row]]]
     notes: Sequence[str] = ()
     is_compact: bool = False
+    ends_in_words: bool = False
 
 
 @dataclass(frozen=True)

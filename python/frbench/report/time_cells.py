@@ -51,11 +51,8 @@ def change(row: Mapping[str, Any]) -> RateCell:
     factor, difference = row["ratio"], row["difference"]
     if factor is None and difference is None:
         return RateCell("not estimable", False, words.reason(row["reason"]), "")
-    value = words.digits(factor, 3) if difference is None else words.signed_percent(difference)
-    write = words.three_digits if difference is None else words.signed_percent
-    known = row["low"] is not None
-    ends = f"{write(row['low'])} to {write(row['high'])}" if known else words.reason(row["reason"])
-    return RateCell(value, True, ends, "")
+    write = words.factor if difference is None else words.signed_percent
+    return words.value_cell({**row, "value": factor if difference is None else difference}, write)
 
 
 def _ends(metric: str, found: Mapping[str, Any]) -> str:

@@ -106,6 +106,11 @@ def _not_one(value: float, least: int) -> str:
     return next((text for text in texts if text.rstrip("0") != "1."), texts[-1])
 
 
+def factor(value: float) -> str:
+    """A ratio with three digits, and more where it would round to 1 without being 1."""
+    return _not_one(value, 3)
+
+
 def three_digits(value: float) -> str:
     """Three digits without an exponent: 0.036, 1.20."""
     return digits(value, 3)

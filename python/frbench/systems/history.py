@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from frbench.errors import FrbenchError, InputError
+from frbench.errors import FormatError, FrbenchError, InputError
 from frbench.plan import POPULATION
 from frbench.systems.compare import PARTS, Run
 from frbench.systems.run_figures import Figure, Name, rates_of
@@ -39,15 +39,28 @@ class Past:
 
     @classmethod
     def of(cls, run: Run, name: str) -> Past:
-        """A run, called `name`."""
-        return cls(
-            name=name,
-            created=str(run.manifest.get("created", "")),
-            frbench=str(run.manifest.get("frbench", "")),
-            plan=run.tally.plan.digest,
-            key=_key(run, name),
-            figures=_figures(run),
-        )
+        """A run, called `name`.
+
+        Raises
+        ------
+        FormatError : another kind of run, or its results are not as a run writes them.
+        """
+        kind = run.results["kind"]
+        if kind not in KINDS:
+            raise FormatError(f"is a {kind} run, expected one of {', '.join(KINDS)}")
+        try:
+            return cls(
+                name=name,
+                created=str(run.manifest.get("created", "")),
+                frbench=str(run.manifest.get("frbench", "")),
+                plan=run.tally.plan.digest,
+                key=_key(run, name),
+                figures=_figures(run),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise FormatError(
+                f"its results.json is damaged at {error}, expected that of a run; count it again"
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +116,9 @@ def read(directory: Path, *, order: Order = "time") -> History:
         name = path.parent.relative_to(directory).as_posix()
         name = directory.resolve().name if name == "." else name
         try:
-            run = Run.read(path.parent)
+            runs.append(Past.of(Run.read(path.parent), name))
         except FrbenchError as error:
             left_out.append((name, str(error)))
-            continue
-        if run.results["kind"] in KINDS:
-            runs.append(Past.of(run, name))
-        else:
-            left_out.append((name, f"is a {run.results['kind']} run, expected one of {', '.join(KINDS)}"))
     if not runs:
         why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ", expected directories with results.json"
         raise InputError(f"{directory} holds no run{why}")

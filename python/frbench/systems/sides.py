@@ -43,6 +43,12 @@ class Run:
         results = files.read_json(directory / "results.json", schema="frbench.results")
         manifest = files.read_json(directory / "manifest.json", schema="frbench.manifest")
         tally = files.load_tally(directory / "tally.safetensors")
+        lacking = [entry for entry in ("kind", "plan", "groupings") if entry not in results]
+        lacking += [entry for entry in ("plan",) if entry not in manifest]
+        if lacking:
+            raise FormatError(
+                f"{directory} lacks {', '.join(map(repr, lacking))}, expected a finished run; count it again"
+            )
         if not results["plan"] == manifest["plan"] == tally.plan.digest:
             raise FormatError(f"{directory} holds files of several runs; count it again")
         return cls(str(directory), results, manifest, tally)

@@ -27,7 +27,8 @@ ANSWERS_A_SECOND = "answers_per_second"
 SATURATION = "saturation"
 OBJECTIVE = "objective_rate"
 UNANSWERED = "unanswered"
-RATES = (PROBES_A_SECOND, ANSWERS_A_SECOND, SATURATION, OBJECTIVE)
+MEASURED_ONCE = (SATURATION, OBJECTIVE)
+RATES = (PROBES_A_SECOND, ANSWERS_A_SECOND, *MEASURED_ONCE)
 ONCE = "measured once: how often it would be another is not known"
 NONE_UNANSWERED = "requests of one process fail together, so that none in {:,} bounds nothing"
 # What a time depends on beside the software that is timed, by kind of run: entry of results.json, and words.
