@@ -1,4 +1,5 @@
-"""Paired: how often intervals of two systems on the same trials, of EER and of AUC hold a truth that is known.
+"""Paired: how often intervals of two systems on the same trials, of ratios between groups, of EER and of AUC hold a
+truth that is known.
 
 `python -m studies.paired --out docs/coverage-paired.md` draws the worlds and writes the tables; the same seed gives
 the same tables.
@@ -250,6 +251,85 @@ def score_study(scores: Scores, n: int, seed: int = SEED) -> tuple[Share, Share]
     return shares
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Two groups of other people in the same two systems."""
+
+    name: str
+    group: Systems
+    reference: Systems
+
+
+GROUPS = (
+    Groups("A and B alike", Systems("group", 200, (1e-3, 1e-3)), Systems("reference", 300, (5e-4, 5e-4))),
+    Groups(
+        "B doubles the rates of the group",
+        Systems("group", 200, (1e-3, 2e-3), (0.03, 0.06)),
+        Systems("reference", 300, (5e-4, 5e-4), (0.03, 0.03)),
+    ),
+    Groups(
+        "people alike",
+        Systems("group", 200, (1e-3, 1e-3), spread=0.01),
+        Systems("reference", 300, (1e-3, 1e-3), spread=0.01),
+    ),
+    Groups(
+        "people differ much, B doubles the rates of the group",
+        Systems("group", 300, (1e-3, 2e-3), (0.03, 0.06), spread=1.2, alike=1),
+        Systems("reference", 300, (5e-4, 5e-4), (0.03, 0.03), spread=1.2, alike=1),
+    ),
+    Groups("60 people each", Systems("group", 60, (5e-3, 5e-3)), Systems("reference", 60, (5e-3, 5e-3))),
+    Groups(
+        "rare errors, B doubles the rates of the group",
+        Systems("group", 500, (2e-5, 4e-5), (0.003, 0.006)),
+        Systems("reference", 500, (1e-5, 1e-5), (0.003, 0.003)),
+    ),
+)
+
+
+@dataclass
+class RatioRecord:
+    """What worlds showed of the ratio of a group to the reference in B over that in A.
+
+    held, detected : of the worlds that have an interval.
+    """
+
+    groups: Groups
+    metric: str
+    truth: float
+    errors: list[tuple[int, ...]] = field(default_factory=list)
+    held: Share = field(default_factory=Share)
+    detected: Share = field(default_factory=Share)
+
+    def add(self, group: tuple[Rate, Rate], reference: tuple[Rate, Rate]) -> None:
+        """One more world."""
+        found = paired.ratio_of_ratios(group, reference)
+        self.errors.append(tuple(side.k for side in (*group, *reference)))
+        if found.low is not None and found.high is not None:
+            self.held.add(found.low <= self.truth <= found.high)
+            self.detected.add(found.is_detected)
+
+
+def ratio_study(groups: Groups, n: int, seed: int = SEED) -> list[RatioRecord]:
+    """What `n` worlds of two groups show of FMR and of FNMR."""
+    both = groups.group, groups.reference
+    random = np.random.default_rng([seed, *(s.subjects for s in both), int(1000 * both[0].spread)])
+    people = [
+        (s, random.integers(N_BLOCKS, size=s.subjects), random.integers(1, 2 * s.templates, size=s.subjects))
+        for s in both
+    ]
+    records = []
+    for metric, draw, rates in (
+        ("FMR", false_matches, [s.rates for s in both]),
+        ("FNMR", false_nonmatches, [s.fnmr for s in both]),
+    ):
+        (a, b), (c, d) = rates
+        record = RatioRecord(groups, metric, (b / a) / (d / c))
+        for _ in range(n):
+            record.add(*(draw(s, block, templates, random) for s, block, templates in people))
+        records.append(record)
+    return records
+
+
 HEAD = """# Coverage of paired differences, EER and AUC
 
 How often intervals at 95% of `frbench compare`, and those of EER and AUC, hold a truth that is known: {n:,} worlds for
@@ -304,6 +384,26 @@ def score_table(n: int) -> Iterator[str]:
         yield f"| {scores.name} | {percent(of_eer)} | {percent(of_auc)} |"
 
 
+RATIOS = """
+## Ratios between groups
+
+The ratio of a group to the reference in B over that in A: percent of worlds whose interval holds the true one, and that
+find it other than 1. Errors are those of the group in A and B, then of the reference; a world in which one of the four
+has none, or all of them in one block, has no interval (without).
+
+"""
+
+
+def ratio_table(records: Sequence[RatioRecord]) -> Iterator[str]:
+    """Lines of markdown: how often the ratio of two ratios was held, in percent."""
+    yield "| groups | rate | errors | true | held | other than 1 | without |"
+    yield "|---|---|---|---|---|---|---|"
+    for r in records:
+        errors = ", ".join(f"{k:,.0f}" for k in np.median(r.errors, axis=0))
+        cells = f"{r.truth:.2g}", percent(r.held), percent(r.detected), f"{len(r.errors) - r.held.n:,}"
+        yield f"| {r.groups.name} | {r.metric} | {errors} | {' | '.join(cells)} |"
+
+
 def report(n: int) -> str:
     """The study as markdown."""
     records = [record for systems in SYSTEMS for record in study(systems, n)]
@@ -311,7 +411,12 @@ def report(n: int) -> str:
     lines = [HEAD.format(n=n, seed=SEED, error=100 * math.sqrt(0.95 * 0.05 / n)), *_lines(paired_table(records))]
     inside = sum(93 <= share <= 98 for share in shares)
     lines.append(MIDDLE.format(cells=len(shares), inside=inside, low=min(shares), high=max(shares)))
-    return "".join([*lines, *_lines(score_table(n))])
+    return "".join([*lines, *_lines(score_table(n)), *ratios(n)])
+
+
+def ratios(n: int) -> list[str]:
+    """The part on ratios between groups."""
+    return [RATIOS, *_lines(ratio_table([record for groups in GROUPS for record in ratio_study(groups, n)]))]
 
 
 def _lines(table: Iterator[str]) -> list[str]:

@@ -315,6 +315,34 @@ def test_no_common_target_is_refused():
         compare(verified(people(2), at=0.6), B)
 
 
+def test_one_run_at_two_thresholds_differs():
+    """The same templates, and no note that every difference is 0."""
+    found = compare(A, A, thresholds=(0.6, 0.5))
+
+    assert row(found, "fmr")["difference"] > 0
+    assert found["notes"] == []
+
+
+def test_searches_without_a_common_target_are_compared_by_rank():
+    """Thresholds that were set at nothing in common are no reason to refuse what needs none."""
+    found = compare(identified(people(2)), identified(people(3)))
+
+    assert found["notes"] == [
+        "no thresholds were set at the same rate of the same population: ranks alone are compared"
+    ]
+    assert {(r["metric"], r["thresholds"][0]) for r in found["rows"]} == {("fnir", None)}
+    assert {r["metric"] for r in found["differentials"]} == {"fnir"}
+
+
+def test_groups_that_one_run_does_not_report_are_named():
+    """They were counted, and are missing from its results."""
+    other = replace(B, results={**B.results, "groupings": ["all"]})
+    found = compare(A, other, thresholds=(0.6, 0.6))
+
+    assert found["notes"] == ["groups by sex are not compared: B does not report them"]
+    assert {r["grouping"] for r in found["rows"]} == {"all"}
+
+
 def test_a_threshold_between_edges_is_refused():
     """The tally cannot answer there."""
     with pytest.raises(EdgeNotInPlan):
