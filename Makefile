@@ -6,6 +6,8 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
+# Tests start many processes, and each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test lint chromium protos bench coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help

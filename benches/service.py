@@ -28,9 +28,9 @@ from benches.workload import unit_rows
 from frbench import wire
 from frbench.client import Client
 from frbench.gallery import Gallery
-from frbench.load.generator import Answers, GrpcGenerator, Server
-from frbench.load.run import loads_of_sweep, name_of_status
-from frbench.load.schedule import NS, Schedule, poisson
+from frbench.traffic.generator import Answers, GrpcGenerator, Server
+from frbench.traffic.run import loads_of_sweep, name_of_status
+from frbench.traffic.schedule import NS, Schedule, poisson
 
 K = 10
 DIMENSION = 512

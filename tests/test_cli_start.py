@@ -122,3 +122,10 @@ def test_a_name_that_is_no_command_is_told_with_the_nearest():
     found = CliRunner().invoke(cli.app, ["verfy"])
     assert isinstance(cli.app, click.Group)
     assert (2, True) == (found.exit_code, "No such command 'verfy'" in found.output)
+
+
+def test_no_part_of_the_package_hides_a_public_name():
+    """A module that is imported stands in the package under its own name, whatever stood there."""
+    parts = {path.stem for path in Path(frbench.__file__).parent.iterdir()}
+
+    assert not parts & set(frbench.__all__)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "load", "recorded", "sizes", "speed", "systems", "v1")
+FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "recorded", "sizes", "speed", "systems", "traffic", "v1")
 
 # A module imports only modules of a lower number.
 LAYER = {
@@ -84,15 +84,15 @@ LAYER = {
     "v1.gallery_pb2": 0.5,
     "v1.server_pb2": 0.5,
     "v1.sweep_pb2": 0.5,
-    "load.schedule": 1,
-    "load.objective": 1,
-    "load.generator": 2,
-    "load.task": 12,
-    "load.run": 13,
-    "load.results": 14,
-    "load.histograms": 14,
-    "load.tables": 3.5,
-    "load.job": 16,
+    "traffic.schedule": 1,
+    "traffic.objective": 1,
+    "traffic.generator": 2,
+    "traffic.task": 12,
+    "traffic.run": 13,
+    "traffic.results": 14,
+    "traffic.histograms": 14,
+    "traffic.tables": 3.5,
+    "traffic.job": 16,
     "commands.load": 16.5,
     "manifest": 11,
     "estimate": 10,
@@ -215,7 +215,7 @@ COUNTING = {"engines", "verify", "identify", "latency", "run", "calibrate", "gal
 COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searches", "sizes.gallery_hits"}
 COUNTING |= {"audits.per_subject", "wire", "client"}
 COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
-COUNTING |= {"load.schedule", "load.generator", "load.task", "load.run"}
+COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
 READING = {
     "estimate",
     "jackknife",
@@ -241,7 +241,7 @@ READING |= {
 }
 READING |= {"summary_results", "mode_results", "summary_tables", "mode_tables", "audits.failure_policies"}
 READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "sizes.extrapolation", "sizes.gallery_size"}
-READING |= {"question", "load.tables", "gates"}
+READING |= {"question", "traffic.tables", "gates"}
 READING |= {"systems.compare", "systems.paired", "systems.replicates", "systems.history", "systems.run_figures"}
 READING |= {"systems.times", "systems.timed", "systems.time_figures", "systems.sides", "systems.contrasts"}
 
@@ -333,7 +333,7 @@ def test_only_few_modules_know_the_compiled_one(module: str):
     """Kernels are behind engines, rows behind templates and the gallery, and the manifest lists what there is."""
     if "_rust" in imports(module):
         known = {"templates", "gallery", "engines.cpu", "manifest", "machine", "demo", "commands.serve"}
-        assert module in known | {"load.generator", "load.histograms"}
+        assert module in known | {"traffic.generator", "traffic.histograms"}
 
 
 def packages(module: str) -> set[str]:

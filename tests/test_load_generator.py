@@ -11,8 +11,8 @@ import pytest
 from grpc import StatusCode
 
 from frbench.errors import EngineUnavailable, InputError
-from frbench.load.generator import GrpcGenerator, Server
-from frbench.load.schedule import NS, Schedule
+from frbench.traffic.generator import GrpcGenerator, Server
+from frbench.traffic.schedule import NS, Schedule
 from frbench.wire import SEARCH, search_request
 from scripted_server import scripted
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.errors import InputError
-from frbench.load.objective import Objective
+from frbench.traffic.objective import Objective
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.errors import EngineUnavailable, InputError
-from frbench.load.generator import Answers, GrpcGenerator, Server
-from frbench.load.objective import Objective
-from frbench.load.run import (
+from frbench.traffic.generator import Answers, GrpcGenerator, Server
+from frbench.traffic.objective import Objective
+from frbench.traffic.run import (
     TOLERANCE,
     Trial,
     check_answered,
@@ -31,8 +31,8 @@ from frbench.load.run import (
     schedule_of,
     try_rate,
 )
-from frbench.load.schedule import Schedule
-from frbench.load.task import Load
+from frbench.traffic.schedule import Schedule
+from frbench.traffic.task import Load
 from frbench.wire import SEARCH
 from scripted_server import scripted
 from test_load_task import MS, open_loop, task

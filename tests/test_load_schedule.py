@@ -10,7 +10,7 @@ from scipy import stats
 
 import worlds
 from frbench.errors import InputError
-from frbench.load.schedule import draw, poisson
+from frbench.traffic.schedule import draw, poisson
 
 
 def test_gaps_are_exponential():

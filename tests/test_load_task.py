@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench.errors import InputError, PlanMismatch
-from frbench.load.generator import Answers
-from frbench.load.schedule import Schedule
-from frbench.load.task import Load, LoadTask, counted, tally_of
 from frbench.templates import Templates
+from frbench.traffic.generator import Answers
+from frbench.traffic.schedule import Schedule
+from frbench.traffic.task import Load, LoadTask, counted, tally_of
 from frbench.v1 import search_pb2
 
 MS = 1_000_000

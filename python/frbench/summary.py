@@ -14,10 +14,10 @@ from frbench import figures, mode_tables, summary_tables
 from frbench.audits import audit_tables
 from frbench.figures import Form
 from frbench.groups import group_tables
-from frbench.load.tables import load_tables
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
 from frbench.results import excluded_in_words
+from frbench.traffic.tables import load_tables
 
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:

@@ -16,12 +16,12 @@ from frbench.commands.servers import credentials_of, server_options
 from frbench.credentials import address_of, content
 from frbench.errors import InputError
 from frbench.jobs import Options
-from frbench.load.generator import GrpcGenerator, Server
-from frbench.load.job import Asked, run_load
-from frbench.load.objective import Objective
-from frbench.load.task import LoadTask
 from frbench.progress import TerminalProgress
 from frbench.templates import load
+from frbench.traffic.generator import GrpcGenerator, Server
+from frbench.traffic.job import Asked, run_load
+from frbench.traffic.objective import Objective
+from frbench.traffic.task import LoadTask
 from frbench.wire import SEARCH
 
 PATH = click.Path(path_type=Path)

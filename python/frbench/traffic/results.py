@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from frbench import timing
-from frbench.load.objective import Objective
-from frbench.load.run import Measured, Measurement, Trial
 from frbench.plan import OVERALL
 from frbench.results import QUANTILES, Grouping, _head, _names, _probes
 from frbench.tally import Histogram, Tally
+from frbench.traffic.objective import Objective
+from frbench.traffic.run import Measured, Measurement, Trial
 
 MEANING = {
     "server": "open loop: requests arrive at moments drawn beforehand, independent of each other and of the answers",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frbench import _rust
 from frbench.errors import EngineUnavailable, InputError
-from frbench.load.schedule import NS, Schedule
+from frbench.traffic.schedule import NS, Schedule
 
 OK = 0
 NOT_SENT = -1

@@ -16,11 +16,11 @@ import numpy as np
 from frbench.errors import InputError
 from frbench.latency import nanosecond_axis
 from frbench.layout import Layout
-from frbench.load.generator import Answers
-from frbench.load.schedule import Mix, Order, Schedule
 from frbench.plan import Cell, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates
+from frbench.traffic.generator import Answers
+from frbench.traffic.schedule import Mix, Order, Schedule
 from frbench.wire import search_request
 
 Scenario = Literal["single-stream", "multi-stream", "server", "offline"]

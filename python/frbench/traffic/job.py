@@ -8,11 +8,11 @@ from typing import Any
 from frbench import files, jobs, report
 from frbench.errors import InputError
 from frbench.jobs import Clock, Options, Progress
-from frbench.load.generator import Generator
-from frbench.load.histograms import PATTERN, histogram_files
-from frbench.load.objective import Objective
-from frbench.load.results import load_results
-from frbench.load.run import (
+from frbench.traffic.generator import Generator
+from frbench.traffic.histograms import PATTERN, histogram_files
+from frbench.traffic.objective import Objective
+from frbench.traffic.results import load_results
+from frbench.traffic.run import (
     SATURATING,
     Trial,
     check_answered,
@@ -22,7 +22,7 @@ from frbench.load.run import (
     saturation,
     try_rate,
 )
-from frbench.load.task import Load, LoadTask
+from frbench.traffic.task import Load, LoadTask
 
 TITLE = "search under load"
 
