@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX
 # Tests start many processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint chromium protos bench coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test lint chromium protos bench bench-gpu coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +43,11 @@ protos: .venv/.packages ## Make python/frbench/v1 from protos/
 bench: setup .venv/.peers ## Race peers, answers checked first, and write out/bench.json (15 minutes; see benches/README.md)
 	@mkdir -p out
 	$(BIN)/pytest benches --benchmark-enable --benchmark-quiet --benchmark-json=out/bench.json
+
+bench-gpu: setup ## Hold the GPU engine to its contract and measure it: benches/records/gpu-*.json (10 minutes; QUICK=1: 3)
+	$(UV) pip install --quiet --python $(BIN)/python -r pyproject.toml --extra gpu
+	$(BIN)/pytest tests/test_gpu.py tests/test_engines.py -k gpu
+	$(BIN)/python -m benches.gpu $(if $(QUICK),--quick)
 
 coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md, docs/gates.md (15 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md

@@ -14,6 +14,8 @@ import worlds
 from frbench import _rust
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
+from frbench.engines.gpu import GpuEngine, devices
+from frbench.engines.gpu.arrays import HostArrays
 from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
@@ -27,6 +29,10 @@ ENGINES: dict[str, Engine] = {
         for threads in (1, 2, 3, 8)
     },
     "cpu": CpuEngine(),
+    # What the GPU engine decides, on numpy; with so little room that sieves are cut and rows come and go.
+    "gpu-logic": GpuEngine(arrays=[HostArrays()]),
+    "gpu-logic-crowded": GpuEngine(arrays=[HostArrays("bf16")] * 2, capacity=16, most_bytes=20_000),
+    **({} if devices.missing() else {f"gpu-{screen}": GpuEngine(screen=screen) for screen in ("int8", "bf16")}),
 }
 REMOTE = {"grpc-1": "server", "grpc-3": "three_servers"}
 every_engine = pytest.mark.parametrize("engine", [*ENGINES, *REMOTE], indirect=True)
@@ -216,7 +222,12 @@ def test_a_search_for_more_than_there_is_is_refused(engine: Engine):
 @every_engine
 def test_an_engine_describes_itself(engine: Engine):
     """A manifest names engine, instruction set and threads, how the CPU's counts were come by, and who counted."""
-    more = {"reference": set(), "cpu": {"screened", "settled"}, "grpc": {"screened", "settled", "servers", "lost"}}
+    more = {
+        "reference": set(),
+        "cpu": {"screened", "settled"},
+        "gpu": {"screened", "settled", "devices", "gpus"},
+        "grpc": {"screened", "settled", "servers", "lost"},
+    }
     assert engine.describe().keys() == {"engine", "isa", "threads"} | more[engine.name]
     assert engine.describe()["engine"] == engine.name
     assert engine.describe()["threads"] >= 1

@@ -134,6 +134,28 @@ def test_quick_measures_nothing(monkeypatch: pytest.MonkeyPatch):
     assert "of roof" not in printed(found)
 
 
+def test_gpus_are_shown_or_why_there_are_none(monkeypatch: pytest.MonkeyPatch):
+    """Name, memory, capability and versions of each; else the reason, and never silence."""
+    card = {
+        "name": "X100",
+        "memory_gib": 80.0,
+        "capability": "9.0",
+        "driver": "580.1",
+        "torch": "2.11",
+        "triton": "3.6",
+    }
+    monkeypatch.setattr(machine.devices, "found", lambda: [card])
+    monkeypatch.setattr(machine.devices, "missing", lambda: None)
+    shown = " ".join(printed(machine.describe(measures=False)).split())
+    assert "X100, 80.0 GiB, capability 9.0, driver 580.1, torch 2.11, triton 3.6" in shown
+    monkeypatch.undo()
+    monkeypatch.setattr(machine.devices, "missing", lambda: "it is in the post")
+    found = machine.describe(measures=False)
+
+    assert ([], "it is in the post") == (found["gpus"], found["gpus_reason"])
+    assert "none: it is in the post" in " ".join(printed(found).split())
+
+
 @pytest.mark.parametrize(("wish", "chosen"), [("scalar", "scalar"), ("auto", _rust.kernels()[0]), ("z80", None)])
 def test_frbench_isa_is_told(monkeypatch: pytest.MonkeyPatch, wish: str, chosen: str | None):
     """The variable is shown with what follows from it, even if that is nothing."""

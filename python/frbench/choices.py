@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 DEFAULT_BLOCKS = 32
+# Engines of this machine; any other is a list of servers.
+ENGINES = ("cpu", "gpu", "reference")
 Failed = Literal["reject", "exclude", "accept"]
 FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
 # How recorded scores and candidate lists are written.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench import _rust
-from frbench.engines.cpu import CpuEngine
+from frbench.engines import Engine
+from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.errors import InputError
 from frbench.plan import checked_thresholds
 
@@ -31,6 +32,7 @@ class Gallery:
     matrix : (n, d) float16, float32 or float64.
     threads : 0 uses every processor.
     isa : instruction set; None takes FRBENCH_ISA or the best that is there.
+    engine : what searches and counts, such as a `GpuEngine`; None takes the CPU. Rows are normalised on the CPU.
 
     Raises
     ------
@@ -44,8 +46,11 @@ class Gallery:
     array([[1, 2]])
     """
 
-    def __init__(self, matrix: ArrayLike, *, threads: int = 0, isa: str | None = None) -> None:
-        self._engine = CpuEngine(threads=_threads(threads), isa=isa)
+    def __init__(
+        self, matrix: ArrayLike, *, threads: int = 0, isa: str | None = None, engine: Engine | None = None
+    ) -> None:
+        self._threads = _threads(threads)
+        self._engine: Engine = CpuEngine(threads=self._threads, isa=isa) if engine is None else engine
         unit, ok = _unit(matrix, "gallery", threads)
         self._kept = np.flatnonzero(ok)
         if not len(self._kept):
@@ -53,7 +58,8 @@ class Gallery:
         self.failed: NDArray[np.int64] = np.flatnonzero(~ok)
         self.n, self.dimension = len(unit), int(unit.shape[1])
         self._rows = self._engine.rows(unit if ok.all() else unit[self._kept])
-        self._rows.pack()
+        if isinstance(self._rows, CpuRows):
+            self._rows.pack()
 
     def __len__(self) -> int:
         return self.n
@@ -61,7 +67,7 @@ class Gallery:
     @property
     def isa(self) -> str:
         """Instruction set in use."""
-        return self._engine.isa
+        return str(self._engine.describe()["isa"])
 
     def search(self, probes: ArrayLike, k: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The best `k` gallery rows of each probe, exactly; equal scores in order of rows.
@@ -128,7 +134,7 @@ class Gallery:
         return shaped
 
     def _probes(self, probes: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        unit, ok = _unit(probes, "probes", self._engine.threads)
+        unit, ok = _unit(probes, "probes", self._threads)
         if unit.shape[1] != self.dimension:
             raise InputError(f"probes have dimension {unit.shape[1]}, the gallery has {self.dimension}")
         return unit, ok

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from frbench.candidates import Candidates
 from frbench.credentials import ANYBODY, Credentials
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
+from frbench.engines.gpu import GpuEngine, devices
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.identify import Identification
@@ -66,7 +67,7 @@ class Options:
     out : run directory. groupings : label columns of each --group. thresholds : in [-1, 1].
     targets : rates to set thresholds at. population : None for all, or (column, value).
     train_subjects : file of subjects that the matcher was trained on.
-    engine : cpu, reference, or targets of servers with commas between them, which are shown the `credentials`.
+    engine : cpu, gpu, reference, or targets of servers with commas between them, which are shown the `credentials`.
     """
 
     out: Path
@@ -105,7 +106,11 @@ class Options:
         if self.engine == "cpu":
             return CpuEngine(threads=self.threads, isa=self.isa)
         if self.isa is not None:
-            raise InputError("--isa says what this machine counts with; servers are told by `frbench serve --isa`")
+            raise InputError(
+                "--isa says what this machine's processors count with; servers are told by `frbench serve --isa`"
+            )
+        if self.engine == "gpu":
+            return GpuEngine()
         # grpcio takes a while to load, and most runs call nobody.
         from frbench.engines.remote import RemoteEngine
 
@@ -311,10 +316,35 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
         tally = measure_runs(task, runs, advance)
     found = results.latency_results(tally, groupings=options.groupings)
     sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
-    engine = CpuEngine(threads=task.threads, isa=task.isa).describe()
+    engine = task.open_engine().describe()
     section = report.Section(found, _manifest(options, sources, engine, plan, clock, {}), tally)
     _write(options, section, "search latency", None)
     return section
+
+
+def run_latencies(
+    task: LatencyTask, options: Options, engine: str | None, *, runs: int, progress: Progress
+) -> list[report.Section]:
+    """Times searches on the engine that was asked for: if none was, on the processors and, where there are, on GPUs.
+
+    The run of the GPUs is in the directory gpu of the other, whose page shows both.
+
+    Raises
+    ------
+    EngineUnavailable : the GPU was asked for, and there is none; the message says what is missing.
+    """
+    on_gpu = replace(
+        task, engine="gpu", hardware=f"{task.hardware}, {', '.join(each['name'] for each in devices.found())}"
+    )
+    if engine == "gpu":
+        return [run_latency(on_gpu, options, runs=runs, progress=progress)]
+    sections = [run_latency(task, options, runs=runs, progress=progress)]
+    if engine is None and devices.missing() is None:
+        beside = replace(options, out=options.out / "gpu", engine="gpu", with_report=False)
+        sections.append(run_latency(on_gpu, beside, runs=runs, progress=progress))
+        if options.with_report:
+            files.write(options.out / "report.html", report.render(sections, title="search latency"))
+    return sections
 
 
 def nonmated_lists(task: Identification, candidates: Candidates) -> Lists:

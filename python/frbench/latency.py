@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
+from frbench.engines.gpu import GpuEngine
 from frbench.errors import EngineUnavailable, InputError
 from frbench.gallery import Gallery
 from frbench.layout import Ints, Layout
@@ -47,6 +49,7 @@ class LatencyTask:
 
     batches : probes a request. requests : timed requests for each group and batch size, in each run.
     hardware : what the times belong to; times of other hardware are never added.
+    engine : whether the processors search, or the GPUs.
     """
 
     gallery: Templates
@@ -58,6 +61,17 @@ class LatencyTask:
     requests: int = 500
     threads: int = 0
     isa: str | None = None
+    engine: Literal["cpu", "gpu"] = "cpu"
+
+    def open_engine(self) -> Engine:
+        """What searches."""
+        return GpuEngine() if self.engine == "gpu" else CpuEngine(threads=self.threads, isa=self.isa)
+
+    @property
+    def kernels(self) -> str:
+        """What multiplies, in words."""
+        isa = str(self.open_engine().describe()["isa"])
+        return f"gpu {isa}" if self.engine == "gpu" else isa
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= len(self.gallery):
@@ -79,7 +93,7 @@ class LatencyTask:
             "batches": list(self.batches),
             "threads": self.threads,
             "probes": [len(_scored(layout, g)) for g in range(len(layout.groups))],
-            "isa": CpuEngine(isa=self.isa).isa,
+            "isa": self.kernels,
             "timer": TIMER,
             "warm_up": WARM_UP,
         }
@@ -108,7 +122,7 @@ def measure(task: LatencyTask, run: int) -> Tally:
     AssertionError : a search does not return what a float64 product says; no time is reported then.
     """
     plan = task.plan()
-    gallery = Gallery(task.gallery.unit, threads=task.threads, isa=task.isa)
+    gallery = Gallery(task.gallery.unit, threads=task.threads, engine=task.open_engine())
     check_answer(gallery, task)
     layout = Layout.of(task.probes, task.columns)
     random = np.random.default_rng(run)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench import _rust, figures, manifest, scratch
+from frbench.engines.gpu import devices
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
 MEASURE_S = 0.06
@@ -51,6 +52,8 @@ def describe(*, measures: bool = True) -> dict[str, Any]:
         "frbench_isa": wish,
         "notes": _notes(kernels, wish),
         **manifest.machine(),
+        "gpus": devices.found(),
+        "gpus_reason": devices.missing(),
         "caches": _caches(Path("/sys/devices/system/cpu/cpu0/cache")),
         "rates": _rates() if measures else None,
     }
@@ -141,6 +144,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
         "processor": f"{found['processor']}, {found['cores']} cores",
         "memory": f"{found['memory_gib']} GiB",
         "caches": ", ".join(map(_cache, found["caches"])) or "not known",
+        "gpus": "; ".join(map(_gpu, found["gpus"])) or f"none: {found['gpus_reason']}",
         "system": f"{found['system']}, {found['byte_order']} endian",
     }
     if rates is not None:
@@ -163,6 +167,12 @@ def _why(found: Mapping[str, Any]) -> str:
     if not found["frbench_isa"]:
         return "the best; FRBENCH_ISA is not set"
     return f"FRBENCH_ISA={found['frbench_isa']}"
+
+
+def _gpu(gpu: Mapping[str, Any]) -> str:
+    driver = gpu["driver"] or "not known"
+    versions = f"driver {driver}, torch {gpu['torch']}, triton {gpu['triton']}"
+    return f"{gpu['name']}, {gpu['memory_gib']} GiB, capability {gpu['capability']}, {versions}"
 
 
 def _cache(cache: Mapping[str, Any]) -> str:

@@ -8,20 +8,19 @@ from typing import Any, get_args
 
 import click
 
-from frbench.choices import DEFAULT_BLOCKS, FAILED_POLICIES, Combination, Norm
+from frbench.choices import DEFAULT_BLOCKS, ENGINES, FAILED_POLICIES, Combination, Norm
 from frbench.commands.amounts import numbers
 from frbench.commands.decorated import decorated
 from frbench.commands.options import CHECKPOINTS, at_population, of_files, of_runs
 from frbench.errors import InputError
 
 PATH = click.Path(path_type=Path)
-ENGINES = ("cpu", "reference")
 
 
 def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
     if text not in ENGINES:
         raise InputError(
-            f"--engine is '{text}', expected {' or '.join(ENGINES)}: a fused score needs the scores of both systems in "
+            f"--engine is '{text}', expected {', '.join(ENGINES)}: a fused score needs the scores of both systems in "
             "one place, which servers do not send"
         )
     return text

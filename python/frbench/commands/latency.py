@@ -26,10 +26,15 @@ PATH = click.Path(path_type=Path)
 @click.option("--batches", callback=partial(numbers, int), help="Probes a request.  [default: 1,64]")
 @click.option("--requests", type=int, default=500, show_default=True, help="Requests by group, batch size and run.")
 @click.option("--runs", type=int, default=3, show_default=True, help="Fresh processes, one after another.")
+@click.option("--engine", type=click.Choice(["cpu", "gpu"]),
+              help="What searches.  [default: cpu, and gpu beside it where there is one]")  # fmt: skip
 @of_files
 @of_runs("out/latency")
 def latency_command(**given: Any) -> None:
     """Time searches by probe group on this machine, one probe a request and in batches.
+
+    Where there is a GPU, the same searches are timed on it too: its run is in the directory gpu of the other, and
+    the page shows both.
 
     Percentiles are printed only where enough requests support them. A score threshold does not change the time
     of a search, so there is none here.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from frbench.choices import DEFAULT_BLOCKS
+from frbench.choices import DEFAULT_BLOCKS, ENGINES
 from frbench.commands.amounts import numbers
 from frbench.commands.decorated import decorated
 from frbench.commands.groupings import groupings
@@ -74,9 +74,10 @@ def of_counting(command: Command) -> Command:
         click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
                      help="Blocks of subjects, from which intervals come."),
         click.option("--engine", default="cpu", show_default=True, callback=engine_of,
-                     metavar="cpu|reference|SERVER,...",
-                     help="reference is numpy float64: slow, the oracle. A SERVER is grpc://HOST:PORT on this machine, "
-                          "grpcs://HOST:PORT anywhere; several share the work."),
+                     metavar="|".join([*ENGINES, "SERVER,..."]),
+                     help="gpu takes every NVIDIA GPU of this machine (frbench[gpu]); reference is numpy float64: "
+                          "slow, the oracle. A SERVER is grpc://HOST:PORT on this machine, grpcs://HOST:PORT anywhere; "
+                          "several share the work."),
         click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
                      help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
         *CHECKPOINTS,
@@ -102,7 +103,7 @@ def of_files(command: Command) -> Command:
 
 def engine_of(_: click.Context, __: click.Parameter, text: str) -> str:
     """The engine, as the callback of an option that looks at the addresses of servers."""
-    if text not in ("cpu", "reference"):
+    if text not in ENGINES:
         for target in text.split(","):
             address_of(target)
     return text

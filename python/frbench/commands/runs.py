@@ -79,7 +79,12 @@ def latency(given: dict[str, Any]) -> None:
     options = _options(given, default_at="", metrics=[])
     gallery, probes = _gallery_and_probes(given)
     task = _latency_task(gallery, probes, options, given["k"], given["batches"], given["requests"])
-    _show(jobs.run_latency(task, options, runs=given["runs"], progress=progress_of(given)), options, given)
+    sections = jobs.run_latencies(task, options, given["engine"], runs=given["runs"], progress=progress_of(given))
+    if len(sections) > 1 and given["as_json"]:
+        click.echo(json.dumps([section.results for section in sections]))
+        return
+    for section in sections:
+        _show(section, options, given)
 
 
 def demo(given: dict[str, Any]) -> None:
@@ -101,7 +106,7 @@ def demo(given: dict[str, Any]) -> None:
     sections = [
         jobs.run_verify(templates, verified, pairs=None, failed="reject", progress=progress),
         jobs.run_identify(gallery, probes, searched, k=DEFAULT_K, ranks=DEFAULT_RANKS, progress=progress),
-        jobs.run_latency(task, timed, runs=3, progress=progress),
+        *jobs.run_latencies(task, timed, None, runs=3, progress=progress),
     ]
     if not given["no_report"]:
         page = report.render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
@@ -129,7 +134,7 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         axis_step=given.get("axis_step", 0.001),
         axis_from=given.get("axis_from", -1.0),
         n_blocks=given.get("blocks", DEFAULT_BLOCKS),
-        engine=given.get("engine", "cpu"),
+        engine=given.get("engine") or "cpu",
         credentials=credentials_of(given),
         isa=given["isa"],
         threads=given["threads"],

@@ -117,7 +117,7 @@ def _latency(section: Section, palette: Palette, anchor: str) -> View:
     found = Latency(results, palette, anchor)
     return View(
         anchor=anchor,
-        title=TITLES["latency"],
+        title=TITLES["latency"] + (" on the GPU" if results["isa"].startswith("gpu ") else ""),
         measured=summary.measured_latency(results),
         summary=summary.latency_sentences(found),
         explained=(

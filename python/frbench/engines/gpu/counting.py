@@ -1,0 +1,137 @@
+"""Counting: how many scores of a rectangle of pairs fall in each bin, by cell, on one device.
+
+Where few pairs can reach the lowest edge, packed rows prove it of nearly all others, which are only numbered; the few
+are scored by the definition. Where many can, every product is made in float32, which names nearly every bin; where an
+edge is nearer than the error of that, the pair is scored, too. Both give the counts of the definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.engines.gpu.arrays import Array, Arrays, float32_error
+from frbench.engines.gpu.rectangle import Meeting, Places, Rectangle, meetings
+from frbench.engines.gpu.residence import Held, Residence
+from frbench.engines.gpu.screening import Screening
+
+# Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
+LOWEST_WORTH_A_SAMPLE = -0.5
+# Probes and gallery rows of the sample, and the share of its pairs from which on all are made.
+SAMPLE = (128, 2048)
+MOST_TO_SETTLE = 0.06
+# Products of float rows that are made at a time.
+FINE_PROBES, FINE_ROWS = 1 << 11, 1 << 13
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Counts (n_cells, t + 1), the screen that the pairs passed, and how many were scored after it."""
+
+    counts: NDArray[np.uint64]
+    screen: str
+    settled: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counting:
+    """One device, and what is to be counted on it: pairs of `probes` and `gallery`."""
+
+    arrays: Arrays
+    residence: Residence
+    screening: Screening
+    probes: Held
+    gallery: Held
+    at: Rectangle
+    edges: NDArray[np.float32]
+    n_cells: int
+
+    @property
+    def n_bins(self) -> int:
+        """Bins of a cell."""
+        return len(self.edges) + 1
+
+    def count(self) -> Counted:
+        """All of it."""
+        if self._is_sparse():
+            bins, settled = self._sum(self._sieved)
+            bins[:, 0] = 0
+            bins[:, 0] = self.at.pairs_by_cell(self.n_cells) - bins.sum(axis=1)
+            return Counted(bins.astype(np.uint64), self.arrays.screen, settled)
+        bins, settled = self._sum(self._fined)
+        return Counted(bins.astype(np.uint64), "float32", settled)
+
+    def _sum(self, count: Callable[[Meeting], Iterator[tuple[Array, int]]]) -> tuple[NDArray[np.int64], int]:
+        total, settled = self.arrays.zeros((self.n_cells * self.n_bins + 1,), "int64"), 0
+        for meeting in self._meetings():
+            for bins, n in count(meeting):
+                total, settled = total + bins, settled + n
+        return self.arrays.get(total)[:-1].reshape(self.n_cells, self.n_bins).copy(), settled
+
+    def _meetings(self) -> Iterator[Meeting]:
+        ranges = (self.at.probe_range, self.at.gallery_range)
+        return meetings(self.residence, self.probes, self.gallery, ranges, upper=self.at.upper)
+
+    def _is_sparse(self) -> bool:
+        """Whether few pairs of a sample may reach the lowest edge."""
+        if self.edges[0] < LOWEST_WORTH_A_SAMPLE:
+            return False
+        meeting = next(self._meetings(), None)
+        if meeting is None:
+            return True
+        sides = [
+            floats[:: max(1, len(floats) // wanted)]
+            for floats, wanted in zip((meeting.probe_floats, meeting.gallery_floats), SAMPLE, strict=True)
+        ]
+        scores = self.arrays.product(*sides)
+        limit = float(self.edges[0]) - self.gallery.centre.usual_slack
+        return float(self.arrays.get(scores >= limit).mean()) <= MOST_TO_SETTLE
+
+    def _sieved(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
+        """Counts of pairs that may reach the lowest edge; those that do not are in the lowest bins."""
+        arrays, places = self.arrays, Places.of(self.at, meeting, self.arrays)
+        limits = arrays.zeros((meeting.probe_part[1] - meeting.probe_part[0],), "float32") + float(self.edges[0])
+        centre = self.gallery.centre
+        probes = meeting.probes.packed(centre).part(*meeting.probe_part).as_probes(limits, arrays)
+        gallery = meeting.gallery.packed(centre).part(*meeting.gallery_part).as_gallery(arrays)
+        edges = arrays.put(self.edges)
+        for probe, row in self.screening.pairs(probes, gallery, shift=meeting.shift):
+            yield self._binned(meeting, places, edges, probe, row), len(probe)
+
+    def _binned(self, meeting: Meeting, places: Places, edges: Array, probe: Array, row: Array) -> Array:
+        """Counts of some pairs, scored by the definition."""
+        scores = self.arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+        index = places.cell(probe, row) * self.n_bins + self.arrays.bins(edges, scores)
+        return self.arrays.histogram(index, self.n_cells * self.n_bins + 1)
+
+    def _fined(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
+        """Counts of every pair."""
+        places = Places.of(self.at, meeting, self.arrays)
+        edges = self.arrays.put(self.edges)
+        n_probes, n_rows = len(meeting.probe_floats), len(meeting.gallery_floats)
+        for first_row in range(0, n_rows, FINE_ROWS):
+            rows = self.arrays.numbers(min(FINE_ROWS, n_rows - first_row)) + first_row
+            for first in range(0, n_probes, FINE_PROBES):
+                probes = self.arrays.numbers(min(FINE_PROBES, n_probes - first)) + first
+                if meeting.shift is None or first_row + len(rows) - 1 > first + meeting.shift:
+                    yield self._fine_tile(meeting, places, edges, probes, rows)
+
+    def _fine_tile(
+        self, meeting: Meeting, places: Places, edges: Array, probes: Array, rows: Array
+    ) -> tuple[Array, int]:
+        arrays, n = self.arrays, self.n_cells * self.n_bins
+        a, b = meeting.probe_floats[probes], meeting.gallery_floats[rows]
+        scores, slack = arrays.product(a, b), float32_error(a.shape[1])
+        least, most = arrays.bins(edges, scores - slack), arrays.bins(edges, scores + slack)
+        index = places.cell(probes[:, None], rows[None, :]) * self.n_bins + least
+        is_wanted = least >= 0
+        if meeting.shift is not None:
+            is_wanted = rows[None, :] > probes[:, None] + meeting.shift
+        # What is not certain, or not wanted, goes into a bin that nobody reads.
+        index = arrays.either(is_wanted & (least == most), index, index * 0 + n)
+        probe, row = arrays.places(is_wanted & (least != most))
+        settled = self._binned(meeting, places, edges, probes[probe], rows[row])
+        return arrays.histogram(index, n + 1) + settled, len(probe)

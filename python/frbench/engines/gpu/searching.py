@@ -1,0 +1,165 @@
+"""Searching: the best rows of a gallery for each probe, exactly, on one device.
+
+A sample of the gallery says what the k-th best of each probe will reach, about. Every row that may reach it is found by
+the sieve and scored by the definition; if k of them do reach it, no other row can be among the best. A probe of which
+fewer do is searched again from the k-th best score of the sample itself, which k rows surely reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.engines.gpu.arrays import Array, Arrays
+from frbench.engines.gpu.rectangle import Meeting, meetings
+from frbench.engines.gpu.residence import Held, Residence
+from frbench.engines.gpu.screening import Screening
+
+# One row in this many is of the sample, and it has at least so many where the gallery does.
+SPARSITY = 16
+FEWEST = 4096
+# Probes that are searched together, and rough products with the sample that are made at a time.
+BLOCK_PROBES = 1 << 14
+ROUGH_PRODUCTS = 1 << 28
+
+Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]
+
+
+def rank_of_sample(k: int, sparsity: int) -> int:
+    """The so-many-th best of the sample that the k-th best of all is guessed to reach.
+
+    Of the best k, a sample of one in `sparsity` holds about as many as a Poisson variable says: four deviations more
+    are rare where rows stand in no order of their scores.
+    """
+    if sparsity == 1:
+        return k
+    mean = k / sparsity
+    return min(k, int(np.ceil(mean + 4.0 * np.sqrt(mean))) + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Pairs of a probe and a row, and their scores."""
+
+    probe: Array
+    row: Array
+    score: Array
+
+    def take(self, places: Array) -> Hits:
+        """Some of them."""
+        return Hits(self.probe[places], self.row[places], self.score[places])
+
+
+@dataclass(frozen=True, eq=False)
+class Searching:
+    """One device, and what is to be searched on it: `probes` in `gallery`, for the best `k`."""
+
+    arrays: Arrays
+    residence: Residence
+    screening: Screening
+    probes: Held
+    gallery: Held
+    k: int
+
+    def search(self, wanted: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
+        """The best rows of a range of probes; see `engines.Rows.search`. floors : of all probes."""
+        found = [
+            self._block((start, min(start + BLOCK_PROBES, wanted[1])), floors)
+            for start in range(wanted[0], wanted[1], BLOCK_PROBES)
+        ]
+        if not found:
+            return np.zeros((0, self.k), np.float32), np.zeros((0, self.k), np.int64), np.zeros(0, np.uint64)
+        scores, rows, above = (np.concatenate(part) for part in zip(*found, strict=True))
+        return scores, rows, above
+
+    def _block(self, block: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
+        m, arrays = block[1] - block[0], self.arrays
+        floor = arrays.put(np.full(m, np.inf, np.float32) if floors is None else floors[slice(*block)])
+        guess = self._guesses(block)
+        hits, above = self._hits(block, guess, floor)
+        is_missed = arrays.histogram(hits.probe[hits.score >= guess[hits.probe]], m) < self.k
+        missed = arrays.get(arrays.places(is_missed)[0])
+        if len(missed):
+            # The others are looked for no more: they need what nothing reaches.
+            proof = np.full(m, np.inf, np.float32)
+            proof[missed] = arrays.get(self._proofs(block))[missed]
+            again, _ = self._hits(block, arrays.put(proof), arrays.zeros((m,), "float32") + np.inf)
+            kept = hits.take(~is_missed[hits.probe])
+            hits = self._best(Hits(*map(arrays.join, zip(_columns(kept), _columns(again), strict=True))), m)
+        scores = arrays.get(hits.score).reshape(m, self.k)
+        rows = arrays.get(arrays.cast(hits.row, "int64")).reshape(m, self.k)
+        return scores, rows, arrays.get(above).astype(np.uint64) if floors is not None else np.zeros(0, np.uint64)
+
+    def _hits(self, block: tuple[int, int], limits: Array, floor: Array) -> tuple[Hits, Array]:
+        """The best hits of each probe among those that reach its limit, and how many rows reach its floor."""
+        arrays, m = self.arrays, block[1] - block[0]
+        nothing = arrays.zeros((0,), "int64")
+        best, above = Hits(nothing, nothing, arrays.zeros((0,), "float32")), arrays.zeros((m,), "int64")
+        needed = arrays.either(limits < floor, limits, floor)
+        for meeting in self._meetings(block):
+            first = meeting.first_probe - block[0]
+            centre = self.gallery.centre
+            mine = meeting.probes.packed(centre).part(*meeting.probe_part)
+            probes = mine.as_probes(needed[first : first + len(mine)], arrays)
+            theirs = meeting.gallery.packed(centre).part(*meeting.gallery_part).as_gallery(arrays)
+            for probe, row in self.screening.pairs(probes, theirs, shift=None):
+                scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+                numbers = arrays.cast(probe, "int64") + first
+                above = above + arrays.histogram(numbers[scores >= floor[numbers]], m)
+                is_wanted = scores >= limits[numbers]
+                new = Hits(numbers, arrays.cast(row, "int64") + meeting.first_row, scores).take(is_wanted)
+                best = self._best(Hits(*map(arrays.join, zip(_columns(best), _columns(new), strict=True))), m)
+        return best, above
+
+    def _best(self, hits: Hits, m: int) -> Hits:
+        """The best `k` of each probe, probe after probe, best first."""
+        arrays = self.arrays
+        ordered = hits.take(arrays.order(hits.probe, hits.score, hits.row))
+        counts = arrays.get(arrays.histogram(ordered.probe, m))
+        starts = arrays.put(np.cumsum(counts) - counts)
+        place = arrays.numbers(len(hits.probe)) - starts[ordered.probe]
+        return ordered.take(place < self.k)
+
+    def _meetings(self, block: tuple[int, int]) -> list[Meeting]:
+        whole = (block, (0, len(self.gallery)))
+        return list(meetings(self.residence, self.probes, self.gallery, whole, upper=False))
+
+    def _guesses(self, block: tuple[int, int]) -> Array:
+        """(m,) what the k-th best of each probe is guessed to reach."""
+        sparsity, sample = self._sample()
+        return self._of_sample(block, sample, rank_of_sample(self.k, sparsity), is_proof=sparsity == 1)
+
+    def _proofs(self, block: tuple[int, int]) -> Array:
+        """(m,) a score that k rows of the sample reach."""
+        return self._of_sample(block, self._sample()[1], self.k, is_proof=True)
+
+    def _sample(self) -> tuple[int, Array]:
+        """Rows of the gallery, evenly spread, and of how many each is one."""
+        n = len(self.gallery)
+        sparsity = max(1, min(SPARSITY, n // max(FEWEST, self.k)))
+        return sparsity, self.residence.sample(self.gallery, sparsity)
+
+    def _of_sample(self, block: tuple[int, int], sample: Array, rank: int, *, is_proof: bool) -> Array:
+        """For each probe, what the best `rank` rows of the sample seem to reach, or do."""
+        arrays, m = self.arrays, block[1] - block[0]
+        if not rank:
+            return arrays.zeros((m,), "float32") + np.inf
+        parts = []
+        for slab, start, stop in self.residence.slabs(self.probes, block):
+            step = max(1, ROUGH_PRODUCTS // max(1, len(sample)))
+            for first in range(start, stop, step):
+                probes = slab.floats[first : min(first + step, stop)]
+                seeming, places = arrays.top(arrays.rough(probes, sample), rank)
+                if is_proof:
+                    mine = arrays.numbers(len(probes) * rank) // rank
+                    scores = arrays.scores(probes, sample, mine, places.reshape(-1)).reshape(len(probes), rank)
+                    parts.append(-arrays.largest(-scores))
+                else:
+                    parts.append(seeming[:, rank - 1])
+        return arrays.join(parts)
+
+
+def _columns(hits: Hits) -> tuple[Array, Array, Array]:
+    return hits.probe, hits.row, hits.score

@@ -1,0 +1,88 @@
+"""Tailing: the best pairs of strangers in each cell of a rectangle, exactly, on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.engines.gpu.arrays import Array, Arrays
+from frbench.engines.gpu.rectangle import Meeting, Numbers, Places, Rectangle, meetings
+from frbench.engines.gpu.residence import Held, Residence
+from frbench.engines.gpu.screening import Screening
+
+Kept = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Tailing:
+    """One device, and what is wanted of it: the best `n` pairs of each cell that reach its floor (cells,)."""
+
+    arrays: Arrays
+    residence: Residence
+    screening: Screening
+    probes: Held
+    gallery: Held
+    at: Rectangle
+    n: int
+    floors: NDArray[np.float32]
+    probe_subjects: Numbers
+    gallery_subjects: Numbers
+
+    def tail(self) -> Kept:
+        """See `engines.Rows.tail`."""
+        kept: Kept = (np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        floors = self.floors.copy()
+        ranges = (self.at.probe_range, self.at.gallery_range)
+        if not self.n or not len(floors):
+            return kept
+        for meeting in meetings(self.residence, self.probes, self.gallery, ranges, upper=self.at.upper):
+            places = Places.of(self.at, meeting, self.arrays)
+            probes, gallery = self._sides(meeting, floors)
+            for probe, row in self.screening.pairs(probes, gallery, shift=meeting.shift):
+                found = self._wanted(meeting, places, floors, probe, row)
+                kept = self._best(tuple(np.concatenate(pair) for pair in zip(kept, found, strict=True)))  # type: ignore[arg-type]
+                floors = self._raised(floors, kept)
+        return kept
+
+    def _sides(self, meeting: Meeting, floors: NDArray[np.float32]) -> tuple[Array, Array]:
+        """Packed rows, of which each probe needs the least that one of its cells asks for."""
+        start = meeting.first_probe
+        groups = self.at.probe_groups[start : start + meeting.probe_part[1] - meeting.probe_part[0]]
+        of_group = floors[self.at.cells].min(axis=1)
+        centre = self.gallery.centre
+        mine = meeting.probes.packed(centre).part(*meeting.probe_part)
+        theirs = meeting.gallery.packed(centre).part(*meeting.gallery_part)
+        limits = self.arrays.put(of_group[groups])
+        return mine.as_probes(limits, self.arrays), theirs.as_gallery(self.arrays)
+
+    def _wanted(self, meeting: Meeting, places: Places, floors: NDArray[np.float32], probe: Array, row: Array) -> Kept:
+        """Pairs of two subjects that reach the floor of their cell."""
+        arrays = self.arrays
+        scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+        cell = places.cell(probe, row)
+        near = scores >= arrays.put(floors)[cell]
+        a, b = (arrays.get(arrays.cast(side[near], "int64")) for side in (probe, row))
+        a, b = a + meeting.first_probe, b + meeting.first_row
+        is_strange = self.probe_subjects[a] != self.gallery_subjects[b]
+        found = (arrays.get(cell[near]), arrays.get(scores[near]), a, b)
+        return found[0][is_strange], found[1][is_strange], a[is_strange], b[is_strange]
+
+    def _best(self, kept: Kept) -> Kept:
+        """The best `n` of each cell, best first; equal scores by the lower probe, then by the lower row."""
+        cell, score, a, b = kept
+        order = np.lexsort((b, a, -score, cell))
+        counts = np.bincount(cell, minlength=len(self.floors))
+        place = np.arange(len(cell)) - (np.cumsum(counts) - counts)[cell[order]]
+        chosen = order[place < self.n]
+        return cell[chosen], score[chosen], a[chosen], b[chosen]
+
+    def _raised(self, floors: NDArray[np.float32], kept: Kept) -> NDArray[np.float32]:
+        """Floors of cells that are full: the score of the worst pair that they keep."""
+        cell, score, *_ = kept
+        counts = np.bincount(cell, minlength=len(floors))
+        full = np.flatnonzero(counts >= self.n)
+        raised = floors.copy()
+        raised[full] = np.maximum(floors[full], score[np.cumsum(counts)[full] - 1])
+        return raised
