@@ -72,7 +72,7 @@ public-clients: setup ## Ask a server with grpcurl and ghz, which know nothing o
 
 lock: .venv/.packages ## Rewrite the two lock files with the newest versions
 	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
-	  --group dev --quiet pyproject.toml -o requirements.lock
+	  --group dev --extra ann --extra ray --quiet pyproject.toml -o requirements.lock
 	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	  --group pyproject.toml:bench -c requirements.lock --quiet -o requirements-bench.lock
 

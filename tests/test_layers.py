@@ -13,7 +13,8 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "recorded", "sizes", "speed", "systems", "traffic", "v1")
+FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "recorded", "shortcuts", "sizes")
+FOLDERS += ("speed", "systems", "traffic", "v1")
 
 # A module imports only modules of a lower number.
 LAYER = {
@@ -79,6 +80,11 @@ LAYER = {
     "engines.gpu.searching": 9.4,
     "engines.gpu.tailing": 9.4,
     "engines.gpu": 9.5,
+    "engines.ann.index": 8.1,
+    "engines.ann.hnsw": 8.2,
+    "engines.ann.faiss_indexes": 8.2,
+    "engines.ann.usearch_index": 8.2,
+    "engines.ann": 8.3,
     "gallery": 10,
     "run": 10,
     "calibrate": 10,
@@ -217,6 +223,22 @@ LAYER = {
     "fusion.fusion_jobs": 16.5,
     "commands.fuse": 16.8,
     "commands.fused": 16.7,
+    "shortcuts.words": 3.5,
+    "shortcuts.tables": 4,
+    "shortcuts.speed": 5,
+    "shortcuts.shares": 5,
+    "shortcuts.rounding": 10,
+    "shortcuts.proposals": 12,
+    "shortcuts.recall": 12.5,
+    "shortcuts.orders": 12.5,
+    "shortcuts.reach": 12.5,
+    "shortcuts.differences": 12.6,
+    "shortcuts.results": 13.5,
+    "shortcuts.exact": 15.5,
+    "shortcuts.ann_job": 16,
+    "shortcuts.precision_job": 16,
+    "commands.ann": 16.8,
+    "commands.precision": 16.8,
     "signing": 8,
     "rereading": 15,
     "commands.report": 16,
@@ -229,6 +251,7 @@ COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searc
 COUNTING |= {"audits.per_subject", "wire", "client"}
 COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
+COUNTING |= {"shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
 READING = {
     "estimate",
     "jackknife",
@@ -257,6 +280,7 @@ READING |= {"audits.audit_results", "audits.audit_tables", "sizes.subsets", "siz
 READING |= {"question", "traffic.tables", "gates"}
 READING |= {"systems.compare", "systems.paired", "systems.replicates", "systems.history", "systems.run_figures"}
 READING |= {"systems.times", "systems.timed", "systems.time_figures", "systems.sides", "systems.contrasts"}
+READING |= {"shortcuts.differences", "shortcuts.tables", "shortcuts.words"}
 
 
 def name_of(path: Path) -> str:
@@ -375,10 +399,18 @@ def test_only_the_client_knows_grpc(module: str):
     assert not {name for name in packages(module) if name.startswith("grpc")} or module == "client"
 
 
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_only_adapters_know_approximate_indexes(module: str):
+    """Everything else sees a `Family`, and a library that is not installed is missed by whoever asks for it alone."""
+    knows = {name.partition(".")[0] for name in packages(module)} & {"hnswlib", "faiss", "usearch"}
+    assert not knows or module.startswith("engines.ann.")
+
+
 def test_wire_and_client_are_found_out():
     """The reader of packages finds those that are known to be imported."""
     assert {"frbench.v1", "google.protobuf"} <= packages("wire")
     assert "grpc" in packages("client")
+    assert "hnswlib" in {name.partition(".")[0] for name in packages("engines.ann.hnsw")}
 
 
 def code(path: Path) -> str:

@@ -9,6 +9,8 @@ DEFAULT_BLOCKS = 32
 ENGINES = ("cpu", "gpu", "reference")
 Failed = Literal["reject", "exclude", "accept"]
 FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
+# Approximate indexes: hnswlib, three of faiss, usearch.
+INDEXES = ("hnsw", "faiss-hnsw", "faiss-ivfpq", "faiss-sq8", "usearch")
 # How recorded scores and candidate lists are written.
 SCORE_FORMATS = ("bob2", "bob4", "bob5", "bob-csv", "pyeer", "csv")
 LOG_FORMATS = ("frte", "bob4", "bob5", "csv")

@@ -16,6 +16,7 @@ INTERRUPTED = 130
 # Where each command stands, in frbench.commands, and its line of help.
 COMMANDS = {
     "ab": ("ab:ab_command", "Compare the speed of two commands in randomised pairs."),
+    "ann": ("ann:ann_command", "Search with an approximate index: whom it misses, by group, and what it gains."),
     "audit-log": ("audit_log:audit_log_command", "Check the audit log of a server."),
     "compare": ("compare:compare_command", "Compare systems on the same trials: paired differences by group."),
     "demo": ("demo:demo_command", "Benchmark the example templates by sex, in one report."),
@@ -31,6 +32,7 @@ COMMANDS = {
     "latency": ("latency:latency_command", "Time searches by probe group on this machine."),
     "load": ("load:load_command", "Send searches to a server at a steady rate: latency by probe group."),
     "power": ("power:power", "How many people it takes to see a difference between groups."),
+    "precision": ("precision:precision_command", "Store templates in fewer bits or dimensions: errors by group."),
     "report": ("report:report_command", "Write one page from finished runs; sign it, verify it."),
     "serve": ("serve:serve", "Serve galleries, exact searches and sweeps over gRPC."),
     "token": ("token:token", "Make a token for a caller of a server."),

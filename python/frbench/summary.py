@@ -17,12 +17,20 @@ from frbench.groups import group_tables
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
 from frbench.results import excluded_in_words
+from frbench.shortcuts.tables import shortcut_tables
 from frbench.traffic.tables import load_tables
 
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the tables of `results` to standard output."""
-    of_kind = {"verify": _verify, "identify": _identify, "latency": _latency, "load": load_tables}
+    of_kind = {
+        "verify": _verify,
+        "identify": _identify,
+        "latency": _latency,
+        "load": load_tables,
+        "ann": shortcut_tables,
+        "precision": shortcut_tables,
+    }
     tables = of_kind[results["kind"]](results)
     figures.terminal(console).print(Group(*tables))
 

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
 from frbench.commands.amounts import numbers
-from frbench.commands.options import of_counting, of_files, of_runs
+from frbench.commands.options import of_counting, of_files, of_runs, of_searches
 from frbench.commands.recorded_options import candidate_options
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="identify")
-@click.argument("templates", type=PATH, required=False)
-@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
-@click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
-@click.option("--probes", type=PATH, help="Templates to search with.")
-@click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]")
-@click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]")
+@of_searches
 @click.option("--split", type=click.Choice(["first-per-subject"]), default="first-per-subject", show_default=True,
               help="How TEMPLATES become gallery and probes: the first row of each subject is enrolled.")  # fmt: skip
-@click.option(
-    "--nonmated-subjects", type=int, help="Subjects kept out of the gallery, the last to appear.  [default: 1 in 5]"
-)
 @click.option("-k", "--candidates", multiple=True, metavar="K|FILE",
               help="Length of candidate lists, or a file of recorded ones.  [default: 50, or the gallery]")  # fmt: skip
 @candidate_options

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
 from frbench.commands.amounts import numbers
-from frbench.commands.options import of_files, of_runs
-
-PATH = click.Path(path_type=Path)
+from frbench.commands.options import of_files, of_runs, of_searches
 
 
 @click.command(name="latency")
-@click.argument("templates", type=PATH, required=False)
-@click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates.")
-@click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES.")
-@click.option("--probes", type=PATH, help="Templates to search with.")
-@click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]")
-@click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]")
-@click.option("--nonmated-subjects", type=int, help="Subjects kept out of the gallery.  [default: 1 in 5]")
+@of_searches
 @click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 50, or the gallery]")
 @click.option("--batches", callback=partial(numbers, int), help="Probes a request.  [default: 1,64]")
 @click.option("--requests", type=int, default=500, show_default=True, help="Requests by group, batch size and run.")

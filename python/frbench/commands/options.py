@@ -59,6 +59,21 @@ def of_runs(default_out: str) -> Callable[[Command], Command]:
     return partial(decorated, options)
 
 
+def of_searches(command: Command) -> Command:
+    """What is searched with what."""
+    options = [
+        click.argument("templates", type=PATH, required=False),
+        click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns, of all templates."),
+        click.option("--gallery", type=PATH, help="Templates to search, instead of a split of TEMPLATES."),
+        click.option("--probes", type=PATH, help="Templates to search with."),
+        click.option("--gallery-labels", type=PATH, help="Labels of the gallery.  [default: --labels]"),
+        click.option("--probe-labels", type=PATH, help="Labels of the probes.  [default: --labels]"),
+        click.option("--nonmated-subjects", type=int,
+                     help="Subjects kept out of the gallery, the last to appear.  [default: 1 in 5]"),
+    ]  # fmt: skip
+    return decorated(options, command)
+
+
 def of_counting(command: Command) -> Command:
     """Options of commands that count on a score axis."""
     options = [

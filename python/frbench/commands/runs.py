@@ -1,4 +1,4 @@
-"""Runs: what `verify`, `identify`, `latency` and `demo` start with the options that they were given."""
+"""Runs: what the commands that search and compare templates start with the options that they were given."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from frbench.jobs import Options
 from frbench.latency import LatencyTask
 from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
+from frbench.shortcuts.ann_job import CHANGED, AnnAsked, run_ann
+from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import Templates, load
 
 # Three runs of three groups then have the 4,603 requests that p99.9 needs.
 DEMO_REQUESTS = 520
+# A shorter list than that of `identify`: an index is asked for few rows.
+SHORTCUT_K = 10
 
 
 def verify(given: dict[str, Any]) -> None:
@@ -70,6 +74,28 @@ def identify(given: dict[str, Any]) -> None:
         ranks=ranks or DEFAULT_RANKS,
         progress=progress_of(given),
         sizes=given["gallery_sizes"],
+    )
+    _show(section, options, given)
+
+
+def ann(given: dict[str, Any]) -> None:
+    """Searches exactly and with an approximate index, and shows both."""
+    options = _options(given, default_at="fpir=0.1", metrics=["fpir", "fmr"])
+    names = ("family", "parameters", "efforts", "proposals", "rebuilds", "seed")
+    asked = AnnAsked(**{name: given[name] for name in names})
+    gallery, probes = _gallery_and_probes(given)
+    section = run_ann(gallery, probes, options, asked, **_lists(gallery, given), progress=progress_of(given))
+    _show(section, options, given)
+    if asked.rebuilds and not (given["quiet"] or given["as_json"]):
+        click.echo(f"searches that depend on the order of insertion: {options.out / CHANGED}")
+
+
+def precision(given: dict[str, Any]) -> None:
+    """Searches with templates in several formats, and shows all."""
+    options = _options(given, default_at="fpir=0.1", metrics=["fpir", "fmr"])
+    gallery, probes = _gallery_and_probes(given)
+    section = run_precision(
+        gallery, probes, options, given["formats"], **_lists(gallery, given), progress=progress_of(given)
     )
     _show(section, options, given)
 
@@ -173,6 +199,12 @@ def _gallery_and_probes(given: dict[str, Any]) -> tuple[Templates, Templates]:
     if wanted is None:
         wanted = 0 if read.subject_ids is None else len(set(read.subject_ids)) // 5
     return split_first_per_subject(read, wanted)
+
+
+def _lists(gallery: Templates, given: dict[str, Any]) -> dict[str, Any]:
+    """How long lists are, and which ranks count."""
+    k = min(SHORTCUT_K, len(gallery)) if given["k"] is None else given["k"]
+    return {"k": k, "ranks": _with_rank_1(given["ranks"]) or (1,)}
 
 
 def _with_rank_1(ranks: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from frbench.report import (
     load,
     modes,
     parts,
+    shortcuts,
     style,
     summary,
     whole_curves,
@@ -66,7 +67,14 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
 def view_of(section: Section, palette: Palette, number: int) -> View:
     """One run as the page shows it; `number` makes its anchors its own."""
     kind = section.results["kind"]
-    make = {"verify": _verify, "identify": _identify, "latency": _latency, "load": load.view}[kind]
+    make = {
+        "verify": _verify,
+        "identify": _identify,
+        "latency": _latency,
+        "load": load.view,
+        "ann": shortcuts.view,
+        "precision": shortcuts.view,
+    }[kind]
     return make(section, palette, f"s{number}")
 
 

@@ -1,0 +1,122 @@
+"""Index: what proposes gallery rows without looking at all of them. It can miss; others score what it proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.errors import EngineUnavailable, InputError
+
+Matrix = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Advance = Callable[[int], None]
+Numbers = Mapping[str, int]
+# Rows inserted between two looks at the clock and at Ctrl-C.
+CHUNK = 1000
+THREADS = 1
+# A graph with one link a row draws its levels from a logarithm of 1.
+LEAST = {"M": 2, "connectivity": 2}
+
+
+class Index(Protocol):
+    """Rows in the order in which they were inserted, in one thread."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the index takes where it is saved: vectors or codes, links, lists."""
+        ...
+
+    def propose(self, probes: Matrix, k: int, effort: int) -> Ints:
+        """(m, k) numbers of inserted rows, each at most once, in any order; -1 where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of index of one library.
+
+    knob : name of what is turned up to look at more rows; "" where every row is looked at.
+    is_at_least_k : whether the library raises a lower knob to k by itself, so that a lower one is none of its own.
+    defaults : build parameters for n rows of d components. build : of unit rows, parameters and a seed.
+    efforts : values of the knob for lists of k, increasing. highest : the one that looks at as much as it can of n.
+    """
+
+    name: str
+    distribution: str
+    knob: str
+    is_at_least_k: bool
+    defaults: Callable[[int, int], Numbers]
+    build: Callable[[Matrix, Numbers, int, Advance], Index]
+    efforts: Callable[[int, Numbers], tuple[int, ...]]
+    highest: Callable[[int, Numbers], int]
+
+    @property
+    def version(self) -> str:
+        """Version of the library."""
+        return version(self.distribution)
+
+    def parameters(self, chosen: Numbers, *, n: int, d: int) -> dict[str, int]:
+        """Build parameters: the defaults for (n, d), or what was chosen.
+
+        Raises
+        ------
+        InputError : a name that this family does not know, or a value that is too low.
+        """
+        defaults = self.defaults(n, d)
+        for name, value in chosen.items():
+            if name not in defaults:
+                known = ", ".join(defaults) or "none"
+                raise InputError(f"{self.name} has no build parameter {name!r}, expected one of: {known}")
+            least = LEAST.get(name, 1)
+            if value < least:
+                raise InputError(f"build parameter {name} is {value}, expected {least} or more")
+        return {**defaults, **chosen}
+
+    def checked_efforts(self, chosen: tuple[int, ...], k: int, parameters: Numbers) -> tuple[int, ...]:
+        """Values of the knob, increasing: the chosen ones, or the usual ones for lists of k.
+
+        Raises
+        ------
+        InputError : a family without a knob, or a value that it would not take as it stands.
+        """
+        if not chosen:
+            return self.efforts(k, parameters)
+        if not self.knob:
+            raise InputError(f"{self.name} looks at every row and has no effort to choose; leave --effort out")
+        lowest = k if self.is_at_least_k else 1
+        if min(chosen) < lowest:
+            why = f", the length of the lists: {self.distribution} raises lower ones to it" if lowest == k else ""
+            raise InputError(f"--effort {min(chosen)} is below {lowest}{why}; raise it, or lower -k")
+        return tuple(sorted(set(chosen)))
+
+    def setting(self, effort: int) -> str:
+        """A value of the knob as a person reads it."""
+        return f"{self.knob}={effort}" if self.knob else "every row"
+
+
+def doublings(first: int, last: int) -> tuple[int, ...]:
+    """`first` and its doubles up to `last`."""
+    found = [first]
+    while found[-1] * 2 <= last:
+        found.append(found[-1] * 2)
+    return tuple(found)
+
+
+def of_lists(k: int, _: Numbers) -> tuple[int, ...]:
+    """Widths of a search in a graph for lists of k: k, 2k ... 16k."""
+    return doublings(k, 16 * k)
+
+
+def chunks(n: int) -> list[slice]:
+    """`n` rows some at a time."""
+    return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+
+
+def missing(distribution: str, family: str, error: ImportError) -> EngineUnavailable:
+    """What to say where a library is not installed."""
+    return EngineUnavailable(f"{family} needs {distribution}, which is not here ({error}); pip install 'frbench[ann]'")

@@ -1,0 +1,1 @@
+"""Shortcuts: whom a cheaper search misses: approximate indexes, fewer bits, fewer dimensions."""

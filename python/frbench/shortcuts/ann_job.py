@@ -1,0 +1,264 @@
+"""Job: `frbench ann`: every probe searched exactly and with an index, at every effort and in several orders."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from frbench import files, jobs, report
+from frbench.candidates import Candidates
+from frbench.engines import Engine
+from frbench.engines.ann import FAMILIES
+from frbench.engines.ann.index import THREADS, Family, Index
+from frbench.errors import InputError
+from frbench.jobs import Clock, Options, Progress
+from frbench.layout import Ints
+from frbench.shortcuts.differences import Counted
+from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
+from frbench.shortcuts.orders import Answers, Orders, insertion_orders
+from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
+from frbench.shortcuts.reach import Reach, reach
+from frbench.shortcuts.recall import Recall
+from frbench.shortcuts.results import (
+    System,
+    columns_of_gallery,
+    compared,
+    enrolled,
+    orders_json,
+    reach_json,
+    recall_json,
+)
+from frbench.shortcuts.speed import Speed, measured, unknown
+from frbench.templates import Templates
+
+TITLE = "1:N identification, exact and approximate"
+CHANGED = "changed.csv"
+COLUMNS = ("system", "template_id", "is_mated", "exact_first", "first_of_each_build", "builds_with_mate_first")
+
+
+@dataclass(frozen=True)
+class AnnAsked:
+    """What is asked of an index.
+
+    family : name of one of `FAMILIES`. parameters : build parameters, instead of defaults. efforts : () takes the
+    usual ones. proposals : rows to propose for each probe, if more than k. rebuilds : random orders of insertion.
+    """
+
+    family: str = "hnsw"
+    parameters: Mapping[str, int] | None = None
+    efforts: tuple[int, ...] = ()
+    proposals: int = 0
+    rebuilds: int = 3
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise InputError(f"--index is {self.family}, expected one of: {', '.join(FAMILIES)}")
+        if self.proposals < 0 or self.rebuilds < 0:
+            raise InputError(
+                f"--proposals is {self.proposals} and --rebuilds {self.rebuilds}, expected 0 or more of both"
+            )
+
+
+@dataclass(frozen=True)
+class Built:
+    """An index and what building took."""
+
+    index: Index
+    seconds: float
+
+
+class Comparison:
+    """The work of one `frbench ann`."""
+
+    def __init__(self, exact: Exact, engine: Engine, asked: AnnAsked, progress: Progress, clock: Clock) -> None:
+        self._exact, self._engine, self._progress, self._clock = exact, engine, progress, clock
+        self._asked = asked
+        self.family: Family = FAMILIES[asked.family]
+        self._gallery = Gallery.of(exact.task, engine)
+        n, d = self._gallery.unit.shape
+        self.parameters = self.family.parameters(asked.parameters or {}, n=n, d=d)
+        self.k = min(exact.task.k, n)
+        self.efforts = self.family.checked_efforts(asked.efforts, self.k, self.parameters)
+        self._answers: dict[int, list[Answers]] = {effort: [] for effort in self.efforts}
+        self.counted: dict[int, Counted] = {}
+        self.recall: dict[int, Recall] = {}
+        self.speed: dict[int, Speed] = {}
+        self.exact_speed = unknown("not measured")
+        self.reach: Reach | None = None
+        self.built: Built | None = None
+
+    def run(self) -> None:
+        """Builds in every order, and searches at every effort."""
+        orders = insertion_orders(len(self._gallery), self._asked.rebuilds, self._asked.seed)
+        for number, order in enumerate(orders):
+            built = self._build(order, number, len(orders))
+            proposer = Proposer(self._gallery, built.index, order, self._asked.proposals)
+            last = self._search(proposer, number)
+            if number == 0:
+                self.built = built
+                self._time(proposer)
+                self._reach(proposer, last)
+
+    def description(self, effort: int | None, number: int = 0) -> dict[str, Any]:
+        """What every tally, file and page of an approximate search says of it."""
+        found = {
+            "index": self.family.name,
+            "library": f"{self.family.distribution} {self.family.version}",
+            "parameters": dict(self.parameters),
+            "proposals": max(self.k, self._asked.proposals),
+            "seed": self._asked.seed,
+            "order": f"random {number}" if number else "file",
+            "threads": THREADS,
+        }
+        return {"approximate": found if effort is None else found | {"effort": self.family.setting(effort)}}
+
+    def orders(self, effort: int) -> Orders:
+        """What the order of insertion changes at an effort."""
+        return Orders.of(self._exact.task, self._answers[effort])
+
+    def _build(self, order: Ints, number: int, n_builds: int) -> Built:
+        title = f"build {number + 1}/{n_builds}"
+        with self._clock.time("build"), self._progress.step(title, len(order), "rows") as advance:
+            begin = time.perf_counter()
+            unit = self._gallery.unit if number == 0 else self._gallery.unit[order]
+            index = self.family.build(unit, self.parameters, self._asked.seed, advance)
+            return Built(index, time.perf_counter() - begin)
+
+    def _search(self, proposer: Proposer, number: int) -> Candidates:
+        """Searches at every effort; what the last one found."""
+        task = self._exact.task
+        search = ProposedSearch(task, self._engine, proposer)
+        total = len(task.probes) * len(self.efforts)
+        with self._clock.time("approximate"), self._progress.step("approximate", total, "searches") as advance:
+            for effort in self.efforts:
+                description = self.description(effort, number)
+                found = search.search(effort, description, advance)
+                self._answers[effort].append(Answers.of(found))
+                if number == 0:
+                    self.counted[effort] = self._exact.beside(found, description)
+                    self.recall[effort] = Recall.of(task, self._exact.candidates, found)
+        return found
+
+    def _time(self, proposer: Proposer) -> None:
+        task = self._exact.task
+        probes = timed_probes(task)
+        unit = task.probes.unit[probes]
+        wanted = min(max(self.k, self._asked.proposals), len(self._gallery))
+        searches = [partial(proposer.index.propose, unit, wanted, effort) for effort in self.efforts]
+        exact = exact_search(task, self._engine)
+        with self._clock.time("time"):
+            speeds = measured([*searches, *([] if exact is None else [exact])], len(probes))
+        self.speed = dict(zip(self.efforts, speeds, strict=False))
+        self.exact_speed = unknown(NOT_FAST) if exact is None else speeds[-1]
+
+    def _reach(self, proposer: Proposer, found: Candidates) -> None:
+        task = self._exact.task
+        columns = columns_of_gallery(task)
+        with self._clock.time("reach"), self._progress.step("reach", len(self._gallery), "members") as advance:
+            self.reach = reach(
+                task,
+                self._engine,
+                proposer,
+                found,
+                effort=self.efforts[-1],
+                highest=self.family.highest(len(self._gallery), self.parameters),
+                columns=columns,
+                advance=advance,
+            )
+
+
+def run_ann(
+    gallery: Templates,
+    probes: Templates,
+    options: Options,
+    asked: AnnAsked,
+    *,
+    k: int,
+    ranks: tuple[int, ...],
+    progress: Progress,
+) -> report.Section:
+    """Searches every probe exactly and with an index, and writes the run to `options.out`."""
+    task = task_of(gallery, probes, options, k=k, ranks=ranks)
+    files.prepare(options.out)
+    clock = Clock()
+    with closing(options.open_engine()) as engine:
+        exact = Exact.of(task, options, engine, clock, progress)
+        work = Comparison(exact, engine, asked, progress, clock)
+        work.run()
+        with clock.time("read"):
+            found = _results(work, exact, options, asked)
+        more = {"efforts": list(work.efforts), "rebuilds": asked.rebuilds, **work.description(None)}
+        section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
+        files.remove([options.out / CHANGED])
+        tables = {CHANGED: _changed(work, exact)} if asked.rebuilds else {}
+        jobs._write(options, section, TITLE, exact.checkpoint, tables)
+        return section
+
+
+def _results(work: Comparison, exact: Exact, options: Options, asked: AnnAsked) -> dict[str, Any]:
+    assert work.built is not None
+    assert work.reach is not None
+    task, groupings, family = exact.task, options.groupings, work.family
+    names = {effort: family.setting(effort) for effort in work.efforts}
+    systems = [
+        System(
+            names[effort],
+            work.counted[effort],
+            {"effort": effort, **work.description(effort), "queries": work.speed[effort].to_json()},
+        )
+        for effort in work.efforts
+    ]
+    found = compared(
+        "ann", systems, thresholds=options.all_thresholds(exact.points), groupings=groupings, points=exact.points
+    )
+    highest = family.highest(len(task.gallery), work.parameters)
+    return found | {
+        **work.description(None),
+        "dimension": task.gallery.dimension,
+        "exact_queries": work.exact_speed.to_json(),
+        "index_bytes": work.built.index.nbytes,
+        "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
+        "build_s": work.built.seconds,
+        "enrolled": enrolled(task, groupings),
+        "recall": [row for e in work.efforts for row in recall_json(names[e], work.recall[e], groupings)],
+        "reach": reach_json(
+            work.reach, task.gallery, groupings, effort=names[work.efforts[-1]], highest=family.setting(highest)
+        ),
+        "rebuilds": asked.rebuilds,
+        "orders": [
+            row for e in work.efforts if asked.rebuilds for row in orders_json(names[e], work.orders(e), groupings)
+        ],
+    }
+
+
+def _changed(work: Comparison, exact: Exact) -> str:
+    """Searches whose first candidate depends on the order of insertion, as a table with `COLUMNS`."""
+    task, text = exact.task, io.StringIO()
+    ids = task.gallery.template_ids
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+
+    def name(row: int) -> str:
+        return "" if row < 0 else str(ids[row])
+
+    for effort in work.efforts:
+        orders = work.orders(effort)
+        for probe in orders.whose:
+            table.writerow(
+                [
+                    work.family.setting(effort),
+                    task.probes.template_ids[probe],
+                    str(bool(task.is_mated[probe])).lower(),
+                    name(int(exact.candidates.rows[probe, 0])),
+                    " ".join(name(int(row)) or "-" for row in orders.first[:, probe]),
+                    int(orders.found[:, probe].sum()),
+                ]
+            )
+    return text.getvalue()

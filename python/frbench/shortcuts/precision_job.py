@@ -1,0 +1,166 @@
+"""Job: `frbench precision`: the same searches with templates as other formats store them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from frbench import files, identify, jobs, report
+from frbench.candidates import Candidates
+from frbench.engines import Engine
+from frbench.identify import Identification
+from frbench.jobs import Clock, Options, Progress
+from frbench.operating_point import OperatingPoint
+from frbench.plan import ALL, OVERALL
+from frbench.run import Advance
+from frbench.shortcuts.differences import Grouping, rows_of
+from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
+from frbench.shortcuts.results import System, compared, enrolled
+from frbench.shortcuts.rounding import Storage, storages
+from frbench.shortcuts.speed import Speed, measured, unknown
+from frbench.systems.compare import Quantity, Run, Setting, sides
+from frbench.systems.paired import Paired
+from frbench.tally import Tally
+from frbench.templates import Templates
+
+TITLE = "1:N identification by how templates are stored"
+NOT_TIMED = "stored rows are scored by the float64 definition: no arithmetic in their format is timed here"
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Searches with stored templates."""
+
+    storage: Storage
+    task: Identification
+    candidates: Candidates
+    points: Sequence[OperatingPoint]
+
+    @classmethod
+    def of(cls, storage: Storage, exact: Identification, options: Options, engine: Engine, advance: Advance) -> Stored:
+        """Searches every probe, gallery and probes stored alike."""
+        task = Identification(
+            storage.stored(exact.gallery),
+            storage.stored(exact.probes),
+            exact.columns,
+            k=exact.k,
+            ranks=exact.ranks,
+            n_blocks=exact.n_blocks,
+        )
+        candidates = identify.search_all(task, engine, advance=advance)
+        points = jobs._identify_points(task, candidates, options, engine)
+        return cls(storage, task, candidates, points)
+
+
+def run_precision(
+    gallery: Templates,
+    probes: Templates,
+    options: Options,
+    formats: tuple[str, ...],
+    *,
+    k: int,
+    ranks: tuple[int, ...],
+    progress: Progress,
+) -> report.Section:
+    """Searches every probe with float32 templates and with stored ones, and writes the run to `options.out`."""
+    task = task_of(gallery, probes, options, k=k, ranks=ranks)
+    ways = storages(formats, gallery)
+    files.prepare(options.out)
+    clock = Clock()
+    with closing(options.open_engine()) as engine:
+        exact = Exact.of(task, options, engine, clock, progress)
+        total = len(task.probes) * len(ways)
+        with clock.time("stored"), progress.step("stored", total, "searches") as advance:
+            stored = [Stored.of(way, task, options, engine, advance) for way in ways]
+        with clock.time("read"):
+            found = _results(exact, stored, options, engine)
+        more = {"formats": [way.name for way in ways]}
+        section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
+        jobs._write(options, section, TITLE, exact.checkpoint)
+        return section
+
+
+def _results(exact: Exact, stored: Sequence[Stored], options: Options, engine: Engine) -> dict[str, Any]:
+    groupings, task = options.groupings, exact.task
+    counted = [
+        exact.beside(
+            one.candidates,
+            {"reduced": {"name": one.storage.name, **one.storage.to_json()}},
+            task.plan(options.edges([*exact.points, *one.points])),
+        )
+        for one in stored
+    ]
+    exact_speed, *speeds = _speeds(exact, stored, engine)
+    systems = [
+        System(one.storage.name, tallies, {"reduced": one.storage.to_json(), "queries": speed.to_json()})
+        for one, tallies, speed in zip(stored, counted, speeds, strict=True)
+    ]
+    thresholds = options.all_thresholds(exact.points)
+    found = compared("precision", systems, thresholds=thresholds, groupings=groupings, points=exact.points)
+    return found | {
+        "dimension": task.gallery.dimension,
+        "exact_queries": exact_speed.to_json(),
+        "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
+        "enrolled": enrolled(task, groupings),
+        "own_thresholds": [
+            row
+            for one, tallies in zip(stored, counted, strict=True)
+            for row in _own_thresholds(exact, one, tallies.other, options)
+        ],
+    }
+
+
+def _speeds(exact: Exact, stored: Sequence[Stored], engine: Engine) -> list[Speed]:
+    """Of the exact search, then of each storage whose arithmetic is that of the exact one."""
+    own = [exact_search(exact.task, engine)]
+    own += [exact_search(one.task, engine) if one.storage.component == "float32" else None for one in stored]
+    measurable = [search for search in own if search is not None]
+    known = iter(measured(measurable, len(timed_probes(exact.task))))
+    reasons = [NOT_FAST, *(NOT_TIMED if one.storage.component != "float32" else NOT_FAST for one in stored)]
+    return [unknown(why) if search is None else next(known) for search, why in zip(own, reasons, strict=True)]
+
+
+def _own_thresholds(exact: Exact, stored: Stored, tally: Tally, options: Options) -> list[dict[str, Any]]:
+    """Both searches at thresholds that each of them set at the same target."""
+    population = "=".join(options.population) if options.population else "all"
+    runs = [
+        Run(name, {"kind": "identify"}, {"options": {"at_population": population}}, counts)
+        for name, counts in (("float32", exact.tally), (stored.storage.name, tally))
+    ]
+    found = []
+    for mine, theirs in zip(exact.points, stored.points, strict=True):
+        if mine.threshold is None or theirs.threshold is None:
+            continue
+        setting = Setting((mine.threshold, theirs.threshold), mine.at, mine.population)
+        for grouping, name in rows_of(exact.tally, options.groupings):
+            for quantity in _quantities(grouping, name, exact.task.ranks[0]):
+                both = sides(runs[0], runs[1], setting, quantity)
+                found.append(
+                    {
+                        "system": stored.storage.name,
+                        "at": mine.at,
+                        "thresholds": [mine.threshold, theirs.threshold],
+                        "metric": quantity.metric,
+                        "rank": quantity.rank,
+                        "grouping": ",".join(grouping) or ALL,
+                        "group": name if grouping else OVERALL,
+                        "exact": both.a.to_json(),
+                        "other": both.b.to_json(),
+                        "net": _net(both.paired()),
+                    }
+                )
+    return found
+
+
+def _net(found: Paired) -> dict[str, Any]:
+    """The paired difference; where no block shows one, there is no interval rather than one of no width."""
+    if found.error == 0:
+        found = replace(found, low=None, high=None, reason="equal without every block of subjects, too")
+    return found.to_json()
+
+
+def _quantities(grouping: Grouping, name: str, rank: int) -> list[Quantity]:
+    group = (name, name) if grouping else None
+    return [Quantity("fnir", grouping, group, rank), Quantity("fpir", grouping, group)]

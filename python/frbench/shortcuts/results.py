@@ -1,0 +1,139 @@
+"""Results: what `results.json` says of searches that were made exactly and otherwise, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from frbench.identify import Identification
+from frbench.layout import Layout
+from frbench.operating_point import OperatingPoint
+from frbench.plan import ALL, OVERALL
+from frbench.results import _head
+from frbench.shortcuts.differences import (
+    Counted,
+    Grouping,
+    asked_of,
+    gaps_json,
+    rows_json,
+    rows_of,
+    share_of,
+    shares_json,
+)
+from frbench.shortcuts.orders import Orders
+from frbench.shortcuts.reach import Reach
+from frbench.shortcuts.recall import Recall
+from frbench.shortcuts.shares import Shares
+from frbench.tally import Tally
+from frbench.templates import Templates
+
+MEMBERS_NAMED = 100
+FROZEN = "set on the exact search, the same in every other, and frozen"
+INTERVALS = "over probe subjects, conditional on this gallery and on the order of its rows"
+
+
+@dataclass(frozen=True)
+class System:
+    """One way to search. facts : what is known of it besides its counts, as JSON values."""
+
+    name: str
+    counted: Counted
+    facts: Mapping[str, Any]
+
+
+def compared(
+    kind: str,
+    systems: Sequence[System],
+    *,
+    thresholds: Sequence[float],
+    groupings: Sequence[Grouping],
+    points: Sequence[OperatingPoint],
+) -> dict[str, Any]:
+    """Rates by group in every search beside the exact one, errors added and removed, and gaps between groups."""
+    exact = systems[0].counted.exact
+    details = exact.plan.details
+    asked = asked_of(thresholds, details["ranks"])
+    return {
+        **_head(kind, exact, thresholds, groupings or [()], points),
+        **{name: details[name] for name in ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")},
+        "interval": INTERVALS,
+        "threshold_rule": FROZEN,
+        "searches": [_searches(exact, grouping, name) for grouping, name in rows_of(exact, groupings)],
+        "systems": [{"name": system.name, **system.facts} for system in systems],
+        "rows": [row for s in systems for row in rows_json(s.counted, asked, groupings, s.name)],
+        "gaps": gaps_json({s.name: s.counted for s in systems}, asked, groupings),
+    }
+
+
+def _searches(tally: Tally, grouping: Grouping, name: str) -> dict[str, Any]:
+    mated, nonmated = (tally.pick(mated=m, grouping=grouping, groups=(name, name)).trials for m in (True, False))
+    return _own(grouping, name) | {"mated": mated, "nonmated": nonmated}
+
+
+def columns_of_gallery(task: Identification) -> tuple[str, ...]:
+    """The label columns of the groups that the gallery has, too."""
+    return tuple(column for column in task.columns if column in task.gallery.labels)
+
+
+def enrolled(task: Identification, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+    """Templates and subjects of the gallery, of everybody and by group."""
+    n = len(task.gallery)
+    layout = Layout.of(task.gallery, columns_of_gallery(task), task.n_blocks)
+    shares = Shares.of(layout, np.arange(n), np.zeros(n))
+    found = []
+    for grouping, name in shares.rows(groupings):
+        _, templates, subjects = shares.pick(grouping, name)
+        found.append(
+            {**_own(grouping, name), "templates": int(templates.sum()), "subjects": int(subjects.sum())},
+        )
+    return found
+
+
+def recall_json(system: str, recall: Recall, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+    """Mean recall with its interval, and the lowest of any probe, by group."""
+    return [
+        {
+            "system": system,
+            **_own(grouping, name),
+            "k": recall.k,
+            "mean": share_of(recall.shares, grouping, name, what="probes with a template").to_json(),
+            "lowest": None if lowest is None else lowest / recall.k,
+        }
+        for grouping, name in recall.shares.rows(groupings)
+        for lowest in [recall.lowest_of(grouping, name)]
+    ]
+
+
+def reach_json(
+    reach: Reach, gallery: Templates, groupings: Sequence[Grouping], *, effort: str, highest: str
+) -> dict[str, Any]:
+    """Gallery members that searches do not return, by group, and the first of those that none does by id."""
+    what = "gallery rows with a template"
+    return {
+        "effort": effort,
+        "highest": highest,
+        "not_by_itself": shares_json(reach.not_by_itself, groupings, what=what),
+        "never": shares_json(reach.never, groupings, what=what),
+        "members": [str(gallery.template_ids[row]) for row in reach.rows[:MEMBERS_NAMED]],
+    }
+
+
+def orders_json(system: str, orders: Orders, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+    """Searches whose answer depends on the order of insertion, and misses at rank 1 by build, by group."""
+    return [
+        {
+            "system": system,
+            **_own(grouping, name),
+            "changed": share_of(orders.changed, grouping, name, what="searches").to_json(),
+            "flipped": share_of(orders.flipped, grouping, name, what="mated searches").to_json(),
+            "missed": [int(build.pick(grouping, name)[0].sum()) for build in orders.missed],
+        }
+        for grouping, name in orders.changed.rows(groupings)
+    ]
+
+
+def _own(grouping: Grouping, name: str) -> dict[str, str]:
+    return {"grouping": ",".join(grouping) or ALL, "group": name if grouping else OVERALL}

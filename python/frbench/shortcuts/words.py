@@ -1,0 +1,126 @@
+"""Words: searches that were made exactly and otherwise, as sentences, for a terminal and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from frbench import figures
+from frbench.plan import ALL
+
+Results = Mapping[str, Any]
+EXACT = "exact"
+ERRORS = {"fnir": "misses", "fpir": "false positives"}
+
+
+def method(results: Results) -> str:
+    """What was held against the exact search, in one sentence."""
+    n = f"gallery of {results['gallery']:,} templates of dimension {results['dimension']}, lists of {results['k']}"
+    found = results.get("approximate")
+    if found is None:
+        return f"Templates as other formats store them, beside float32; {n}; scores by the definition."
+    return (
+        f"Approximate search beside the exact one: {index(found)}, built in {results['build_s']:.3g} s, "
+        f"{size(results['index_bytes'])}; {n}; what the index proposes is scored by the definition."
+    )
+
+
+def here(results: Results) -> str:
+    """The search that is not exact, as the heading of a column."""
+    return "stored" if "approximate" not in results else "approximate"
+
+
+def index(found: Results) -> str:
+    """An index and its parameters."""
+    parameters = "".join(f", {name}={value}" for name, value in found["parameters"].items())
+    threads = found["threads"]
+    return f"{found['index']} ({found['library']}{parameters}, {threads} thread{'s' if threads > 1 else ''})"
+
+
+def heading(metric: str, threshold: float | None, rank: int | None, results: Results) -> str:
+    """A rate as the heading of its table."""
+    name = "FPIR" if metric == "fpir" else f"FNIR, rank {rank}"
+    if threshold is None:
+        return f"{name}, without a threshold"
+    origins = [p["at"] for p in results["operating_points"] if p["threshold"] == threshold]
+    return f"{name}, threshold {threshold:.9g}" + (f" ({', '.join(origins)})" if origins else "")
+
+
+def rate_name(row: Results) -> str:
+    """A rate in few words."""
+    if row["metric"] == "fpir":
+        return "FPIR" if row.get("threshold") is None else f"FPIR at {row['threshold']:.9g}"
+    rank = f"FNIR rank {row['rank']}"
+    return rank if row.get("threshold") is None else f"{rank} at {row['threshold']:.9g}"
+
+
+def shown(gap: Results) -> str:
+    """A gap that is beyond doubt, in one sentence."""
+    part = "added" if gap["opens"] else "removed"
+    found, exact = gap[part], gap["exact"]
+    is_more = found["value"] > 0
+    more, less = (gap["group"], gap["reference"]) if is_more else (gap["reference"], gap["group"])
+    low, high = sorted((abs(found["low"]), abs(found["high"])))
+    what = f"{'hidden' if (part, gap['metric']) == ('removed', 'fpir') else part} {ERRORS[gap['metric']]}"
+    return (
+        f"{gap['system']}: {figures.percent(abs(found['value']))} more {what} of {more} than of {less} "
+        f"({figures.percent(low)} to {figures.percent(high)}); {_exact(exact, is_more)}"
+    )
+
+
+def has_gap(gap: Results) -> bool:
+    """Whether errors are added, or removed, more in one of both groups, beyond doubt."""
+    return bool(gap["opens"] or gap["hides"])
+
+
+def _exact(exact: Results, is_more: bool) -> str:
+    if exact["low"] is None or exact["low"] <= 0 <= exact["high"]:
+        return "the exact search shows no difference between them"
+    return f"in the exact search the difference is {figures.percent(exact['value'] if is_more else -exact['value'])}"
+
+
+def unshown(results: Results) -> str:
+    """How many gaps are not beyond doubt, and the largest that may hide among them."""
+    rest = [gap for gap in results["gaps"] if not has_gap(gap)]
+    parts = [(gap["added"], gap["removed"]) for gap in rest if gap["added"]["low"] is not None]
+    known = [max(abs(end) for part in both for end in (part["low"], part["high"])) for both in parts]
+    if not rest:
+        return "every comparison of two groups shows that one of them is served otherwise than the other"
+    n = len(rest)
+    bound = f"; the widest interval of these reaches {figures.percent(max(known))}" if known else ""
+    missing = f"; {n - len(known)} of them cannot be estimated" if len(known) < n else ""
+    of_all = f"{n} of {len(results['gaps'])} comparisons of two groups"
+    return f"{of_all} do not show that one of them is served otherwise than the other{bound}{missing}"
+
+
+def prices(results: Results) -> list[str]:
+    """What each search adds to the misses of everybody at the first rank, and how fast it is, in a sentence each."""
+    rank = results["ranks"][0]
+    rows = {
+        row["system"]: row["added"]
+        for row in results["rows"]
+        if (row["metric"], row["threshold"], row["rank"], row["grouping"]) == ("fnir", None, rank, ALL)
+    }
+    found = [_price(s["name"], rows[s["name"]], s["queries"], rank) for s in results["systems"]]
+    exact = results["exact_queries"]["per_s"]
+    return found if exact is None else [*found, f"{EXACT}: {speed(exact)} searches a second in one thread"]
+
+
+def _price(name: str, added: Results, queries: Results, rank: int) -> str:
+    ends = "" if added["low"] is None else f", 95% interval {figures.interval(added, figures.percent)}"
+    share = "no mated searches" if added["value"] is None else f"{figures.percent(added['value'])}{ends}"
+    fast = "" if queries["per_s"] is None else f"; {speed(queries['per_s'])} searches a second in one thread"
+    return f"{name}: {added['k']:,} of {added['n']:,} mated searches lose their mate at rank {rank} ({share}){fast}"
+
+
+def size(n: int) -> str:
+    """Bytes as people write them."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if n >= unit:
+            return f"{n / unit:.3g} {name}"
+    return f"{n:,} bytes"
+
+
+def speed(per_s: float) -> str:
+    """Searches a second to three digits."""
+    return f"{float(f'{per_s:.3g}'):,.0f}" if per_s >= 1 else f"{per_s:.3g}"

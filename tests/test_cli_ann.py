@@ -1,0 +1,290 @@
+"""`frbench ann` and `frbench precision`: what a user types, gets and does wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair
+import jsonschema
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from frbench import cli, files, report
+from frbench.errors import FrbenchError, InputError
+from frbench.identify import split_first_per_subject
+from frbench.jobs import Options
+from frbench.report.parts import Section
+from frbench.report.style import Palette
+from frbench.shortcuts.ann_job import CHANGED, AnnAsked, run_ann
+from frbench.templates import load
+from test_cli import SCHEMA
+
+SEXES = ("female", "male")
+# A sparse graph, searched narrowly and widely.
+SPARSE = ("--build", "M=4,ef_construction=10", "--effort", "5,80", "-k", 5, "--rebuilds", 2)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Templates and labels of 300 people of two sexes with two templates each, some of them hard to find."""
+
+    directory: Path
+
+    def run(self, command: str, *arguments: object) -> Ran:
+        """A command on them, exceptions let through, which the command line turns into a sentence and a code."""
+        out = self.directory / "out"
+        given = [
+            command,
+            self.directory / "t.npy",
+            "--labels",
+            self.directory / "l.csv",
+            "--group",
+            "sex",
+            "--out",
+            out,
+        ]
+        given += ["--nonmated-subjects", 100, "--at", "fpir=0.2", "--threads", 1, *arguments]
+        done = CliRunner().invoke(cli.app, list(map(str, given)), catch_exceptions=False)
+        return Ran(out, done.exit_code, done.output)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left, and printed."""
+
+    out: Path
+    code: int
+    text: str
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """results.json."""
+        return files.read_json(self.out / "results.json", schema="frbench.results")
+
+    @property
+    def page(self) -> str:
+        """Text of the page."""
+        markup = (self.out / "report.html").read_text().split("<script")[0]
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", markup))
+
+
+def people(directory: Path) -> Files:
+    """The files, written."""
+    random = np.random.default_rng(3)
+    mates = np.repeat(random.normal(size=(300, 24)), 2, axis=0)
+    np.save(directory / "t.npy", (mates + 0.8 * random.normal(size=mates.shape)).astype(np.float32))
+    lines = [f"t{i},s{i // 2},{SEXES[i // 2 % 2]}" for i in range(600)]
+    (directory / "l.csv").write_text("\n".join(["template_id,subject_id,sex", *lines]) + "\n")
+    return Files(directory)
+
+
+@pytest.fixture
+def given_files(tmp_path: Path) -> Files:
+    """Files of a test's own."""
+    return people(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """One `frbench ann` that tests read."""
+    return people(tmp_path_factory.mktemp("sweep")).run("ann", *SPARSE)
+
+
+def test_a_sweep_is_printed_written_and_shown(sweep: Ran):
+    """Table, results by the schema, page and list of changed answers; everything says approximate, and how."""
+    results, manifest = sweep.results, files.read_json(sweep.out / "manifest.json")
+
+    assert sweep.code == 0
+    jsonschema.validate(results, SCHEMA)
+    for text in (sweep.text, sweep.page):
+        assert "hnsw (hnswlib" in text
+        assert "M=4, ef_construction=10, 1 thread" in text
+        assert "approximate" in text.lower()
+        assert "ef=80" in text
+    assert manifest["options"]["approximate"]["parameters"] == {"M": 4, "ef_construction": 10}
+    assert results["approximate"]["order"] == "file"
+    assert [s["approximate"]["effort"] for s in results["systems"]] == ["ef=5", "ef=80"]
+    assert results["searches"][0] == {"grouping": "all", "group": "overall", "mated": 200, "nonmated": 200}
+    assert [(e["group"], e["templates"]) for e in results["enrolled"]] == [
+        ("overall", 200),
+        ("female", 100),
+        ("male", 100),
+    ]
+
+
+def test_rows_add_up_over_groups_and_name_what_the_index_costs(sweep: Ran):
+    """Errors, added and removed ones of women and men are those of everybody, in every search; a sparse graph adds."""
+    results = sweep.results
+    by_rate: dict[Any, dict[str, Any]] = {}
+    for row in results["rows"]:
+        by_rate.setdefault((row["system"], row["metric"], row["threshold"]), {})[row["group"]] = row
+
+    assert len(by_rate) == 2 * 3
+    for rows in by_rate.values():
+        for part in ("exact", "other", "added", "removed"):
+            for number in ("k", "n"):
+                assert rows["overall"][part][number] == sum(rows[sex][part][number] for sex in SEXES)
+    narrow, wide = (by_rate[system, "fnir", None]["overall"] for system in ("ef=5", "ef=80"))
+    assert narrow["added"]["k"] > wide["added"]["k"]
+    recalls = [r for r in results["recall"] if r["group"] == "overall"]
+    assert recalls[0]["mean"]["value"] < recalls[1]["mean"]["value"] <= 1
+    assert recalls[0]["lowest"] < recalls[0]["mean"]["value"]
+
+
+def test_changed_answers_are_listed_by_name(sweep: Ran):
+    """changed.csv has a line for each search whose first candidate is not the same in all three builds."""
+    results = sweep.results
+    with (sweep.out / CHANGED).open() as file:
+        rows = list(csv.DictReader(file))
+    counted = {o["system"]: o for o in results["orders"] if o["group"] == "overall"}
+
+    for system, found in counted.items():
+        own = [row for row in rows if row["system"] == system]
+        assert len(own) == found["changed"]["k"] > 0
+        flipped = sum(row["is_mated"] == "true" and row["builds_with_mate_first"] in "12" for row in own)
+        assert flipped == found["flipped"]["k"]
+        assert len(found["missed"]) == 3
+    assert all(len(set(row["first_of_each_build"].split())) > 1 for row in rows)
+
+
+def test_a_run_without_rebuilds_leaves_no_list_of_an_earlier_one(given_files: Files):
+    """Files of two runs are never mixed."""
+    (given_files.directory / "out").mkdir()
+    (given_files.directory / "out" / CHANGED).write_text("system\n")
+    done = given_files.run("ann", "--effort", 20, "-k", 5, "--rebuilds", 0, "--no-report", "--json")
+
+    assert done.code == 0
+    assert not (done.out / CHANGED).exists()
+    assert json.loads(done.text) == done.results
+    assert done.results["orders"] == []
+
+
+@pytest.mark.parametrize("family", ["faiss-hnsw", "faiss-ivfpq", "faiss-sq8", "usearch"])
+def test_every_family_makes_a_run(given_files: Files, family: str):
+    """Results by the schema; as many proposals as there are rows find what is to be found."""
+    options = ("--index", family, "--proposals", 200, "--rebuilds", 0, "--no-report", "--quiet")
+    done = given_files.run("ann", *options)
+    results = done.results
+    last = results["systems"][-1]["name"]
+    (recall,) = [r for r in results["recall"] if (r["system"], r["group"]) == (last, "overall")]
+
+    assert done.text == ""
+    jsonschema.validate(results, SCHEMA)
+    assert results["approximate"]["index"] == family
+    assert recall["mean"]["k"] == recall["mean"]["n"]
+    assert results["reach"]["never"][0]["k"] == 0
+
+
+def test_formats_are_compared_with_float32(given_files: Files):
+    """A row for every format, rate and group; few bits add errors; those that no arithmetic is timed of say so."""
+    done = given_files.run("precision", "--format", "float16,int8,pca6")
+    results = done.results
+    added = {
+        r["system"]: r["added"]["k"] + r["removed"]["k"]
+        for r in results["rows"]
+        if (r["metric"], r["threshold"], r["group"]) == ("fnir", None, "overall")
+    }
+
+    assert done.code == 0
+    jsonschema.validate(results, SCHEMA)
+    assert added["float16"] <= added["int8"] < added["pca6"]
+    assert [s["reduced"]["bytes_per_row"] for s in results["systems"]] == [48, 28, 24]
+    assert [s["queries"]["per_s"] is None for s in results["systems"]] == [True, True, False]
+    assert "no arithmetic in their format is timed here" in done.text
+    assert "At thresholds of their own" in done.page
+    own = [r for r in results["own_thresholds"] if r["metric"] == "fpir" and r["group"] == "overall"]
+    assert {r["net"]["reason"] for r in own} == {"both thresholds were set at this rate on these trials"}
+
+
+def test_the_chart_of_the_price_is_of_the_counts(sweep: Ran):
+    """Points are added misses against searches a second, for everybody and each group, in valid Vega-Lite."""
+    results = sweep.results
+    section = Section(results, {}, files.load_tally(sweep.out / "tally.safetensors"))
+    view = report.view_of(section, Palette([("sex", sex) for sex in SEXES]), 1)
+
+    assert view.figures[0].title == "Added misses: FNIR, rank 1, without a threshold"
+    for figure in view.figures:
+        altair.Chart.from_dict(figure.spec)
+    drawn = {(row["g"], row["system"]): row for row in view.figures[0].spec["data"]["values"]}
+    for row in results["rows"]:
+        if (row["metric"], row["threshold"]) == ("fnir", None):
+            name = "all searches" if row["group"] == "overall" else row["group"]
+            assert drawn[name, row["system"]]["value"] == row["added"]["k"] / row["added"]["n"]
+            assert drawn[name, row["system"]]["low"] == row["added"]["low"]
+    assert len(drawn) == 2 * 3
+
+
+class Interrupting:
+    """Progress that is interrupted, as by Ctrl-C, in the middle of a step."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    @contextmanager
+    def step(self, title: str, *_: object) -> Iterator[Callable[[int], None]]:
+        """Every amount of other steps is taken."""
+
+        def advance(_: int) -> None:
+            if title.startswith(self._title):
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+def test_an_interrupted_build_leaves_nothing_half_written(given_files: Files):
+    """What was searched exactly stays for the next run; no result stands there, and the next run ends as any other."""
+    found = load(given_files.directory / "t.npy", labels=given_files.directory / "l.csv")
+    gallery, probes = split_first_per_subject(found, 100)
+    out = given_files.directory / "out"
+
+    def run(interrupted: str) -> Section:
+        options = Options(out=out, groupings=(("sex",),), threads=1, with_report=False)
+        asked, progress = AnnAsked(efforts=(20,), rebuilds=0), Interrupting(interrupted)
+        return run_ann(gallery, probes, options, asked, k=5, ranks=(1,), progress=progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        run("build")
+    left = [path.name for path in out.iterdir()]
+    again = run("nothing")
+
+    assert len(left) == 1
+    assert left[0].endswith(".partial")
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
+    assert again.results["rows"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--build", "M"), "--build is 'M', expected NAME=N"),
+        (("--build", "nlist=3"), "hnsw has no build parameter 'nlist', expected one of: M, ef_construction"),
+        (("--effort", "5"), "--effort 5 is below 10, the length of the lists"),
+        (("--effort", "a"), "--effort is 'a', expected numbers with commas between them"),
+        (("--ranks", "1,20"), "rank 20 is beyond lists of 10"),
+        (("--rebuilds", "-1"), "--rebuilds -1, expected 0 or more"),
+        (("--engine", "grpc://127.0.0.1:1"), "expected cpu or reference"),
+        (("--group", "age"), "age"),
+        (("--index", "faiss-ivfpq", "--build", "m=5"), "faiss-ivfpq cannot be built of 200 rows"),
+    ],
+)
+def test_mistakes_are_one_sentence(given_files: Files, arguments: tuple[str, ...], said: str):
+    """What, got and expected, as an error that exits with 2; nothing is written."""
+    with pytest.raises(FrbenchError, match=re.escape(said)) as found:
+        given_files.run("ann", *arguments)
+
+    assert found.value.exit_code == 2
+    assert not (given_files.directory / "out" / "results.json").exists()
+
+
+def test_formats_that_are_none_are_refused(given_files: Files):
+    """The message says which there are."""
+    with pytest.raises(InputError, match="--format is 'int4', expected float16, bfloat16, int8 or pcaN"):
+        given_files.run("precision", "--format", "int4")
