@@ -68,6 +68,10 @@ class Watched:
         """Waits until an element holds `text`."""
         expect(self.page.locator(selector).first).to_contain_text(text, timeout=PATIENCE_MS)
 
+    def settle(self) -> None:
+        """Waits for the next frame, in which the page follows its handle."""
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
     def scripts(self, *names: str) -> Page:
         """An empty page with these assets."""
         for name in names:
@@ -79,9 +83,11 @@ class Watched:
         self.page.eval_on_selector(
             f"#{run}-threshold", "(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", stop
         )
+        self.settle()
 
     def table(self, run: str) -> dict[str, list[list[str]]]:
         """Lines of every cell by the name of its row: value, more, interval, warning."""
+        self.settle()
         rows = self.page.eval_on_selector_all(
             f"#{run}-explorer [data-part=table] tbody tr:not(.heading)",
             "rows => rows.map(r => [r.querySelector('th').textContent,"
@@ -91,5 +97,6 @@ class Watched:
 
     def claims(self, run: str) -> list[str]:
         """The sentences of a run."""
+        self.settle()
         found: list[str] = self.page.locator(f"#{run}-explorer [data-part=claims] li").all_text_contents()
         return found

@@ -14,17 +14,23 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Download
 
 import explorations
-from browser import Watched
+from browser import ASSETS, Watched
 from frbench import metrics, report
-from frbench.report import claims, words
+from frbench.report import claims, explorer, style, words
 from frbench.report.explored import Explored, Row, explored
 from frbench.report.operation import Setting
 from frbench.report.parts import Section
 from test_report import HOSTILE, even, identify, latency, verify
 
+# Names that the charting library brings.
+LIBRARY = {"vegaEmbed", "VEGA_DEBUG"}
+# Functions that other tests run: of many groups, of ties between two roundings, of a chart without a curve.
+ELSEWHERE = {"distance", "toEven", "emptiness"}
+LAID_OUT = "* { content-visibility: visible !important; }"
 # The page's places of the runs.
 ANCHORS = {"verify": "s1", "identify": "s2"}
 
@@ -202,7 +208,9 @@ def test_headline_counts_are_right(reported: Report, watched: Watched):
 def test_keyboard_reaches_and_moves_everything(reported: Report, watched: Watched):
     """Tab goes through all controls, each with an outline; arrows, pages and ends move the handle."""
     page = watched.page
-    page.focus("#s1-threshold")
+    page.focus("#s1-typed")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "s1-threshold"
     last = len(reported.found("verify").thresholds) - 1
     start = int(page.input_value("#s1-threshold"))
     places = []
@@ -230,9 +238,61 @@ def test_reported_threshold_brings_the_handle_back(watched: Watched):
     """The button of 0.9 moves the handle there."""
     watched.move("s1", 0)
     watched.page.click("#s1-explorer [data-stop]")
+    watched.settle()
 
     assert watched.page.text_content("#s1-explorer [data-part=threshold]") == "0.9"
     assert watched.page.get_attribute("#s1-threshold", "aria-valuetext") == "threshold 0.9"
+
+
+def type_threshold(watched: Watched, text: str) -> str:
+    """What the page answers to a threshold of the first run."""
+    watched.page.fill("#s1-typed", text)
+    watched.page.press("#s1-typed", "Enter")
+    watched.settle()
+    return watched.page.text_content("#s1-answer") or ""
+
+
+def test_typed_threshold_goes_to_the_stop_at_or_above_it(reported: Report, watched: Watched):
+    """A stop by its text, and what lies just above a stop goes to the next one; both are said in words."""
+    found = reported.found("verify")
+    stop = stops_to_try(found)[1]
+    text, above = (words.exact(found.thresholds[i]) for i in (stop, stop + 1))
+    threshold = "#s1-explorer [data-part=threshold]"
+
+    assert type_threshold(watched, f" {text} ") == f"The handle stands at {text}."
+    assert watched.page.input_value("#s1-threshold") == str(stop)
+    assert watched.page.text_content(threshold) == text
+    typed = repr(float(found.thresholds[stop]) + 1e-7)
+    assert f"{typed} is no stop of the handle; it went to the next one above, {above}" in type_threshold(watched, typed)
+    assert watched.page.text_content(threshold) == above
+    assert watched.claims("s1")[0] == claims.claims(found, stop + 1, Setting(1, 1000, 0.9))[0].text
+    assert type_threshold(watched, "-1").endswith("and every figure is of that.")
+    assert watched.page.input_value("#s1-threshold") == "0"
+    watched.page.press("#s1-threshold", "ArrowRight")
+    assert watched.page.text_content("#s1-answer") == watched.page.input_value("#s1-typed") == ""
+
+
+def test_every_stop_is_reached_by_its_text(reported: Report, watched: Watched):
+    """Nine digits name a threshold, whichever way they were rounded."""
+    found = reported.found("verify")
+    for stop in range(0, len(found.thresholds), 29):
+        type_threshold(watched, words.exact(found.thresholds[stop]))
+        assert watched.page.input_value("#s1-threshold") == str(stop)
+
+
+def test_typed_text_that_is_no_threshold_is_said_and_changes_nothing(watched: Watched):
+    """Words, two numbers, markup and what lies above every stop."""
+    before = watched.page.input_value("#s1-threshold")
+    for text in ("high", "0,5", "0.5 0.6", "0x1", "NaN", "<img src=x onerror=alert(1)>"):
+        said = type_threshold(watched, text)
+        assert said.startswith(f'"{text}" is not a threshold; type a number')
+        assert watched.page.get_attribute("#s1-typed", "aria-invalid") == "true"
+        assert watched.page.get_attribute("#s1-typed", "aria-describedby") == "s1-answer"
+    assert "is above the last stop" in type_threshold(watched, "1.5")
+    assert watched.page.get_attribute("#s1-answer", "role") == "status"
+    assert watched.page.input_value("#s1-threshold") == before
+    assert type_threshold(watched, "") == ""
+    assert watched.page.get_attribute("#s1-typed", "aria-invalid") == "false"
 
 
 def test_line_of_a_chart_can_be_dragged(watched: Watched):
@@ -253,8 +313,8 @@ def test_screen_reader_is_told(watched: Watched):
     page = watched.page
     watched.move("s1", 3)
     threshold = page.text_content("#s1-explorer [data-part=threshold]")
-    watched.says("#s1-explorer [role=status]", f"At the threshold {threshold}: ")
-    assert page.text_content("#s1-explorer [role=status]").endswith(watched.claims("s1")[-1])
+    watched.says("#s1-explorer [role=status].unseen", f"At the threshold {threshold}: ")
+    assert page.text_content("#s1-explorer [role=status].unseen").endswith(watched.claims("s1")[-1])
     assert page.get_by_role("slider", name="Threshold").count() == 2
     for selector in (
         "table caption",
@@ -322,6 +382,8 @@ def test_page_fits_any_screen(browser: Browser, reported: Report, width: int, sc
     one = Watched(browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = one.open(reported.path)
 
+    # What is not on the screen is laid out as well.
+    page.add_style_tag(content=LAID_OUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
     assert contrast(ink, paper) > 7
@@ -402,22 +464,194 @@ def test_sixteen_groups_follow_the_handle(browser: Browser, tmp_path: Path):
         one.move("s1", stop)
         said = claims.claims(found, stop, Setting(1, 1000, 0.9))
         assert one.claims("s1") == [c.text for c in said]
+        grey = page.locator("#s1-explorer .claims .unshown").all_text_contents()
+        assert grey == [c.text for c in said if not c.is_shown]
         assert any("of 15 groups of sex and region held against" in c.text for c in said)
     assert one.wrong == []
     one.context.close()
 
 
-def test_hostile_labels_are_text(browser: Browser, tmp_path: Path):
+@pytest.mark.parametrize("label", [HOSTILE.replace(",", "") + "{k}$&", '</script><img src=x onerror="alert(1)">'])
+def test_hostile_labels_are_text(browser: Browser, tmp_path: Path, label: str):
     """A label that is markup, or a form of words, runs nothing and is shown as it is."""
-    label = HOSTILE.replace(",", "") + "{k}$&"
     one = Watched(browser)
     page = one.open(write_page(tmp_path, verify(((label,), ("m",))), identify(((label,), ("m",)))))
 
     assert label in one.table("s1")
     assert any(label in claim for claim in one.claims("s2"))
-    assert page.locator("#explore b, #explore script:not([type])").count() == 0
+    assert page.locator("#explore :is(b, img), #explore script:not([type])").count() == 0
     assert one.wrong == []
     one.context.close()
+
+
+def test_odd_labels_are_saved_safely(browser: Browser, tmp_path: Path):
+    """A formula is text to a spreadsheet; control characters and pairs of code units leave pictures whole."""
+    labels = ("=1+1", "a\x01\x0b", "\N{GRINNING FACE}" * 60, "m")
+    one = Watched(browser, accept_downloads=True)
+    one.open(write_page(tmp_path, verify(tuple((label,) for label in labels))))
+
+    _, content = saved(one, "Save the table as CSV")
+    rows = list(csv.DictReader(io.StringIO(content.decode())))
+    assert {row["group"] for row in rows} == {"all pairs", "'=1+1", *labels[1:]}
+    for name in ("false match rate by group", "false match rate at every threshold"):
+        _, svg = saved(one, f"Save {name} as SVG")
+        assert ElementTree.fromstring(svg.decode()).tag.endswith("svg")
+        _, png = saved(one, f"Save {name} as PNG")
+        assert png.startswith(b"\x89PNG")
+    assert one.wrong == []
+    one.context.close()
+
+
+EDGES = {
+    "one group": verify((("f",),)),
+    "no group": verify(groupings=[]),
+    "no error": verify(counts=lambda cell, _: (0, 0, 0, 0, 9) if cell.mated else (0, 9)),
+    "one stop": verify(counts=lambda *_: (5,), thresholds=(-1.0,)),
+    "no mated pair": verify(counts=lambda cell, block: () if cell.mated else even(cell, block)),
+    "an empty group": verify((("f",), ("m",), ("x",)), lambda cell, b: () if cell.group_b == 2 else even(cell, b)),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_sparse_runs_are_explored(name: str, browser: Browser, tmp_path: Path):
+    """Whatever there is none of, each stop says what Python says, and nothing reads NaN, undefined or Infinity."""
+    one = Watched(browser)
+    page = one.open(write_page(tmp_path, EDGES[name]))
+    found = explored(EDGES[name].results, EDGES[name].tally)
+    assert found is not None
+
+    for stop in range(len(found.thresholds)):
+        one.move("s1", stop)
+        assert one.claims("s1") == [c.text for c in claims.claims(found, stop, Setting(1, 1000, 0.9))]
+        assert not re.search("NaN|undefined|Infinity", page.inner_html("#s1-explorer [data-part=live]"))
+    assert one.wrong == []
+    one.context.close()
+
+
+def test_smaller_gallery_than_the_counted_one_has_bounds(reported: Report, watched: Watched):
+    """One person of the gallery that was searched: at most the false alarms of all of it."""
+    found, gallery = reported.found("identify"), reported.sections["identify"].results["gallery"]
+    stop = stops_to_try(found)[1]
+    watched.page.fill("#s2-gallery", "1")
+    watched.move("s2", stop)
+
+    assert watched.claims("s2")[-1] == claims.claims(found, stop, Setting(1, 1000, 0.1), gallery=gallery)[-1].text
+    assert watched.table("s2")["all searches"][4][0] == "bounds"
+
+
+def test_cells_of_the_matrix_have_the_colours_of_the_other_tables(reported: Report, watched: Watched):
+    """Background and text of each pair, as Python mixes them."""
+    found = reported.found("verify")
+    stop = stops_to_try(found)[2]
+    watched.move("s1", stop)
+    curves = [found.curve(found.rates[0], 1), *found.pairs, *found.pairs, found.curve(found.rates[0], 2)]
+    values = [curve.at(stop)["value"] for curve in curves]
+    scale = style.LogScale(min(values), max(values))
+
+    shown = watched.page.eval_on_selector_all(
+        "#s1-explorer .heat tbody td", "all => all.map(e => [e.style.backgroundColor, getComputedStyle(e).color])"
+    )
+    assert [[re.findall(r"\d+", c) for c in cell] for cell in shown] == [
+        [re.findall(r"\d+", shade.background), ["255"] * 3 if shade.text == "#ffffff" else ["0"] * 3]
+        for shade in map(scale.shade, values)
+    ]
+
+
+def test_text_on_every_colour_of_a_scale_stands_out():
+    """Black or white has a contrast of 4.5 on all of them."""
+    scale = style.LogScale(1.0, 10.0)
+    for shade in (scale.shade(10**x) for x in np.linspace(0, 1, 2001)):
+        text = "rgb(255,255,255)" if shade.text == "#ffffff" else "rgb(0,0,0)"
+        assert contrast(text, shade.background) >= 4.5
+
+
+def test_page_breaks_no_rule_of_accessibility(browser: Browser, reported: Report):
+    """axe finds nothing against WCAG 2.1 A and AA, with unshown cells and a wrong entry, in light and dark."""
+    one = Watched(browser)
+    page = one.open(reported.path)
+    page.add_style_tag(content=LAID_OUT)
+    one.move("s1", 0)
+    type_threshold(one, "high")
+    page.evaluate(AXE_SCRIPT)
+    assert broken(one, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]) == []
+    page.emulate_media(color_scheme="dark")
+    assert broken(one, ["color-contrast"], within="#explore") == []
+    page.eval_on_selector("#s1-typed", "e => { e.labels[0].remove(); e.style.color = '#888'; }")
+    assert {rule for rule, _ in broken(one, ["label", "color-contrast"], within=".handle")} == {
+        "label",
+        "color-contrast",
+    }
+    one.context.close()
+
+
+def broken(one: Watched, rules: list[str], *, within: str = "body") -> list[tuple[str, list[str]]]:
+    """Rules that a page breaks, and where; charts are pictures whose names are looked at."""
+    where = {"include": [within], "exclude": [".chart svg *"]}
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    found = one.page.evaluate("asked => axe.run(...asked)", [where, options])
+    return [(v["id"], [node["html"] for node in v["nodes"]][:3]) for v in found["violations"]]
+
+
+@pytest.mark.parametrize("name", explorer.SCRIPTS)
+def test_scripts_are_strict_and_complete(name: str, browser: Browser):
+    """Each is read in strict mode, after those before it, without an error and without a global name."""
+    before = explorer.SCRIPTS[: explorer.SCRIPTS.index(name)]
+    inside = "\n".join((ASSETS / f"{script}.js").read_text() for script in (*before, name))
+    one = Watched(browser)
+    own = one.page.evaluate("Object.getOwnPropertyNames(globalThis)")
+    one.page.add_script_tag(content=f'(() => {{ "use strict";\n{inside}\n}})();')
+
+    assert one.page.evaluate("Object.getOwnPropertyNames(globalThis)") == own
+    assert one.wrong == []
+    one.context.close()
+
+
+def test_every_function_of_the_scripts_runs(browser: Browser, reported: Report, tmp_path: Path):
+    """None is dead or breaks unseen once each control was used, and the page has the library's global names alone."""
+    one = Watched(browser, accept_downloads=True)
+    (tmp_path / "blank.html").write_text("<!doctype html>")
+    one.page.goto((tmp_path / "blank.html").as_uri())
+    names = set(one.page.evaluate("Object.getOwnPropertyNames(globalThis)"))
+    profiler = one.context.new_cdp_session(one.page)
+    profiler.send("Profiler.enable")
+    profiler.send("Profiler.startPreciseCoverage", {"callCount": True, "detailed": False})
+    page = one.open(reported.path)
+    one.none_left(".run .chart:not(:has(svg))")
+    use_everything(one)
+
+    scripts = profiler.send("Profiler.takePreciseCoverage")["result"]
+    (functions,) = (s["functions"] for s in scripts if "explore" in {f["functionName"] for f in s["functions"]})
+    assert len(functions) > 150
+    assert {f["functionName"] for f in functions if f["functionName"] and not f["ranges"][0]["count"]} == ELSEWHERE
+    assert set(page.evaluate("Object.getOwnPropertyNames(globalThis)")) - names <= LIBRARY
+    assert one.wrong == []
+    one.context.close()
+
+
+def use_everything(one: Watched) -> None:
+    """Moves, types, drags, saves and changes what is assumed, in both runs."""
+    page = one.page
+    for stop in (0, 30, 60, 90):
+        one.move("s1", stop)
+        one.move("s2", stop)
+    for text in ("0.5", "high"):
+        type_threshold(one, text)
+    page.fill("#s2-gallery", "5")
+    page.fill("#s1-searches", "12.5")
+    page.select_option("#s2-rank", label="10")
+    page.click("#s1-explorer [data-stop]")
+    chart = page.locator("#s1-explorer .chart svg").first
+    chart.scroll_into_view_if_needed()
+    chart.drag_to(chart, source_position={"x": 60, "y": 60}, target_position={"x": 90, "y": 60})
+    one.says("#s1-explorer [role=status].unseen", "At the threshold")
+    page.set_viewport_size({"width": 700, "height": 900})
+    one.settle()
+    # Chromium takes no more than ten at once.
+    whats = ("the table as CSV", "the matrix as CSV", *(f"false match rate by group as {f}" for f in ("SVG", "PNG")))
+    tables = ("at every threshold", "by group")
+    figures = (*(f"false match rate {x}" for x in tables), "false match rate: ratio to the reference")
+    for what in (*whats, *(f"the figures of {x} as CSV" for x in figures)):
+        saved(one, f"Save {what}")
 
 
 def test_runs_without_scores_or_of_times_have_no_explorer():

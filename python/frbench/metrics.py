@@ -53,14 +53,23 @@ def fmr(
 
     Source: ISO/IEC 2382-37, false match rate.
     """
-    return _share(
-        tally.pick(mated=False, grouping=grouping, groups=group),
-        tally.edge(threshold),
-        errors_below=False,
-        failed=failed,
-        people=people_of(tally, grouping, group, mated=False),
-        what="non-mated comparisons",
-    )
+    edge = tally.edge(threshold)
+    return fmr_at(tally, [edge], grouping=grouping, group=group, failed=failed)[0]
+
+
+def fmr_at(
+    tally: Tally,
+    edges: Sequence[int],
+    *,
+    grouping: Sequence[str] = (),
+    group: Pair | None = None,
+    failed: Failed = "reject",
+) -> list[Estimate]:
+    """`fmr` at each of the edges with these numbers; who was compared is looked up once."""
+    picked = tally.pick(mated=False, grouping=grouping, groups=group)
+    people = people_of(tally, grouping, group, mated=False)
+    what = "non-mated comparisons"
+    return [_share(picked, edge, errors_below=False, failed=failed, people=people, what=what) for edge in edges]
 
 
 def fnmr(

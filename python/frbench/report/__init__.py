@@ -151,8 +151,9 @@ def _keys(section: Section) -> Iterator[Key]:
 
 @cache
 def _library() -> str:
-    """Vega, Vega-Lite and vega-embed as one script that may stand inside a page."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+    """Vega, Vega-Lite and vega-embed as one script that may stand inside a page, and leaves one name behind."""
+    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
+    return f"(() => {{\n{bundle}\n}})();"
 
 
 @cache

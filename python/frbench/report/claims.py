@@ -160,7 +160,8 @@ def _ratio_claims(found: Explored, ratios: Sequence[RatioCurve], stop: int) -> I
             grouping=words.grouping(found.rows[first.row].grouping),
             reference=found.rows[first.reference].label,
             **{name: verdicts.count(name) for name in ("higher", "lower", "alike", "unknown")},
-        )
+        ),
+        is_shown=not {"higher", "lower"}.isdisjoint(verdicts),
     )
     # What was shown goes before what was not.
     for verdict in ("higher", "lower", "alike"):

@@ -26,10 +26,9 @@ from frbench.tally import Tally
 MAX_STOPS = 400
 MIN_STOPS = 60
 MAX_FIGURES = 8_000
-# Groups of which every two have a cell in the matrix, and of which these cells have intervals.
+# Groups of which every two have a cell in the matrix; so many of its cells cost what one other figure costs.
 MAX_MATRIX = 24
-MAX_INTERVALS = 10
-NO_INTERVAL = f"interval not computed for pairs of more than {MAX_INTERVALS} groups; the command line prints it"
+PAIRS_A_FIGURE = 4
 Floats = NDArray[np.float64]
 
 
@@ -135,13 +134,12 @@ def explored(results: parts.Results, tally: Tally) -> Explored | None:
     rows = tuple(_rows(results, tally, "all searches" if is_search else "all pairs"))
     rates = tuple(_rates(results))
     pairs = () if is_search else tuple(_pairs(rows))
-    estimated = tuple(pair for pair in pairs if _has_intervals(rows, pair))
-    limit = MAX_FIGURES // (len(rows) * len(rates) + len(estimated))
+    limit = MAX_FIGURES // (len(rows) * len(rates) + len(pairs) // PAIRS_A_FIGURE)
     edges, is_thinned = stops_of(tally, results["thresholds"], limit=limit)
     if not edges:
         return None
     contrasts = tuple(_contrasts(tally, rates, rows))
-    asked = _Asked(results.get("failed_policy", "reject"), rates, rows, estimated, contrasts)
+    asked = _Asked(results.get("failed_policy", "reject"), rates, rows, contrasts)
     at_stops = [asked.at(tally_at) for tally_at in cut(tally, edges)]
     thresholds = tally.plan.axis[edges]
     return Explored(
@@ -151,10 +149,7 @@ def explored(results: parts.Results, tally: Tally) -> Explored | None:
         rates=rates,
         curves=_curves([found.rates for found in at_stops], [(r, i, i) for r in rates for i in range(len(rows))]),
         ratios=_ratio_curves([found.ratios for found in at_stops], contrasts),
-        pairs=(
-            *_curves([found.pairs for found in at_stops], [(rates[0], a, b) for a, b in estimated]),
-            *(asked.counted(tally, edges, pair) for pair in pairs if pair not in estimated),
-        ),
+        pairs=tuple(asked.between(tally, edges, pair) for pair in pairs),
         reported=tuple(int(np.searchsorted(thresholds, t)) for t in results["thresholds"]),
         is_thinned=is_thinned,
     )
@@ -236,19 +231,12 @@ def _contrasts(tally: Tally, rates: Sequence[Rate], rows: Sequence[Row]) -> Iter
                 yield rate, i, reference[row.grouping]
 
 
-def _has_intervals(rows: Sequence[Row], pair: tuple[int, int]) -> bool:
-    """Whether the grouping of both has few groups."""
-    grouping = rows[pair[0]].grouping
-    return sum(row.grouping == grouping and row.is_labelled for row in rows) <= MAX_INTERVALS
-
-
 @dataclass(frozen=True)
 class _At:
     """What one stop shows, in the order of what was asked."""
 
     rates: list[Estimate]
     ratios: list[differentials.Ratio]
-    pairs: list[Estimate]
 
 
 @dataclass(frozen=True)
@@ -256,7 +244,6 @@ class _Asked:
     failed: Failed
     rates: tuple[Rate, ...]
     rows: tuple[Row, ...]
-    pairs: tuple[tuple[int, int], ...]
     contrasts: tuple[tuple[Rate, int, int], ...]
 
     def at(self, tally: Tally) -> _At:
@@ -272,27 +259,19 @@ class _Asked:
                     found[rate, i] = self._replicates(tally, rate, threshold, row)
                     estimates.append(found[rate, i].estimate)
         ratios = [differentials.ratio_of(found[rate, i], found[rate, j]) for rate, i, j in self.contrasts]
-        return _At(estimates, ratios, [self._between(tally, threshold, a, b) for a, b in self.pairs])
+        return _At(estimates, ratios)
 
     def _replicates(self, tally: Tally, rate: Rate, threshold: float, row: Row) -> Replicates:
         columns, pair = parts.columns_of(row.grouping), (row.name, row.name)
         rank = 1 if rate.rank is None else rate.rank
         return replicates(tally, rate.metric, threshold, pair, grouping=columns, failed=self.failed, rank=rank)
 
-    def _between(self, tally: Tally, threshold: float, a: int, b: int) -> Estimate:
-        """FMR between two groups."""
-        one, other = self.rows[a], self.rows[b]
-        columns, pair = parts.columns_of(one.grouping), (one.name, other.name)
-        return metrics.fmr(tally, threshold, grouping=columns, group=pair, failed=self.failed)
-
-    def counted(self, tally: Tally, edges: Sequence[int], of: tuple[int, int]) -> Curve:
-        """FMR between two groups of many, without intervals."""
+    def between(self, tally: Tally, edges: Sequence[int], of: tuple[int, int]) -> Curve:
+        """FMR between two groups at all stops."""
         one, other = (self.rows[i] for i in of)
-        columns = parts.columns_of(one.grouping)
-        found = metrics.det(tally, grouping=columns, group=(one.name, other.name), failed=self.failed)
-        reasons = (NO_INTERVAL if found.n_nonmated else "0 non-mated comparisons",) * len(edges)
-        none = np.full(len(edges), np.nan)
-        return Curve(self.rates[0], *of, found.n_nonmated, None, found.false_matches[edges], none, none, reasons)
+        columns, pair = parts.columns_of(one.grouping), (one.name, other.name)
+        found = metrics.fmr_at(tally, edges, grouping=columns, group=pair, failed=self.failed)
+        return _curve(found, (self.rates[0], *of))
 
 
 def _of_everybody(tally: Tally, rate: Rate, threshold: float, failed: Failed) -> Estimate:
@@ -304,23 +283,23 @@ def _of_everybody(tally: Tally, rate: Rate, threshold: float, failed: Failed) ->
 
 
 def _curves(at_stops: Sequence[Sequence[Estimate]], of: Sequence[tuple[Rate, int, int]]) -> tuple[Curve, ...]:
-    curves = []
-    for i, (rate, a, b) in enumerate(of):
-        found = [stop[i] for stop in at_stops]
-        curves.append(
-            Curve(
-                rate=rate,
-                a=a,
-                b=b,
-                n=found[0].n,
-                people=found[0].n_subjects,
-                k=np.array([e.k for e in found], np.int64),
-                low=_ends([e.low for e in found]),
-                high=_ends([e.high for e in found]),
-                reasons=tuple(e.reason for e in found),
-            )
-        )
-    return tuple(curves)
+    return tuple(_curve([stop[i] for stop in at_stops], what) for i, what in enumerate(of))
+
+
+def _curve(found: Sequence[Estimate], of: tuple[Rate, int, int]) -> Curve:
+    """The estimates of one rate at all stops."""
+    rate, a, b = of
+    return Curve(
+        rate=rate,
+        a=a,
+        b=b,
+        n=found[0].n,
+        people=found[0].n_subjects,
+        k=np.array([e.k for e in found], np.int64),
+        low=_ends([e.low for e in found]),
+        high=_ends([e.high for e in found]),
+        reasons=tuple(e.reason for e in found),
+    )
 
 
 def _ratio_curves(

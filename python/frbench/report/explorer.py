@@ -20,7 +20,7 @@ from frbench.report.explored import MAX_MATRIX, Curve, Explored, Rate, Row, expl
 from frbench.report.operation import Setting
 from frbench.report.packing import pack
 from frbench.report.parts import Explorer, Section
-from frbench.report.style import SHAPES, Palette
+from frbench.report.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
 
 SCRIPTS = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
 DRAWING = ("elements", "downloads", "drawn")
@@ -41,6 +41,14 @@ TITLES = {
 DAY_HEADS = {
     "verify": [("False matches a day", "expected"), ("Right", "of what is accepted")],
     "identify": [("False alarms a day", "expected"), ("Right", "of alarms")],
+}
+# What is said to a threshold that was typed.
+ANSWERS = {
+    "typed.at": "The handle stands at {threshold}.",
+    "typed.next": "{typed} is no stop of the handle; it went to the next one above, {threshold}, and every figure is "
+    "of that.",
+    "typed.above": "{typed} is above the last stop, {threshold}; the handle stays where it was.",
+    "typed.unread": '"{typed}" is not a threshold; type a number, for example 0.5. The handle stays where it was.',
 }
 CAPTIONS = {
     "curves": "Drag the line, or use the slider above. Steps join counted thresholds; a gap is where no error was "
@@ -145,7 +153,10 @@ def _data(found: Explored, palette: Palette, gallery: int | None) -> dict[str, A
         "ratios": [{"rate": found.rates.index(r.rate), "row": r.row, "reference": r.reference} for r in found.ratios],
         "reasons": [words.reason(reason) for reason in reasons],
         "packed": pack(list(_numbers(found, {reason: i for i, reason in enumerate(reasons)}))),
-        "templates": TEMPLATES,
+        "templates": TEMPLATES | ANSWERS,
+        "ramp": RAMP,
+        "dark": DARK,
+        "crossover": CROSSOVER,
         "max_named": MAX_NAMED,
         "level": f"{LEVEL:.0%}",
         "power": f"{POWER:.0%}",

@@ -74,9 +74,10 @@ def _is_unlabelled(name: str) -> bool:
 RAMP = ((255, 246, 232), (252, 214, 164), (243, 161, 107), (214, 98, 84), (158, 49, 80), (91, 20, 66))
 
 
-DARK = "#141416"
-# Above this luminance L dark text has the better contrast: (L + 0.05)^2 > 1.05 x 0.057 (WCAG 2, contrast ratio).
-CROSSOVER = 0.195
+DARK = "#000000"
+# Above this luminance L black text has the better contrast: (L + 0.05)^2 > 1.05 x 0.05 (WCAG 2, contrast ratio). There
+# it is 4.58, the least of all, and enough for text of any size.
+CROSSOVER = 0.179
 
 
 @dataclass(frozen=True)

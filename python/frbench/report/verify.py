@@ -246,6 +246,9 @@ class Verify:
         picked = {mated: list(self._picked(columns, grouping, mated)) for mated in (False, True)}
         axis = self.tally.plan.axis
         ends = bin_ends([h for found in picked.values() for _, _, h in found], axis)
+        if len(ends) == 1:
+            # Every score is on one side of the only edge.
+            return
         domain = (float(axis[ends[0]]), float(axis[ends[-1]]))
         thresholds = [float(t) for t in self.results["thresholds"]]
         lines = f" Dashed lines: {words.listed([words.exact(t) for t in thresholds])}." if thresholds else ""

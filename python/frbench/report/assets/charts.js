@@ -61,19 +61,27 @@ function roundTicks(low, high, n) {
   );
 }
 
-/** The point of a group's own shape. */
-const mark = (style, x, y, attributes = {}) =>
-  svg("path", {
-    d: style.shape,
-    fill: style.colour,
-    transform: `translate(${round(x - 15)} ${round(y - 6)})`,
-    ...attributes,
-  });
+/** Shows an SVG element, or leaves it out. */
+const show = (element, isShown) => element.setAttribute("display", isShown ? "inline" : "none");
 
-/** `text` cut to what fits into so many pixels. */
+/** The point of a group's own shape, which moves. */
+class Mark {
+  constructor({ shape, colour }) {
+    this.element = svg("path", { d: shape, fill: colour });
+  }
+
+  /** At a place; nowhere where `y` is null. */
+  at(x, y) {
+    show(this.element, y !== null);
+    if (y !== null) this.element.setAttribute("transform", `translate(${round(x - 15)} ${round(y - 6)})`);
+  }
+}
+
+/** `text` cut to what fits into so many pixels, between whole characters. */
 const fitted = (text, width) => {
   const most = Math.max(4, Math.floor(width / 6.6));
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 };
 
 /** A rate of several rows against the threshold; a line is the handle, and can be dragged. */
@@ -93,8 +101,8 @@ class ThresholdChart {
       this.size.height,
       `${run.rates[rate].name} against the threshold; the table has its figures.`,
     );
-    this.marks = svg("g");
-    this.element.append(...this.axes(run.rates[rate].name), ...this.bands(), ...this.lines(), this.marks);
+    this.element.append(...this.axes(run.rates[rate].name), ...this.bands(), ...this.lines(), ...this.handle());
+    if (!this.curves.length) this.element.append(this.emptiness());
     this.listen(onPick);
   }
 
@@ -114,6 +122,13 @@ class ThresholdChart {
       svg("text", title, `threshold (${name} up, log scale)`),
       svg("line", { x1: left, x2: left, y1: top, y2: bottom, stroke: LINE }),
     ];
+  }
+
+  /** Words in the middle, where nothing is drawn. */
+  emptiness() {
+    const { left, right, top, bottom } = this.plot;
+    const place = { x: (left + right) / 2, y: (top + bottom) / 2, "text-anchor": "middle", "font-style": "italic" };
+    return svg("text", place, `nothing to draw: no group has ${MIN_CHART_TRIALS} trials`);
   }
 
   /** Intervals, where few rows have them. */
@@ -144,14 +159,18 @@ class ThresholdChart {
     });
   }
 
+  /** The handle's line, and a point for each curve. */
+  handle() {
+    const { top, bottom } = this.plot;
+    this.line = svg("line", { x1: 0, x2: 0, y1: top, y2: bottom, stroke: HANDLE, "stroke-width": 1.5 });
+    this.points = this.curves.map((curve) => new Mark(this.run.rows[curve.a].style));
+    return [this.line, ...this.points.map((point) => point.element)];
+  }
+
   move(stop) {
     const x = this.x(this.run.thresholds[stop]);
-    const { top, bottom } = this.plot;
-    const points = this.curves
-      .filter((c) => c.k[stop])
-      .map((c) => mark(this.run.rows[c.a].style, x, this.y(c.k[stop] / c.n)));
-    const line = svg("line", { x1: x, x2: x, y1: top, y2: bottom, stroke: HANDLE, "stroke-width": 1.5 });
-    this.marks.replaceChildren(line, ...points);
+    this.line.setAttribute("transform", `translate(${x} 0)`);
+    this.curves.forEach((curve, i) => this.points[i].at(x, curve.k[stop] ? this.y(curve.k[stop] / curve.n) : null));
   }
 
   listen(onPick) {
@@ -173,46 +192,69 @@ class ThresholdChart {
   /** The stop nearest to a place on the screen. */
   stopAt(x) {
     const { thresholds } = this.run;
-    let best = 0;
-    thresholds.forEach((t, i) => {
-      if (Math.abs(this.x(t) - x) < Math.abs(this.x(thresholds[best]) - x)) best = i;
-    });
-    return best;
+    const { left, right } = this.plot;
+    const [low, high] = this.ends;
+    const threshold = low + ((x - left) / (right - left)) * (high - low);
+    const above = Math.min(firstFrom(thresholds, threshold), thresholds.length - 1);
+    const below = Math.max(0, above - 1);
+    return threshold - thresholds[below] < thresholds[above] - threshold ? below : above;
   }
 }
 
-/** Rows of points with intervals on a logarithm. ticks : [value, text]; line : value of a dashed line, or null. */
-function intervalChart(rows, { width, low, high, ticks, line, label, title }) {
-  const left = Math.min(170, width * 0.34);
-  const right = width - 22;
-  const height = rows.length * ROW_HEIGHT + 50;
-  const bottom = height - 42;
-  const x = logarithmic(low, high, left, right);
-  const chart = canvas(width, height, label);
-  for (const [value, text] of ticks) {
-    chart.append(svg("line", { x1: x(value), x2: x(value), y1: 4, y2: bottom, stroke: LINE }));
-    chart.append(svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, text));
+/**
+ * Rows of points with intervals on a logarithm, made once and filled at every move.
+ * names : [name, style] of each row; ticks : [value, text]; line : value of a dashed line, or null.
+ */
+class IntervalChart {
+  constructor(names, { width, low, high, ticks, line, label, title, why }) {
+    const left = Math.min(170, width * 0.34);
+    const right = width - 22;
+    const height = names.length * ROW_HEIGHT + 50;
+    const bottom = height - 42;
+    const x = logarithmic(low, high, left, right);
+    this.element = canvas(width, height, label);
+    for (const [value, text] of ticks) {
+      this.element.append(svg("line", { x1: x(value), x2: x(value), y1: 4, y2: bottom, stroke: LINE }));
+      this.element.append(svg("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, text));
+    }
+    if (line !== null) {
+      const place = { x1: x(line), x2: x(line), y1: 4, y2: bottom };
+      this.element.append(svg("line", { ...place, stroke: QUIET, "stroke-dasharray": "4 3" }));
+    }
+    this.element.append(svg("text", { x: (left + right) / 2, y: bottom + 35, "text-anchor": "middle" }, title));
+    this.rows = names.map((row, i) => new IntervalRow(row, x, { left, y: 4 + (i + 0.5) * ROW_HEIGHT, why }));
+    this.element.append(...this.rows.flatMap((row) => row.elements));
   }
-  if (line !== null) {
-    const place = { x1: x(line), x2: x(line), y1: 4, y2: bottom };
-    chart.append(svg("line", { ...place, stroke: QUIET, "stroke-dasharray": "4 3" }));
+
+  /** estimates : { value, low, high } of each row. */
+  fill(estimates) {
+    this.rows.forEach((row, i) => row.fill(estimates[i]));
   }
-  chart.append(svg("text", { x: (left + right) / 2, y: bottom + 35, "text-anchor": "middle" }, title));
-  rows.forEach((row, i) => chart.append(...intervalRow(row, x, { left, y: 4 + (i + 0.5) * ROW_HEIGHT })));
-  return chart;
 }
 
-function intervalRow({ name, style, value, low, high, why }, x, { left, y }) {
-  const parts = [svg("text", { x: left - 12, y: y + 4, "text-anchor": "end", fill: INK }, fitted(name, left - 12))];
-  if (low !== null) {
-    const bar = { x1: x(low), x2: x(high), y1: y, y2: y, stroke: style.colour, "stroke-width": 3, opacity: 0.5 };
-    parts.push(svg("line", bar));
+/** A name; a bar and a point, the mark of a bound, or words on why there is none. */
+class IntervalRow {
+  constructor([name, style], x, { left, y, why }) {
+    this.x = x;
+    this.y = y;
+    this.bar = svg("line", { y1: y, y2: y, stroke: style.colour, "stroke-width": 3, opacity: 0.5 });
+    this.point = new Mark(style);
+    this.bound = svg("path", { d: `M0 ${y - 5}v10`, stroke: style.colour, "stroke-width": 2 });
+    this.why = svg("text", { x: left + 6, y: y + 4, "font-style": "italic" }, why);
+    const text = svg("text", { x: left - 12, y: y + 4, "text-anchor": "end", fill: INK }, fitted(name, left - 12));
+    this.elements = [text, this.bar, this.point.element, this.bound, this.why];
   }
-  if (value) parts.push(mark(style, x(value), y));
-  if (!value && low === null) parts.push(svg("text", { x: left + 6, y: y + 4, "font-style": "italic" }, why));
-  if (!value && low !== null)
-    parts.push(svg("path", { d: `M${x(high)} ${y - 5}v10`, stroke: style.colour, "stroke-width": 2 }));
-  return parts;
+
+  fill({ value, low, high }) {
+    show(this.bar, low !== null);
+    show(this.bound, low !== null && !value);
+    show(this.why, low === null && !value);
+    this.point.at(value ? this.x(value) : 0, value ? this.y : null);
+    if (low === null) return;
+    this.bar.setAttribute("x1", this.x(low));
+    this.bar.setAttribute("x2", this.x(high));
+    this.bound.setAttribute("transform", `translate(${this.x(high)} 0)`);
+  }
 }
 
 /** Powers of two around these ratios, as ticks. */
@@ -229,23 +271,13 @@ function ratioTicks(ratios) {
   return { reach, ticks: exponents.map((e) => [2 ** e, e < 0 ? `1/${2 ** -e}` : String(2 ** e)]) };
 }
 
-// From light to dark at even steps of lightness, so that the order survives grey print: style.RAMP.
-const RAMP = [
-  [255, 246, 232],
-  [252, 214, 164],
-  [243, 161, 107],
-  [214, 98, 84],
-  [158, 49, 80],
-  [91, 20, 66],
-];
-
-/** Background and text colour of a rate between two others, on a logarithm. */
-function shadeOf(value, low, high) {
+/** Background and text colour of a rate between two others, on a logarithm: style.LogScale. */
+function shadeOf({ ramp, dark, crossover }, value, [low, high]) {
   const span = Math.log(high / low);
-  const position = (span > 0 ? Math.log(value / low) / span : 0.5) * (RAMP.length - 1);
-  const i = Math.min(Math.floor(position), RAMP.length - 2);
-  const mixed = RAMP[i].map((from, part) => Math.round(from + (RAMP[i + 1][part] - from) * (position - i)));
+  const position = (span > 0 ? Math.log(value / low) / span : 0.5) * (ramp.length - 1);
+  const i = Math.min(Math.floor(position), ramp.length - 2);
+  const mixed = ramp[i].map((from, part) => Math.round(from + (ramp[i + 1][part] - from) * (position - i)));
   const [r, g, b] = mixed.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-  const isLight = 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.195;
-  return { background: `rgb(${mixed.join(",")})`, text: isLight ? "#141416" : "#ffffff" };
+  const isLight = 0.2126 * r + 0.7152 * g + 0.0722 * b > crossover;
+  return { background: `rgb(${mixed.join(",")})`, text: isLight ? dark : "#ffffff" };
 }

@@ -48,7 +48,7 @@ function ratioClaims(run, ratios, stop) {
     reference: run.rows[first.reference].label,
   };
   for (const name of ["higher", "lower", "alike", "unknown"]) slots[name] = verdicts.filter((v) => v === name).length;
-  const claims = [{ text: fill(run, "many", slots), isShown: true }];
+  const claims = [{ text: fill(run, "many", slots), isShown: slots.higher + slots.lower > 0 }];
   const distance = (ratio) => Math.abs(Math.log(ratioValue(run, ratio, stop)));
   for (const verdict of ["higher", "lower", "alike"]) {
     const alike = ratios.filter((_, i) => verdicts[i] === verdict);

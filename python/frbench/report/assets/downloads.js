@@ -1,6 +1,10 @@
 // Downloads: a chart as SVG or PNG, figures as CSV.
 
 const SCALE = 2;
+// What no XML may hold, and labels might.
+const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+// A label that begins so is a formula to a spreadsheet.
+const FORMULA = /^[=+\-@\t\r]/;
 
 function save(name, blob) {
   const link = document.createElement("a");
@@ -15,7 +19,7 @@ function svgText(chart) {
   const copy = chart.cloneNode(true);
   copy.removeAttribute("style");
   copy.prepend(svg("rect", { width: "100%", height: "100%", fill: "#ffffff" }));
-  return new XMLSerializer().serializeToString(copy);
+  return new XMLSerializer().serializeToString(copy).replace(NOT_XML, "\ufffd");
 }
 
 const saveSvg = (name, chart) => save(`${name}.svg`, new Blob([svgText(chart)], { type: "image/svg+xml" }));
@@ -30,14 +34,14 @@ async function savePng(name, chart) {
   picture.toBlob((blob) => save(`${name}.png`, blob), "image/png");
 }
 
-/** Rows of values as CSV (RFC 4180); nothing for null. */
-function csvText(rows) {
-  const field = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+/** A value as a field of CSV (RFC 4180): nothing for null, and a text that is a formula after an apostrophe. */
+function csvField(value) {
+  const text = String(value ?? "");
+  const safe = typeof value === "string" && FORMULA.test(text) ? `'${text}` : text;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
+
+const csvText = (rows) => rows.map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
 
 const saveCsv = (name, rows) => save(`${name}.csv`, new Blob([csvText(rows)], { type: "text/csv" }));
 

@@ -1,5 +1,7 @@
 // The explorer: a handle on the threshold, and everything that follows it.
 
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /** A figure with its heading and its downloads. make : the chart of a width; lines : its data as rows of CSV. */
 class Figure {
   constructor(title, caption, { name, lines, legend = [] }) {
@@ -30,6 +32,8 @@ class Explorer {
     this.stop = Number(this.inputs.threshold.value);
     this.setting = this.read();
     this.rates = [0, 1];
+    // A threshold is reached by its text as well, which has nine digits of it.
+    this.reachable = run.thresholds.map((t, i) => Math.max(t, run.reads[i]));
     this.table = new FiguresTable(run);
     const matrices = new Set(run.pairs.map((c) => run.rows[c.a].grouping));
     this.matrices = [...matrices].map((grouping) => new Matrix(run, grouping));
@@ -50,17 +54,16 @@ class Explorer {
   makeFigures() {
     const { run } = this;
     const all = [...run.thresholds.keys()];
-    const own = (i) => run.curves.filter((c) => c.rate === this.rates[i]);
     const curveFigure = (i) =>
       new Figure(`${run.rates[i].words} at every threshold`, run.captions.curves, {
         name: () => this.fileName(`${run.rates[this.rates[i]].metric}-curves`),
-        lines: () => [CSV_HEAD, ...curveLines(run, own(i), all)],
+        lines: () => [CSV_HEAD, ...curveLines(run, this.curvesOf(i), all)],
         legend: drawnCurves(run, i).map((c) => run.rows[c.a]),
       });
     const rateFigure = (i) =>
       new Figure(`${run.rates[i].words} by group`, run.captions.rates, {
         name: () => this.fileName(run.rates[this.rates[i]].metric),
-        lines: () => [CSV_HEAD, ...curveLines(run, own(i), [this.stop])],
+        lines: () => [CSV_HEAD, ...curveLines(run, this.curvesOf(i), [this.stop])],
       });
     const figures = { curves: [0, 1].map(curveFigure), rates: [0, 1].map(rateFigure), ratios: [] };
     if (run.ratios.length) {
@@ -75,12 +78,17 @@ class Explorer {
     return figures;
   }
 
+  curvesOf(i) {
+    return this.run.curves.filter((c) => c.rate === this.rates[i]);
+  }
+
   ratiosOf(i) {
     return this.run.ratios.filter((r) => r.rate === this.rates[i]);
   }
 
   place() {
     const { curves, rates, ratios } = this.figures;
+    this.claims = this.part("claims");
     const csv = button("CSV", "Save the table as CSV", () => saveCsv(this.fileName("table"), this.tableLines()));
     this.part("table").append(
       scroll(this.table.element, "Error rates at this threshold"),
@@ -97,8 +105,7 @@ class Explorer {
   }
 
   tableLines() {
-    const curves = this.rates.flatMap((rate) => this.run.curves.filter((c) => c.rate === rate));
-    return [CSV_HEAD, ...curveLines(this.run, curves, [this.stop])];
+    return [CSV_HEAD, ...curveLines(this.run, [0, 1].flatMap((i) => this.curvesOf(i)), [this.stop])];
   }
 
   /** What is assumed; where an entry is none, what was assumed before. */
@@ -114,8 +121,12 @@ class Explorer {
   }
 
   listen() {
-    const { threshold, rank, gallery, searches, enrolled } = this.inputs;
+    const { threshold, typed, rank, gallery, searches, enrolled } = this.inputs;
     threshold.addEventListener("input", () => this.moveTo(Number(threshold.value)));
+    typed.addEventListener("change", () => this.goTo(typed.value));
+    typed.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.goTo(typed.value);
+    });
     for (const input of [gallery, searches, enrolled]) {
       input.addEventListener("input", () => {
         this.setting = this.read();
@@ -140,37 +151,80 @@ class Explorer {
   moveTo(stop) {
     this.stop = stop;
     this.inputs.threshold.value = stop;
+    this.inputs.typed.value = "";
+    this.answer("");
     this.update();
+  }
+
+  /** Puts the handle at the first stop at or above what was typed, and says which; or says why it stays. */
+  goTo(text) {
+    const { run } = this;
+    const typed = text.trim();
+    if (!typed) return this.answer("");
+    if (!NUMBER.test(typed)) return this.answer(fill(run, "typed.unread", { typed }), false);
+    const stop = firstFrom(this.reachable, Number(typed));
+    const last = run.n_stops - 1;
+    if (stop > last) {
+      return this.answer(fill(run, "typed.above", { typed, threshold: run.threshold_texts[last] }), false);
+    }
+    this.moveTo(stop);
+    this.inputs.typed.value = typed;
+    const name = run.thresholds[stop] === Number(typed) || run.reads[stop] === Number(typed) ? "typed.at" : "typed.next";
+    return this.answer(fill(run, name, { typed, threshold: run.threshold_texts[stop] }));
+  }
+
+  /** What was typed, answered in words. */
+  answer(text, isRead = true) {
+    this.inputs.typed.setAttribute("aria-invalid", String(!isRead));
+    write(this.part("answer"), text);
   }
 
   /** All charts again, after a change of width or rank; then what follows the handle. */
   draw() {
     for (const figure of Object.values(this.figures).flat()) figure.measure();
-    this.charts = this.figures.curves.map((figure, i) => {
+    this.table.name(this.rates);
+    this.curveCharts = this.figures.curves.map((figure, i) => {
       const onPick = (x) => this.moveTo(chart.stopAt(x));
       const chart = new ThresholdChart(this.run, this.rates[i], { width: figure.width, onPick });
       figure.show(chart.element);
       return chart;
     });
-    this.reaches = this.figures.ratios.map((_, i) => ratioTicks(this.ratiosOf(i)));
-    this.update();
+    this.rateCharts = this.figures.rates.map((figure, i) => this.rateChart(figure, i));
+    this.ratioCharts = this.figures.ratios.map((figure, i) => this.ratioChart(figure, i));
+    this.render();
   }
 
+  /** Everything follows in the next frame, however often the handle moves until then. */
   update() {
+    this.frame ??= requestAnimationFrame(() => this.render());
+  }
+
+  render() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
     const { run, stop, setting, rates } = this;
     const claims = claimsAt(run, stop, setting, rates);
-    this.part("claims").replaceChildren(
-      ...claims.map((c) => html("li", { className: c.isShown ? "" : "unshown" }, c.text)),
-    );
-    this.part("threshold").textContent = run.threshold_texts[stop];
-    this.part("state").textContent = this.state();
+    this.say(claims);
+    write(this.part("threshold"), run.threshold_texts[stop]);
+    write(this.part("state"), this.state());
     this.inputs.threshold.setAttribute("aria-valuetext", `threshold ${run.threshold_texts[stop]}`);
     this.table.fill(stop, setting, rates);
     for (const matrix of this.matrices) matrix.fill(stop);
-    for (const chart of this.charts) chart.move(stop);
-    this.figures.rates.forEach((figure, i) => figure.show(this.rateChart(figure.width, i)));
-    this.figures.ratios.forEach((figure, i) => figure.show(this.ratioChart(figure.width, i)));
+    for (const chart of this.curveCharts) chart.move(stop);
+    this.rateCharts.forEach((chart, i) => chart.fill(this.curvesOf(i).map((c) => estimateAt(run, c, stop))));
+    this.ratioCharts.forEach((chart, i) => chart.fill(this.ratiosOf(i).map((r) => this.ratioAt(r))));
     this.tell(claims);
+  }
+
+  /** The sentences, in the lines that are there. */
+  say(claims) {
+    const lines = this.claims.children;
+    while (lines.length > claims.length) this.claims.lastChild.remove();
+    while (lines.length < claims.length) this.claims.append(html("li"));
+    claims.forEach(({ text, isShown }, i) => {
+      write(lines[i], text);
+      lines[i].className = isShown ? "" : "unshown";
+    });
   }
 
   /** Tells a screen reader what the handle shows, once it rests. */
@@ -189,42 +243,55 @@ class Explorer {
     return `Threshold ${this.run.threshold_texts[this.stop]}; assumed: ${count(gallery)} in the gallery, ${daily}.`;
   }
 
-  rateChart(width, i) {
-    const { run, stop } = this;
-    const curves = run.curves.filter((c) => c.rate === this.rates[i]);
-    const { decades } = this.charts[i];
+  rateChart(figure, i) {
+    const { run } = this;
+    const { width } = figure;
+    const { decades } = this.curveCharts[i];
     const every = Math.ceil(decades.length / Math.max(2, Math.floor(width / 110)));
-    const ticks = decades.filter((d) => d % every === 0).map((d) => [10 ** d, power(d)]);
-    const rows = curves.map((c) => {
-      const { value, low, high } = estimateAt(run, c, stop);
-      return { name: run.rows[c.a].label, style: run.rows[c.a].style, value, low, high, why: "not estimable" };
-    });
     const { name } = run.rates[this.rates[i]];
-    const label = `${name} by group with intervals at the threshold; the table has its figures.`;
-    return intervalChart(rows, {
-      width,
-      low: 10 ** decades[0],
-      high: 1,
-      ticks,
-      line: null,
-      label,
-      title: `${name}, log scale`,
-    });
+    const chart = new IntervalChart(
+      this.curvesOf(i).map((c) => [run.rows[c.a].label, run.rows[c.a].style]),
+      {
+        width,
+        low: 10 ** decades[0],
+        high: 1,
+        ticks: decades.filter((d) => d % every === 0).map((d) => [10 ** d, power(d)]),
+        line: null,
+        label: `${name} by group with intervals at the threshold; the table has its figures.`,
+        title: `${name}, log scale`,
+        why: "not estimable",
+      },
+    );
+    figure.show(chart.element);
+    return chart;
   }
 
-  ratioChart(width, i) {
-    const { run, stop } = this;
+  ratioChart(figure, i) {
+    const { rows } = this.run;
     const ratios = this.ratiosOf(i);
-    const { reach, ticks } = this.reaches[i];
-    const rows = ratios.map((r) => {
-      const [low, high] = [orNull(r.low[stop]), orNull(r.high[stop])];
-      const value = low === null ? null : ratioValue(run, r, stop);
-      const name = `${run.rows[r.row].label} / ${run.rows[r.reference].label}`;
-      return { name, style: run.rows[r.row].style, value, low, high, why: "nothing is shown" };
-    });
-    const title = "times the rate of the reference, log scale";
-    const label = "Ratios to the reference group with intervals at the threshold; the sentences have the figures.";
-    return intervalChart(rows, { width, low: 2 ** -reach, high: 2 ** reach, ticks, line: 1, label, title });
+    const { reach, ticks } = ratioTicks(ratios);
+    const references = new Set(ratios.map((r) => rows[r.reference].label));
+    const isOne = references.size === 1;
+    const chart = new IntervalChart(
+      ratios.map((r) => [rows[r.row].label + (isOne ? "" : ` / ${rows[r.reference].label}`), rows[r.row].style]),
+      {
+        width: figure.width,
+        low: 2 ** -reach,
+        high: 2 ** reach,
+        ticks,
+        line: 1,
+        label: "Ratios to the reference group with intervals at the threshold; the sentences have the figures.",
+        title: `times the rate of ${isOne ? [...references][0] : "the reference"}, log scale`,
+        why: "nothing is shown",
+      },
+    );
+    figure.show(chart.element);
+    return chart;
+  }
+
+  ratioAt(ratio) {
+    const [low, high] = [orNull(ratio.low[this.stop]), orNull(ratio.high[this.stop])];
+    return { value: low === null ? null : ratioValue(this.run, ratio, this.stop), low, high };
   }
 }
 

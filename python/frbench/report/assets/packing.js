@@ -29,7 +29,19 @@ async function unpackRun(data) {
   const curves = estimates(data.curves);
   const pairs = estimates(data.pairs);
   const ratios = data.ratios.map((r) => ({ ...r, low: next(), high: next(), detectable: next(), reason: next() }));
-  return { ...data, thresholds, curves, pairs, ratios, packed: "" };
+  const reads = Float64Array.from(data.threshold_texts, Number);
+  return { ...data, thresholds, reads, curves, pairs, ratios, packed: "" };
+}
+
+/** The number of the first of some increasing numbers that is `least` or more; how many there are, if none is. */
+function firstFrom(numbers, least) {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const orNull = (x) => (Number.isNaN(x) ? null : x);

@@ -63,10 +63,9 @@ class FiguresTable {
     return [html("tr", { className: "heading" }, cell)];
   }
 
-  fill(stop, setting, rates) {
+  /** The heads of the columns: rates by their numbers, and a day of use. */
+  name(rates) {
     const { run } = this;
-    const threshold = run.threshold_texts[stop];
-    this.caption.textContent = `Error rates at ${threshold}, with ${run.level} intervals, and a day of use`;
     const names = rates.flatMap((rate) => [
       [run.rates[rate].name, run.rates[rate].words],
       [run.rates[rate].errors, run.rates[rate].of],
@@ -74,6 +73,11 @@ class FiguresTable {
     [...names, ...run.day_heads].forEach(([title, below], i) => {
       this.heads[i].replaceChildren(title, html("small", {}, below));
     });
+  }
+
+  fill(stop, setting, rates) {
+    const { run } = this;
+    write(this.caption, `Error rates at ${run.threshold_texts[stop]}, with ${run.level} intervals, and a day of use`);
     run.rows.forEach((_, row) => this.fillRow(row, stop, { setting, rates }));
   }
 
@@ -106,68 +110,76 @@ class FiguresTable {
 class Matrix {
   constructor(run, grouping) {
     this.run = run;
-    this.members = [...run.rows.keys()].filter((i) => run.rows[i].grouping === grouping && run.rows[i].is_labelled);
-    this.cells = this.members.map((a) => this.members.map((b) => new MatrixCell(this.curveOf(a, b))));
-    this.words = run.rows[this.members[0]].grouping_words;
+    const members = [...run.rows.keys()].filter((i) => run.rows[i].grouping === grouping && run.rows[i].is_labelled);
+    const labels = members.map((i) => run.rows[i].label);
+    this.pairs = members.flatMap((a, i) => members.slice(i).map((b) => new MatrixPair(run, a, b)));
+    this.words = run.rows[members[0]].grouping_words;
     this.caption = html("span");
     this.low = html("span");
     this.high = html("span");
-    const names = this.members.map((i) => html("th", { scope: "col" }, run.rows[i].label));
-    const lines = this.members.map((i, a) =>
-      html("tr", {}, html("th", { scope: "row" }, run.rows[i].label), ...this.cells[a].map((c) => c.element)),
+    const cellOf = new Map(this.pairs.flatMap((pair) => pair.places));
+    const lines = members.map((a, i) =>
+      html("tr", {}, html("th", { scope: "row" }, labels[i]), ...members.map((b) => cellOf.get(`${a} ${b}`))),
     );
-    this.table = html(
+    const names = labels.map((label) => html("th", { scope: "col" }, label));
+    const table = html(
       "table",
-      { className: this.members.length > 6 ? "heat many" : "heat" },
+      { className: members.length > 6 ? "heat many" : "heat" },
       html("caption", {}, this.caption),
       html("thead", {}, html("tr", {}, html("td"), ...names)),
       html("tbody", {}, ...lines),
     );
-    const scale = html(
-      "p",
-      { className: "scale" },
-      this.low,
-      html("i"),
-      this.high,
-      " log scale of this threshold; hatched: none seen",
-    );
-    this.element = html("div", {}, scroll(this.table, `Matrix by ${this.words}`), scale);
+    this.element = html("div", {}, scroll(table, `Matrix by ${this.words}`), this.scale());
   }
 
-  curveOf(a, b) {
-    if (a === b) return curveOf(this.run, 0, a);
-    return this.run.pairs.find((c) => (c.a === a && c.b === b) || (c.a === b && c.b === a));
+  scale() {
+    const ramp = html("i");
+    ramp.style.background = `linear-gradient(90deg, ${this.run.ramp.map((c) => `rgb(${c})`).join(", ")})`;
+    const note = " log scale of this threshold; hatched: none seen";
+    return html("p", { className: "scale" }, this.low, ramp, this.high, note);
   }
 
   get curves() {
-    return this.cells.flatMap((row, i) => row.slice(i).map((cell) => cell.curve));
+    return this.pairs.map((pair) => pair.curve);
   }
 
   fill(stop) {
-    this.caption.textContent = `False match rate between groups of ${this.words} at ${this.run.threshold_texts[stop]}`;
+    write(this.caption, `False match rate between groups of ${this.words} at ${this.run.threshold_texts[stop]}`);
     const values = this.curves.map((c) => c.k[stop] / c.n).filter((v) => v > 0);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    [this.low.textContent, this.high.textContent] = values.length ? [scientific(low), scientific(high)] : ["", ""];
-    for (const cell of this.cells.flat()) cell.fill(estimateAt(this.run, cell.curve, stop), [low, high]);
+    const ends = [Math.min(...values), Math.max(...values)];
+    [this.low, this.high].forEach((end, i) => write(end, values.length ? scientific(ends[i]) : ""));
+    for (const pair of this.pairs) pair.fill(stop, ends);
   }
 }
 
-/** A rate between two groups, on the colour that it has among the others. */
-class MatrixCell {
-  constructor(curve) {
-    this.curve = curve;
-    this.lines = ["value", "share", "share"].map((className) => html("span", { className }));
-    this.element = html("td", {}, ...this.lines);
+/** A rate between two groups in its one or two cells, on the colour that it has among the others. */
+class MatrixPair {
+  constructor(run, a, b) {
+    this.run = run;
+    const isBetween = (c) => (c.a === a && c.b === b) || (c.a === b && c.b === a);
+    this.curve = a === b ? curveOf(run, 0, a) : run.pairs.find(isBetween);
+    this.cells = [...new Set([`${a} ${b}`, `${b} ${a}`])].map((place) => {
+      const lines = ["value", "share", "share"].map((className) => html("span", { className }));
+      return { place, lines, element: html("td", {}, ...lines) };
+    });
   }
 
-  fill(estimate, [low, high]) {
-    const cell = rateCell(estimate, true);
-    const shade = estimate.value ? shadeOf(estimate.value, low, high) : { background: "", text: "" };
-    Object.assign(this.element.style, { background: shade.background, color: shade.text });
-    this.element.classList.toggle("empty", !shade.text);
-    this.element.title = cell.interval;
-    const texts = [cell.value, cell.share, estimate.low === null ? "" : cell.interval];
-    texts.forEach((text, i) => write(this.lines[i], text));
+  get places() {
+    return this.cells.map(({ place, element }) => [place, element]);
+  }
+
+  fill(stop, ends) {
+    const estimate = estimateAt(this.run, this.curve, stop);
+    const { value, share, interval } = rateCell(estimate, true);
+    const shade = estimate.value ? shadeOf(this.run, estimate.value, ends) : { background: "", text: "" };
+    const texts = [value, share, estimate.low === null ? "" : interval];
+    for (const { element, lines } of this.cells) {
+      element.style.background = shade.background;
+      element.style.color = shade.text;
+      element.classList.toggle("empty", !shade.text);
+      element.title = interval;
+      texts.forEach((text, i) => write(lines[i], text));
+    }
   }
 }
 
