@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 REGIONS = ("north", "east", "south", "west", "centre", "coast", "hills", "islands")
 GROUPS = tuple(product(("female", "male"), REGIONS))
 PEOPLE, EACH, D = 50, 3, 32
 MOVES, LOADS = 100, 5
+# What is on the screen while the handle, which stays at its top, moves.
+PARTS = ("table", "matrices", "figures")
 GOAL_MOVE_MS, GOAL_LOAD_MS = 50, 1000
 
 # The handle goes to a stop, as by a pointer; then the frame is drawn, and what waits behind it is done.
@@ -34,10 +36,9 @@ MOVE = """(handle, stop) => new Promise((done) => {
   const start = performance.now();
   handle.value = stop;
   handle.dispatchEvent(new Event("input"));
-  const script = performance.now() - start;
   requestAnimationFrame(() => {
     const channel = new MessageChannel();
-    channel.port1.onmessage = () => done([performance.now() - start, script]);
+    channel.port1.onmessage = () => done(performance.now() - start);
     channel.port2.postMessage(0);
   });
 })"""
@@ -70,29 +71,28 @@ def write_page(directory: Path) -> Path:
     return directory / "run" / "report.html"
 
 
-def measured(page: Page, path: Path) -> dict[str, Any]:
-    """Milliseconds of some loads and of 100 moves of the first handle, to and fro."""
+def measured(browser: Browser, path: Path) -> dict[str, Any]:
+    """Milliseconds of some first loads, and of 100 moves of the first handle at each part of it, to and fro."""
     loads = []
     for _ in range(LOADS):
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
         page.goto(path.as_uri(), wait_until="commit")
         loads.append(page.evaluate(LOADED))
-    page.wait_for_load_state("load")
-    page.wait_for_timeout(3000)
+        # The charts of the library come later, and would be in the way of what follows.
+        expect(page.locator(".run .chart:not(:has(svg))")).to_have_count(0, timeout=120_000)
+        if len(loads) < LOADS:
+            page.close()
     handle = page.locator("input[type=range]").first
     n_stops = int(handle.get_attribute("max") or 0) + 1
-    handle.scroll_into_view_if_needed()
     stops = np.random.default_rng(1).integers(0, n_stops, MOVES)
-    times = np.array([handle.evaluate(MOVE, int(stop)) for stop in stops])
-    return {
-        "bytes": path.stat().st_size,
-        "stops": n_stops,
-        "load_ms": _summary(loads),
-        "move_ms": _summary(times[:, 0]),
-        "script_ms": _summary(times[:, 1]),
-    }
+    moves = {}
+    for part in PARTS:
+        page.locator(f"[data-part={part}]").first.evaluate("e => e.scrollIntoView()")
+        moves[part] = _summary([handle.evaluate(MOVE, int(stop)) for stop in stops])
+    return {"bytes": path.stat().st_size, "stops": n_stops, "load_ms": _summary(loads), "move_ms": moves}
 
 
-def _summary(times: Sequence[float] | np.ndarray[Any, Any]) -> dict[str, float]:
+def _summary(times: Sequence[float]) -> dict[str, float]:
     quantiles = zip(("median", "p95", "max"), np.quantile(times, [0.5, 0.95, 1]), strict=True)
     return {name: round(float(value), 1) for name, value in quantiles}
 
@@ -108,12 +108,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
         path = (asked.page or write_page(Path(directory))).resolve()
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
         load = [round(x, 2) for x in os.getloadavg()]
-        found = measured(page, path) | {"browser": browser.version, "machine": platform.platform(), "load": load}
+        found = measured(browser, path) | {
+            "browser": browser.version,
+            "machine": platform.platform(),
+            "load_average": load,
+        }
         browser.close()
     print(json.dumps(found, indent=1))
-    return int(found["move_ms"]["p95"] > GOAL_MOVE_MS or found["load_ms"]["median"] > GOAL_LOAD_MS)
+    slowest = max(move["p95"] for move in found["move_ms"].values())
+    return int(slowest > GOAL_MOVE_MS or found["load_ms"]["median"] > GOAL_LOAD_MS)
 
 
 if __name__ == "__main__":

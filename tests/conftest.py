@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 import browser as browsers
+import explorations
 import servers
+from browser import Watched
+from explorations import Report
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)
@@ -37,3 +40,22 @@ def browser() -> Iterator[Browser]:
     """A browser that tests share: each opens pages of its own."""
     with browsers.opened() as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Comparisons and searches of one population, reported at one threshold."""
+    directory = tmp_path_factory.mktemp("explorer")
+    inputs = explorations.write_population(directory)
+    runs = {kind: explorations.run(kind, directory / kind, inputs, [0.9])[0] for kind in explorations.KINDS}
+    return Report(explorations.write_page(directory, *runs.values()), runs, inputs)
+
+
+@pytest.fixture
+def watched(browser: Browser, reported: Report) -> Iterator[Watched]:
+    """The page, opened; nothing goes wrong in it."""
+    one = Watched(browser, viewport={"width": 1200, "height": 900}, accept_downloads=True)
+    one.open(reported.path)
+    yield one
+    assert one.wrong == []
+    one.context.close()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from click.testing import CliRunner
+from playwright.sync_api import Download
 
-from frbench import cli, files
+from browser import Watched
+from frbench import cli, files, report
+from frbench.report.explored import Explored, explored
 from frbench.report.parts import Section
 
 PEOPLE, EACH, D = 160, 3, 16
@@ -44,3 +48,48 @@ def section(out: Path) -> Section:
         files.read_json(out / "manifest.json", schema="frbench.manifest"),
         files.load_tally(out / "tally.safetensors"),
     )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The runs of a population, their page, and what they printed."""
+
+    path: Path
+    sections: Mapping[str, Section]
+    inputs: list[str]
+
+    def found(self, kind: str) -> Explored:
+        """What there is to explore of a run."""
+        found = explored(self.sections[kind].results, self.sections[kind].tally)
+        assert found is not None
+        return found
+
+
+def write_page(directory: Path, *sections: Section) -> Path:
+    """The page of these runs."""
+    path = directory / "report.html"
+    path.write_text(report.render(sections, title="A title"), encoding="utf-8")
+    return path
+
+
+def stops_to_try(found: Explored) -> list[int]:
+    """Four stops, far apart, at which every row has errors of both kinds and no end rounds to 100%."""
+    curves = [found.curve(rate, row) for rate in found.rates[:2] for row in range(len(found.rows))]
+    both = np.flatnonzero(np.all([(c.k > 0) & (c.high < 0.999) for c in curves], axis=0))
+    assert len(both) > 20
+    return [int(both[i]) for i in np.linspace(0, len(both) - 1, 4).round().astype(int)]
+
+
+def type_threshold(watched: Watched, text: str) -> str:
+    """What the page answers to a threshold of the first run."""
+    watched.page.fill("#s1-typed", text)
+    watched.page.press("#s1-typed", "Enter")
+    watched.settle()
+    return watched.page.text_content("#s1-answer") or ""
+
+
+def saved(watched: Watched, label: str) -> tuple[Download, bytes]:
+    """What a button saves."""
+    with watched.page.expect_download() as waiting:
+        watched.page.locator("#s1-explorer").get_by_role("button", name=label, exact=True).click()
+    return waiting.value, Path(waiting.value.path()).read_bytes()
