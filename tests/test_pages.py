@@ -22,7 +22,7 @@ from frbench.systems.history import read
 from frbench.systems.times import compare_times
 from test_cli_compare import saved
 from test_compare import people, verified
-from test_explorer import contrast
+from test_explorer_access import contrast
 from test_history import made
 from test_report import latency
 from test_times import load_of
