@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX
 # Tests start many processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint chromium protos bench bench-gpu coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test lint chromium protos bench bench-gpu bench-ray coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -48,6 +48,9 @@ bench-gpu: setup ## Hold the GPU engine to its contract and measure it: benches/
 	$(UV) pip install --quiet --python $(BIN)/python -r pyproject.toml --extra gpu
 	$(BIN)/pytest tests/test_gpu.py tests/test_engines.py -k gpu
 	$(BIN)/python -m benches.gpu $(if $(QUICK),--quick)
+bench-ray: setup ## What handing tiles to Ray costs, and a plan against a run at a thousandth of its scale (5 minutes)
+	$(BIN)/python -m benches.ray_overhead
+	$(BIN)/python -m benches.plan_against_run
 
 coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md, docs/gates.md (15 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md
@@ -57,8 +60,9 @@ coverage-study: setup ## Simulate how often intervals hold the truth and write d
 speed-study: setup ## Simulate how often `frbench ab` finds a slowdown and write docs/speed.md (2 minutes)
 	$(BIN)/python -m studies.speed --out docs/speed.md
 
-kill-test: setup ## Kill a sweep 50 times and a server that enrols 1,000 times: nothing is lost (15 minutes)
+kill-test: setup ## Kill a sweep 50 times, its workers 20 times and a server that enrols 1,000 times: nothing is lost (20 minutes)
 	$(BIN)/python tests/kill_and_resume.py --kills 50
+	$(BIN)/python tests/kill_ray_workers.py --kills 20
 	$(BIN)/python tests/kill_while_enrolling.py --kills 1000
 
 garbage-test: setup ## Send a server 100,000 messages that no client would send (5 minutes)

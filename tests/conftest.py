@@ -14,6 +14,7 @@ import explorations
 import servers
 from browser import Watched
 from explorations import Report
+from frbench.cluster.ray_workers import local_cluster
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)
@@ -59,3 +60,10 @@ def watched(browser: Browser, reported: Report) -> Iterator[Watched]:
     yield one
     assert one.wrong == []
     one.context.close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster that tests share: runners of this process find it, and leave it as it is."""
+    with local_cluster(processors=8):
+        yield

@@ -19,7 +19,7 @@ HEAVY = ("scipy", "pyarrow", "numpy", "rich", "grpc", "jinja2", "cryptography", 
 COMMANDS = Path(frbench.__file__).parent / "commands"
 # Files of frbench.commands without a command: options, and what commands start.
 PARTS = {"__init__", "amounts", "decorated", "fused", "groupings", "options", "recorded", "recorded_options"}
-PARTS |= {"runs", "servers"}
+PARTS |= {"planned", "runner", "runs", "servers"}
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

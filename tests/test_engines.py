@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import _rust
+from frbench.cluster.rows import ClusterEngine, ClusterRows
+from frbench.cluster.runners import Runner
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, devices
@@ -20,6 +23,9 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
 from frbench.identify import Identification, search_all
+from frbench.plan import digest_of
+from frbench.storage import Location, Stored
+from frbench.templates import Templates
 
 ENGINES: dict[str, Engine] = {
     "reference": ReferenceEngine(),
@@ -35,7 +41,29 @@ ENGINES: dict[str, Engine] = {
     **({} if devices.missing() else {f"gpu-{screen}": GpuEngine(screen=screen) for screen in ("int8", "bf16")}),
 }
 REMOTE = {"grpc-1": "server", "grpc-3": "three_servers"}
-every_engine = pytest.mark.parametrize("engine", [*ENGINES, *REMOTE], indirect=True)
+every_engine = pytest.mark.parametrize("engine", [*ENGINES, *REMOTE, "ray-2"], indirect=True)
+
+
+class OnRay(ClusterEngine):
+    """Workers on Ray, which find rows in a folder that every gallery is written to."""
+
+    def __init__(self, folder: Path) -> None:
+        opened = Runner(workers=2).open("cpu", None, 1)
+        super().__init__(opened.workers, opened.here)
+        self._folder_of_rows = folder
+
+    def rows(self, unit: np.ndarray) -> ClusterRows:
+        """Rows that are stored, so that they can be a gallery."""
+        return ClusterRows(self, unit, np.arange(len(unit)), self._stored(unit))
+
+    def rows_of(self, templates: Templates, numbers: np.ndarray) -> ClusterRows:
+        """Rows of templates that were made in memory."""
+        return ClusterRows(self, templates.unit, numbers, self._stored(templates.unit).take(numbers))
+
+    def _stored(self, unit: np.ndarray) -> Stored:
+        path = self._folder_of_rows / f"{digest_of(unit)}.npy"
+        np.save(path, unit)
+        return Stored(Location(str(path), is_unit=True))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +71,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The engine of a name."""
     if request.param in ENGINES:
         yield ENGINES[request.param]
+        return
+    if request.param == "ray-2":
+        request.getfixturevalue("ray_cluster")
+        workers = OnRay(request.getfixturevalue("tmp_path_factory").mktemp("rows"))
+        yield workers
+        workers.close()
         return
     found = request.getfixturevalue(REMOTE[request.param])
     remote = RemoteEngine([each.target for each in (found if isinstance(found, list) else [found])])
@@ -227,8 +261,10 @@ def test_an_engine_describes_itself(engine: Engine):
         "cpu": {"screened", "settled"},
         "gpu": {"screened", "settled", "devices", "gpus"},
         "grpc": {"screened", "settled", "servers", "lost"},
+        "ray": {"screened", "settled", "runner", "ray", "address", "workers", "lost_workers"},
     }
-    assert engine.describe().keys() == {"engine", "isa", "threads"} | more[engine.name]
+    described = engine.describe()
+    assert described.keys() == {"engine", "isa", "threads"} | more[described.get("runner", engine.name)]
     assert engine.describe()["engine"] == engine.name
     assert engine.describe()["threads"] >= 1
 

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
 # Folders whose modules each have a layer of their own.
-FOLDERS = ("audits", "commands", "fusion", "gates", "groups", "recorded", "shortcuts", "sizes")
+FOLDERS = ("audits", "cluster", "commands", "fusion", "gates", "groups", "recorded", "shortcuts", "sizes")
 FOLDERS += ("speed", "systems", "traffic", "v1")
 
 # A module imports only modules of a lower number.
@@ -27,6 +27,7 @@ LAYER = {
     "tables": 1,
     "readers": 1.5,
     "scratch": 1,
+    "storage": 1,
     "recorded.column_stream": 1.5,
     "recorded.spool": 1,
     "recorded.kept_spool": 1.2,
@@ -85,6 +86,15 @@ LAYER = {
     "engines.ann.faiss_indexes": 8.2,
     "engines.ann.usearch_index": 8.2,
     "engines.ann": 8.3,
+    "engines.local": 9.6,
+    "cluster.parts": 1,
+    "cluster.ray_workers": 8,
+    "cluster.shard": 9,
+    "cluster.rows": 9.7,
+    "cluster.runners": 10,
+    "cluster.hardware": 1,
+    "cluster.sizing": 2,
+    "cluster.measured": 10,
     "gallery": 10,
     "run": 10,
     "calibrate": 10,
@@ -212,6 +222,9 @@ LAYER = {
     "recorded.recorded_jobs": 16,
     "commands.recorded": 16.5,
     "commands.servers": 2,
+    "commands.runner": 2,
+    "commands.planned": 16,
+    "commands.plan": 16.1,
     "commands.serve": 16,
     "export": 15,
     "commands.export": 16,
@@ -252,6 +265,8 @@ COUNTING |= {"audits.per_subject", "wire", "client"}
 COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
 COUNTING |= {"shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
+COUNTING |= {"cluster.parts", "cluster.ray_workers", "cluster.shard", "cluster.rows", "cluster.runners"}
+COUNTING |= {"cluster.measured"}
 READING = {
     "estimate",
     "jackknife",
@@ -370,7 +385,7 @@ def test_only_few_modules_know_the_compiled_one(module: str):
     """Kernels are behind engines, rows behind templates and the gallery, and the manifest lists what there is."""
     if "_rust" in imports(module):
         known = {"templates", "gallery", "engines.cpu", "manifest", "machine", "demo", "commands.serve"}
-        assert module in known | {"traffic.generator", "traffic.histograms"}
+        assert module in known | {"traffic.generator", "traffic.histograms", "cluster.shard"}
 
 
 def packages(module: str) -> set[str]:
@@ -406,11 +421,18 @@ def test_only_adapters_know_approximate_indexes(module: str):
     assert not knows or module.startswith("engines.ann.")
 
 
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_only_one_module_knows_ray(module: str):
+    """Everything else sees workers that answer, and runs without Ray."""
+    assert not {name for name in packages(module) if name.split(".")[0] == "ray"} or module == "cluster.ray_workers"
+
+
 def test_wire_and_client_are_found_out():
     """The reader of packages finds those that are known to be imported."""
     assert {"frbench.v1", "google.protobuf"} <= packages("wire")
     assert "grpc" in packages("client")
     assert "hnswlib" in {name.partition(".")[0] for name in packages("engines.ann.hnsw")}
+    assert "ray" in packages("cluster.ray_workers")
 
 
 def code(path: Path) -> str:

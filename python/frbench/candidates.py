@@ -67,14 +67,13 @@ class Candidates:
                     )
         scores = np.concatenate([self.scores, other.scores], axis=1)
         rows = np.concatenate([self.rows, other.rows], axis=1)
-        empty = rows < 0
-        best = np.lexsort((np.where(empty, np.iinfo(np.int64).max, rows), -scores), axis=1)[:, : self.k]
+        scores, rows = best_of(scores, rows, self.k)
         return Candidates(
             search=self.search,
             shards=self.shards | other.shards,
             probe=self.probe,
-            scores=np.take_along_axis(scores, best, axis=1),
-            rows=np.take_along_axis(rows, best, axis=1),
+            scores=scores,
+            rows=rows,
             mate_score=self.mate_score,
             above_mate=self.above_mate + other.above_mate,
         )
@@ -90,6 +89,15 @@ class Candidates:
                 f"cannot put candidates of two searches together: {self.search[:8]} and {other.search[:8]}; "
                 "search again with the same gallery, probes and k"
             )
+
+
+def best_of(
+    scores: NDArray[np.floating[Any]], rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
+    """(m, k) best scores and their rows, best first, of (m, n) in any order; ties by lower row, no row (-1) last."""
+    empty = rows < 0
+    best = np.lexsort((np.where(empty, np.iinfo(np.int64).max, rows), -scores), axis=1)[:, :k]
+    return np.take_along_axis(scores, best, axis=1), np.take_along_axis(rows, best, axis=1)
 
 
 def concatenate(parts: Sequence[Candidates]) -> Candidates:

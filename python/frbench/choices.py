@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 DEFAULT_BLOCKS = 32
+# Length of candidate lists.
+DEFAULT_K = 50
 # Engines of this machine; any other is a list of servers.
 ENGINES = ("cpu", "gpu", "reference")
 Failed = Literal["reject", "exclude", "accept"]

@@ -31,6 +31,7 @@ COMMANDS = {
     "info": ("info:info_command", "Show what frbench found on this machine, and what its kernels do."),
     "latency": ("latency:latency_command", "Time searches by probe group on this machine."),
     "load": ("load:load_command", "Send searches to a server at a steady rate: latency by probe group."),
+    "plan": ("plan:plan_command", "What a search on a cluster will take: memory, workers, hours, price."),
     "power": ("power:power", "How many people it takes to see a difference between groups."),
     "precision": ("precision:precision_command", "Store templates in fewer bits or dimensions: errors by group."),
     "report": ("report:report_command", "Write one page from finished runs; sign it, verify it."),

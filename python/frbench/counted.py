@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from frbench import files, identify, jobs
 from frbench.calibrate import parse_targets
+from frbench.choices import DEFAULT_K
 from frbench.commands.groupings import groupings_of
 from frbench.errors import InputError, NoBaseline
 from frbench.estimate import Estimate
@@ -186,7 +187,7 @@ def _counted(asked: Asked, out: Path) -> Run:
         if wanted is None:
             wanted = 0 if templates.subject_ids is None else len(set(templates.subject_ids)) // 5
         gallery, probes = identify.split_first_per_subject(templates, wanted)
-        k = min(identify.DEFAULT_K, len(gallery))
+        k = min(DEFAULT_K, len(gallery))
         section = jobs.run_identify(gallery, probes, options, k=k, ranks=identify.DEFAULT_RANKS, progress=_Silent())
     return Run(str(asked.templates), section.results, section.manifest, section.tally)
 

@@ -92,11 +92,12 @@ def remove_torn(directory: Path) -> None:
     """Removes what processes that are no more were writing to `directory` when they were killed."""
     for path in directory.glob(".*.partial"):
         pid = path.suffixes[-2][1:] if len(path.suffixes) > 1 else ""
-        if pid.isdecimal() and not _is_alive(int(pid)):
+        if pid.isdecimal() and not is_alive(int(pid)):
             remove([path])
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

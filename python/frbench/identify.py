@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files, scratch
+from frbench import files
 from frbench.candidates import Candidates, concatenate
-from frbench.engines import Engine
+from frbench.choices import DEFAULT_K
+from frbench.engines import Engine, packed
 from frbench.errors import InputError
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
@@ -25,7 +26,6 @@ from frbench.tally import Tally
 from frbench.templates import Templates
 
 DEFAULT_RANKS = (1, 2, 3, 5, 10, 20, 50)
-DEFAULT_K = 50
 
 
 def split_first_per_subject(templates: Templates, nonmated_subjects: int) -> tuple[Templates, Templates]:
@@ -150,7 +150,7 @@ class Searcher:
         self._shard = shard or (0, len(task.gallery))
         scored = np.flatnonzero(~task.gallery.failed)
         self._gallery_rows = scored[(scored >= self._shard[0]) & (scored < self._shard[1])]
-        self._gallery = engine.rows(scratch.take(task.gallery.unit, self._gallery_rows))
+        self._gallery = packed(engine, task.gallery, self._gallery_rows)
         self._mate_score, self._mates_at_best = self._best_mates()
 
     def _best_mates(self) -> tuple[NDArray[np.float32], Ints]:
@@ -179,8 +179,8 @@ class Searcher:
         found = min(task.k, len(self._gallery_rows))
         if len(ok):
             floors = np.where(np.isnan(mate_score[ok]), np.float32(np.inf), mate_score[ok])
-            packed = self._engine.rows(task.probes.unit[probes[ok]])
-            best, at, above[ok] = self._gallery.search(packed, found, floors=floors)
+            wanted = self._engine.rows(task.probes.unit[probes[ok]])
+            best, at, above[ok] = self._gallery.search(wanted, found, floors=floors)
             scores[ok, :found] = best
             rows[ok, :found] = self._gallery_rows[at]
             above[ok] -= self._mates_at_best[probes[ok]]
@@ -274,8 +274,8 @@ def comparisons_at_or_above(
 ) -> Ints:
     """(t,) scored non-mated comparisons of a wanted probe and a gallery row at or above each edge."""
     probes, scored = np.flatnonzero(wanted & ~task.probes.failed), np.flatnonzero(~task.gallery.failed)
-    rows = engine.rows(scratch.take(task.probes.unit, probes))
-    gallery = engine.rows(scratch.take(task.gallery.unit, scored))
+    rows = packed(engine, task.probes, probes)
+    gallery = packed(engine, task.gallery, scored)
     pairs = rows.count(
         gallery,
         edges,

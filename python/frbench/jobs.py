@@ -23,11 +23,11 @@ from frbench.audits.reconcile import Counts
 from frbench.audits.subject_view import hubness
 from frbench.calibrate import Target, operating_points
 from frbench.candidates import Candidates
+from frbench.cluster.runners import Runner
 from frbench.credentials import ANYBODY, Credentials
 from frbench.engines import Engine
-from frbench.engines.cpu import CpuEngine
-from frbench.engines.gpu import GpuEngine, devices
-from frbench.engines.reference import ReferenceEngine
+from frbench.engines.gpu import devices
+from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
@@ -68,6 +68,7 @@ class Options:
     targets : rates to set thresholds at. population : None for all, or (column, value).
     train_subjects : file of subjects that the matcher was trained on.
     engine : cpu, gpu, reference, or targets of servers with commas between them, which are shown the `credentials`.
+    runner : who is handed the tiles; None for this process.
     """
 
     out: Path
@@ -81,6 +82,7 @@ class Options:
     n_blocks: int = DEFAULT_BLOCKS
     engine: str = "cpu"
     credentials: Credentials = ANYBODY
+    runner: Runner | None = None
     isa: str | None = None
     threads: int = 0
     checkpoint_s: float = 2.0
@@ -101,16 +103,18 @@ class Options:
 
     def open_engine(self) -> Engine:
         """The engine that was asked for."""
-        if self.engine == "reference":
-            return ReferenceEngine()
-        if self.engine == "cpu":
-            return CpuEngine(threads=self.threads, isa=self.isa)
-        if self.isa is not None:
+        if self.isa is not None and self.engine not in ("cpu", "reference"):
             raise InputError(
                 "--isa says what this machine's processors count with; servers are told by `frbench serve --isa`"
             )
-        if self.engine == "gpu":
-            return GpuEngine()
+        if self.engine in LOCAL and self.runner is not None:
+            return self.runner.open(self.engine, self.isa, self.threads)
+        if self.engine in LOCAL:
+            return open_local(self.engine, self.isa, self.threads)
+        if self.runner is not None:
+            raise InputError(
+                "--runner ray hands tiles to workers of its own; name no servers with --engine, or leave it out"
+            )
         # grpcio takes a while to load, and most runs call nobody.
         from frbench.engines.remote import RemoteEngine
 
@@ -496,7 +500,11 @@ def _manifest(
         engine=engine,
         plan=plan.digest,
         durations_s=clock.seconds,
-        notes=[*map(str, findings), *(f"a server was lost: {reason}" for reason in engine.get("lost", ()))],
+        notes=[
+            *map(str, findings),
+            *(f"a server was lost: {reason}" for reason in engine.get("lost", ())),
+            *(f"a worker was lost: {reason}" for reason in engine.get("lost_workers", ())),
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from frbench import scratch
 from frbench._rust import unit_rows
 from frbench.errors import InputError
 from frbench.readers import Matrix, read_matrix
+from frbench.storage import Location, Stored
 from frbench.tables import PathLike, Table, Texts, named, open_table, read_table, texts
 
 __all__ = ["Source", "Templates", "load", "read_table"]
@@ -53,6 +54,7 @@ class Templates:
     joined_by : how the labels file found its rows: "template_id", "row order", or "none" without such a file.
     sources : the files read, matrix first.
     lengths : (m,) lengths of some rows as they are in the file, drawn with a fixed seed; None if there is no file.
+    stored : where these rows can be read again; None if nobody knows.
     """
 
     unit: npt.NDArray[np.float32]
@@ -63,6 +65,7 @@ class Templates:
     joined_by: str
     sources: tuple[Source, ...]
     lengths: npt.NDArray[np.float64] | None = None
+    stored: Stored | None = None
 
     def __len__(self) -> int:
         return len(self.unit)
@@ -138,6 +141,7 @@ class Templates:
             joined_by=self.joined_by,
             sources=self.sources,
             lengths=self.lengths,
+            stored=None if self.stored is None else self.stored.take(chosen),
         )
 
     def with_subjects(self, subject_ids: Texts) -> Templates:
@@ -201,6 +205,7 @@ def load(
         joined_by=joined_by,
         sources=_sources(matrix, None if labels is None else table),
         lengths=_frozen(_lengths(matrix)),
+        stored=Stored(Location.of(matrix.path, array)),
     )
 
 

@@ -11,8 +11,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import moments, scratch
-from frbench.engines import Engine, Rows
+from frbench import moments
+from frbench.engines import Engine, Rows, packed
 from frbench.errors import Conservation
 from frbench.exclusion import Exclusion
 from frbench.layout import Ints, Layout, subjects_of
@@ -204,7 +204,7 @@ class AllPairs:
 
     @cached_property
     def _packed(self) -> Rows:
-        return self._engine.rows(scratch.take(self._layout.templates.unit, self._layout.order))
+        return packed(self._engine, self._layout.templates, self._layout.order)
 
     def _scored(self, plan: Plan, tile: Tile) -> Ints:
         """(2, pairs of groups, t + 1) counts of the scored non-mated and mated pairs."""

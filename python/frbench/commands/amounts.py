@@ -37,3 +37,16 @@ def numbers(kind: Callable[[str], Any], _: click.Context, option: click.Paramete
         return tuple(kind(item) for item in text.split(",")) if text else ()
     except ValueError as error:
         raise InputError(f"{option.opts[0]} is '{text}', expected numbers with commas between them") from error
+
+
+def whole(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """3e9 or 3000000000 as a whole number."""
+    if text is None:
+        return None
+    try:
+        number = float(text)
+        if number != int(number):
+            raise ValueError
+        return int(text) if text.isdecimal() else int(number)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected a whole number such as 3e9") from error

@@ -12,6 +12,7 @@ from frbench.choices import DEFAULT_BLOCKS, ENGINES
 from frbench.commands.amounts import numbers
 from frbench.commands.decorated import decorated
 from frbench.commands.groupings import groupings
+from frbench.commands.runner import runner_options
 from frbench.commands.servers import server_options
 from frbench.credentials import address_of
 from frbench.errors import InputError
@@ -97,7 +98,7 @@ def of_counting(command: Command) -> Command:
                      help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
         *CHECKPOINTS,
     ]  # fmt: skip
-    return server_options(decorated(options, command))
+    return server_options(runner_options(decorated(options, command)))
 
 
 def of_files(command: Command) -> Command:

@@ -35,6 +35,7 @@ OF_TEMPLATES: tuple[str, ...] = (
     "split",
 )
 OF_TEMPLATES += ("nonmated_subjects", "array", "scratch", "id_column", "per_template", "engine", "isa")
+OF_TEMPLATES += ("runner", "address", "workers", "storage")
 OF_TEMPLATES += ("checkpoint_every", "fresh", "token_file", "ca", "cert", "key")
 
 

@@ -10,11 +10,12 @@ import click
 
 from frbench import files, jobs, report, summary
 from frbench.calibrate import Target, parse_targets
-from frbench.choices import DEFAULT_BLOCKS
+from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
+from frbench.cluster.runners import Runner
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
 from frbench.errors import InputError
-from frbench.identify import DEFAULT_K, DEFAULT_RANKS, split_first_per_subject
+from frbench.identify import DEFAULT_RANKS, split_first_per_subject
 from frbench.jobs import Options
 from frbench.latency import LatencyTask
 from frbench.pair_list import PairList
@@ -162,6 +163,7 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         n_blocks=given.get("blocks", DEFAULT_BLOCKS),
         engine=given.get("engine") or "cpu",
         credentials=credentials_of(given),
+        runner=_runner(given),
         isa=given["isa"],
         threads=given["threads"],
         checkpoint_s=given.get("checkpoint_every", 2.0),
@@ -169,6 +171,16 @@ def _options(given: dict[str, Any], *, default_at: str, metrics: list[str]) -> O
         with_report=not given["no_report"],
         train_subjects=given.get("train_subjects"),
     )
+
+
+def _runner(given: dict[str, Any]) -> Runner | None:
+    """Who is handed the tiles; None for this process, for which the other options mean nothing."""
+    others = {"workers": given.get("workers"), "address": given.get("address"), "storage": given.get("storage")}
+    if given.get("runner") is not None:
+        return Runner(workers=others["workers"], address=others["address"], folder=others["storage"])
+    if name := next((name for name, value in others.items() if value is not None), None):
+        raise InputError(f"--{name} is for workers of a cluster; add --runner ray")
+    return None
 
 
 def templates_of(path: Path, labels: Path | None, given: dict[str, Any]) -> Templates:

@@ -7,10 +7,13 @@ and `tests/test_engines.py` holds every engine to the oracle.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frbench import scratch
+from frbench.templates import Templates
 
 
 class Rows(Protocol):
@@ -92,3 +95,20 @@ class Engine(Protocol):
     def close(self) -> None:
         """Lets go of what it holds elsewhere; its rows are of no use any more."""
         ...
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """An engine whose rows are read where they are counted, not sent there."""
+
+    def rows_of(self, templates: Templates, numbers: NDArray[np.int64]) -> Any:
+        """Rows `numbers` of `templates`, as `Engine.rows` would pack them."""
+        ...
+
+
+def packed(engine: Engine, templates: Templates, numbers: NDArray[np.int64]) -> Rows:
+    """Rows `numbers` of `templates`, packed; from storage, if the engine reads them there."""
+    if isinstance(engine, Elsewhere):
+        found: Rows = engine.rows_of(templates, numbers)
+        return found
+    return engine.rows(scratch.take(templates.unit, numbers))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
+from frbench.choices import DEFAULT_K
 from frbench.errors import InputError
-from frbench.identify import DEFAULT_K, DEFAULT_RANKS, Identification
+from frbench.identify import DEFAULT_RANKS, Identification
 from frbench.plan import digest_of
 from frbench.recorded.candidate_log import CandidateFile, Listed, Protocol
 from frbench.recorded.people import without_vectors

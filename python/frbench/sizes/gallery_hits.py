@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import scratch
 from frbench.candidates import Candidates
-from frbench.engines import Engine
+from frbench.engines import Engine, packed
 from frbench.identify import Identification
 from frbench.layout import subjects_of
 from frbench.plan import Plan
@@ -65,7 +64,7 @@ def _nonmated(
 
 def rows_at_or_above(task: Identification, engine: Engine, probes: Ints, thresholds: NDArray[np.float64]) -> Ints:
     """(p,) scored gallery rows at or above `thresholds[i]` in the search of `probes[i]`, mates included."""
-    gallery = engine.rows(scratch.take(task.gallery.unit, np.flatnonzero(~task.gallery.failed)))
+    gallery = packed(engine, task.gallery, np.flatnonzero(~task.gallery.failed))
     # A score reaches a float64 threshold exactly if it reaches the smallest float32 not below it.
     nearest = thresholds.astype(np.float32)
     floors = np.where(nearest < thresholds, np.nextafter(nearest, np.float32(np.inf)), nearest)

@@ -1,0 +1,84 @@
+"""Hardware: what one machine of a cluster holds and does in a second, from a file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from frbench.errors import InputError
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Machines of one kind.
+
+    memory_gib : of a machine. dimension : at which rates were measured; they are taken to fall as it grows.
+    comparisons_per_s : of a worker, searching. settled_share : of pairs that its screen leaves to the definition.
+    rows_read_per_s : of a worker: from storage to rows that are normalised, checked and packed.
+    rows_prepared_per_s : of the program that hands out the work, which reads and checks every row once itself.
+    candidates_merged_per_s : of that program.
+    workers : on a machine. threads : of each. machines : there are; None for as many as it takes.
+    network_bytes_per_s : into a machine; None if probes travel in no time.
+    price_per_hour : of a machine, in `currency`; None if nobody asked. source : how these numbers were come by.
+    """
+
+    memory_gib: float
+    dimension: int
+    comparisons_per_s: float
+    rows_read_per_s: float
+    rows_prepared_per_s: float
+    candidates_merged_per_s: float
+    settled_share: float | None = None
+    workers: int = 1
+    threads: int = 1
+    machines: int | None = None
+    network_bytes_per_s: float | None = None
+    price_per_hour: float | None = None
+    currency: str = ""
+    name: str = ""
+    source: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Hardware:
+        """The hardware that a TOML or JSON file names, or the `hardware` in what `frbench plan --json` printed.
+
+        Raises
+        ------
+        InputError : the file cannot be read, lacks a field, or has one that is none or no number above 0.
+        """
+        try:
+            text = path.read_text()
+            found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a hardware file in TOML or JSON ({error})") from error
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: not a hardware file, expected a table of fields")
+        return cls(**_checked(path, found.get("hardware", found)))
+
+
+def _checked(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+    known = {field.name: field for field in fields(Hardware)}
+    needed = list(known)[: list(known).index("settled_share")]
+    if unknown := sorted(set(found) - set(known)):
+        raise InputError(f"{path}: no field {unknown[0]!r} of hardware, expected {', '.join(known)}")
+    if missing := [name for name in needed if found.get(name) is None]:
+        raise InputError(f"{path}: lacks {missing[0]}; `frbench plan --json` on such a machine measures it")
+    for name, value in found.items():
+        _check(path, name, value, str(known[name].type))
+    return dict(found)
+
+
+def _check(path: Path, name: str, value: Any, kind: str) -> None:
+    if kind == "str":
+        if not isinstance(value, str):
+            raise InputError(f"{path}: {name} is {value!r}, expected a text")
+        return
+    if value is None and "None" in kind:
+        return
+    is_number = isinstance(value, (int, float) if "float" in kind else int) and not isinstance(value, bool)
+    if not is_number or value < 0 or (value == 0 and name != "settled_share"):
+        raise InputError(f"{path}: {name} is {value!r}, expected a number above 0")

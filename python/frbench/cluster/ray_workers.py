@@ -1,0 +1,331 @@
+"""Workers on Ray: actors that each hold an object, on this machine or on a cluster. Only this module knows Ray.
+
+A worker that is lost is replaced, and what it was asked is asked again: calls change nothing, so that the answer is
+the same. Arguments travel through Ray's store of objects, which is kept small.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from frbench import files, scratch
+from frbench.errors import EngineUnavailable, FrbenchError, InputError
+
+STORE_BYTES = 192 << 20
+# Pieces that are on their way to the workers while the answer to another one is awaited.
+AHEAD = 1
+# Losses of one worker in a row after which it is given up: something kills it.
+MOST_LOSSES = 5
+START_S = 180.0
+ASK_AGAIN_S = 1.0
+# Of this machine alone. Ray takes 127.0.0.1 for a name of the address that other machines see.
+LOCAL = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+TEMPORARY = "frbench-ray-"
+# What Ray would do or print by itself, and a program that counts does not want.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # A thread that asks after the end must not start another cluster.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+}
+
+log = logging.getLogger(__name__)
+
+
+class RayWorkers:
+    """Actors that each hold what `make` returns, which is told its number of threads.
+
+    Parameters
+    ----------
+    n : workers; None for one on each machine of a cluster, and one for each processor of this machine.
+    threads : processors of each; 0 for its share of the machine.
+    address : of a cluster that runs, HOST:PORT or auto; None starts one on this machine, for these workers alone.
+
+    Raises
+    ------
+    EngineUnavailable : Ray is not installed, the cluster cannot be reached, or has too few processors.
+    """
+
+    def __init__(
+        self, make: Callable[[int], Any], n: int | None = None, *, threads: int = 0, address: str | None = None
+    ) -> None:
+        if (n is not None and n < 1) or threads < 0:
+            raise InputError(f"{n} workers of {threads} threads, expected 1 worker or more of 0 (its share) or more")
+        self.lost: list[str] = []
+        self._make, self._address = make, address
+        self._changing = threading.Lock()
+        self._is_closed = threading.Event()
+        self._ray = _imported()
+        self._cluster = ExitStack()
+        self._actors: list[Any] = []
+        try:
+            self._connect(max(scratch.processors(), (n or 1) * max(1, threads)))
+            self.n, self.threads = self._room(n, threads)
+            self._actors = [self._started() for _ in range(self.n)]
+            self._await_start()
+        except BaseException:
+            self.close()
+            raise
+
+    def share(self, value: Any) -> Any:
+        """`value` as an argument that is sent to each machine once."""
+        return self._ray.put(value)
+
+    def map(self, method: str, pieces: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[list[Any]]:
+        """For each piece, what the method of the first workers returns for these arguments, one tuple a worker.
+
+        Raises
+        ------
+        EngineUnavailable : a worker is lost again and again, or all were ended.
+        FrbenchError : what a worker raised.
+        """
+        waiting: deque[list[_Call]] = deque()
+        for piece in pieces:
+            waiting.append([_Call(self, method, worker, arguments) for worker, arguments in enumerate(piece)])
+            if len(waiting) > AHEAD:
+                yield [call.answer() for call in waiting.popleft()]
+        while waiting:
+            yield [call.answer() for call in waiting.popleft()]
+
+    def describe(self) -> Mapping[str, Any]:
+        """The runner, its version, and how many workers of how many threads there are."""
+        return {
+            "runner": "ray",
+            "ray": self._ray.__version__,
+            "address": "this machine" if self._address is None else self._address,
+            "threads": self.threads,
+        }
+
+    def close(self) -> None:
+        """Ends the workers, and the cluster that was started for them; what is waited for is given up."""
+        self._is_closed.set()
+        # An actor or a cluster that is gone already is as wanted.
+        for actor in self._actors:
+            with suppress(Exception):
+                self._ray.kill(actor)
+        self._actors = []
+        self._cluster.close()
+
+    def submit(self, method: str, worker: int, arguments: tuple[Any, ...]) -> tuple[Any, Any]:
+        """The actor that was asked, and the reference of its answer."""
+        if self._is_closed.is_set():
+            raise EngineUnavailable("the workers were ended")
+        actor = self._actors[worker]
+        return actor, actor.call.remote(method, *arguments)
+
+    def fetch(self, reference: Any) -> Any:
+        """The answer, in turns, so that it is seen when the workers are ended.
+
+        Raises
+        ------
+        FrbenchError : what the worker raised. Lost : the worker is no more.
+        """
+        errors = self._ray.exceptions
+        while not self._is_closed.is_set():
+            try:
+                return self._ray.get(reference, timeout=ASK_AGAIN_S)
+            except errors.GetTimeoutError:
+                continue
+            except (errors.RayActorError, errors.ObjectLostError, errors.WorkerCrashedError) as error:
+                raise Lost(_sentence(error)) from None
+            except errors.RayTaskError as error:
+                if isinstance(error.cause, FrbenchError | MemoryError | ValueError):
+                    raise error.cause from None
+                raise
+        raise EngineUnavailable("the workers were ended")
+
+    def replace(self, worker: int, actor: Any, why: str) -> None:
+        """Starts another worker in place of `actor`, unless that was done already."""
+        with self._changing:
+            if self._is_closed.is_set() or self._actors[worker] is not actor:
+                return
+            with suppress(Exception):
+                self._ray.kill(actor)
+            self.lost.append(f"worker {worker}: {why}")
+            self._actors[worker] = self._started()
+        log.warning("frbench: worker %d was lost, another one takes its place: %s", worker, why)
+
+    def _connect(self, processors: int) -> None:
+        if self._ray.is_initialized():
+            return
+        if self._address is None:
+            self._cluster.enter_context(local_cluster(processors))
+        else:
+            self._cluster.enter_context(_connected(self._address))
+
+    def _room(self, n: int | None, threads: int) -> tuple[int, int]:
+        """Workers, and threads of each."""
+        machines = [int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"]]
+        if n is None:
+            n = len(machines) if len(machines) > 1 else max(1, machines[0] // max(1, threads))
+        threads = threads or max(1, min(machines) // -(-n // len(machines)))
+        if sum(each // threads for each in machines) < n:
+            raise InputError(
+                f"{n} workers of {threads} threads do not fit the {sum(machines)} processors of this Ray cluster; "
+                "lower --workers or --threads"
+            )
+        return n, threads
+
+    def _started(self) -> Any:
+        actor = self._ray.remote(Holder)
+        return actor.options(num_cpus=self.threads, max_restarts=0, max_task_retries=0).remote(self._make, self.threads)
+
+    def _await_start(self) -> None:
+        ready = [actor.is_ready.remote() for actor in self._actors]
+        if len(self._ray.wait(ready, num_returns=self.n, timeout=START_S)[0]) < self.n:
+            raise EngineUnavailable(
+                f"not all of {self.n} workers were started in {START_S:.0f} s; are others using Ray?"
+            )
+
+
+class Lost(Exception):
+    """A worker is no more; the message says why."""
+
+
+class _Call:
+    """A question that is asked again when the worker that was asked is lost."""
+
+    def __init__(self, workers: RayWorkers, method: str, worker: int, arguments: tuple[Any, ...]) -> None:
+        self._workers, self._asked = workers, (method, worker, arguments)
+        self._actor, self._reference = workers.submit(*self._asked)
+
+    def answer(self) -> Any:
+        """What the worker returned."""
+        worker = self._asked[1]
+        for losses in range(1, MOST_LOSSES + 1):
+            try:
+                return self._workers.fetch(self._reference)
+            except Lost as error:
+                if losses == MOST_LOSSES:
+                    raise EngineUnavailable(f"worker {worker} was lost {losses} times in a row: {error}") from None
+                self._workers.replace(worker, self._actor, str(error))
+            self._actor, self._reference = self._workers.submit(*self._asked)
+        raise AssertionError("the last loss is raised")
+
+
+class Holder:
+    """The actor: what it holds is made by the first call, so that a mistake is the answer to it."""
+
+    def __init__(self, make: Callable[[int], Any], threads: int) -> None:
+        self._make, self._threads = make, threads
+        self._held: Any = None
+
+    def is_ready(self) -> bool:
+        """That the actor was started."""
+        return True
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """What the method of the object returns."""
+        if self._held is None:
+            self._held = self._make(self._threads)
+        return getattr(self._held, method)(*arguments)
+
+
+@contextmanager
+def local_cluster(processors: int) -> Iterator[None]:
+    """A Ray cluster of this machine alone, for as long as the work inside takes: small, quiet, and gone afterwards.
+
+    Raises
+    ------
+    EngineUnavailable : Ray is not installed, or cannot be started.
+    """
+    folder = Path(tempfile.gettempdir())
+    _remove_orphans(folder)
+    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        # Some ports of Ray listen on every address: only who has this token is answered. It is read on import.
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=folder))
+    try:
+        with _initialised(
+            "on this machine",
+            num_cpus=processors,
+            num_gpus=0,
+            object_store_memory=STORE_BYTES,
+            include_dashboard=False,
+            _node_ip_address=LOCAL,
+            _temp_dir=str(temporary),
+        ):
+            yield
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _connected(address: str) -> AbstractContextManager[None]:
+    return _initialised(f"at {address}", address=address)
+
+
+@contextmanager
+def _initialised(where: str, **options: Any) -> Iterator[None]:
+    ray = _imported()
+    with _as_before():
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise EngineUnavailable(
+                f"no Ray cluster {where}: {_sentence(error)}; start one with `ray start --head`, or leave --address out"
+            ) from error
+    try:
+        yield
+    finally:
+        with _as_before():
+            ray.shutdown()
+
+
+def _imported() -> ModuleType:
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    try:
+        with _as_before():
+            import ray
+            from ray._private import worker
+    except ImportError as error:
+        raise EngineUnavailable("--runner ray needs Ray, which is not installed: pip install 'frbench[ray]'") from error
+    # It would print the end of each worker to standard output, where results go; `RayWorkers.lost` tells of those.
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _say_nothing
+    return ray
+
+
+def _say_nothing(*_: Any, **__: Any) -> None:
+    """Instead of what Ray prints."""
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Gives the handler of SIGTERM back to the program: Ray takes it, and would end it without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Removes what clusters of programs that were killed have left."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
+        if pid.isdecimal() and not files.is_alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _sentence(error: BaseException) -> str:
+    """The first line that says something, without a trailing stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")

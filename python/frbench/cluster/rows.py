@@ -1,0 +1,321 @@
+"""Rows of a cluster: a gallery that workers hold, asked as if it lay here.
+
+Workers read their parts from storage; probes travel to them, counts and candidates come back. Single pairs are scored
+here, by the same definition: that takes less than to ask for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.candidates import best_of
+from frbench.cluster.parts import Parts
+from frbench.cluster.shard import NO_HITS, SETTLED, Answer, Block, Held, digest_of, merged
+from frbench.engines import Engine, Rows
+from frbench.errors import EngineUnavailable
+from frbench.storage import Location, Stored, numbers_of
+from frbench.templates import Templates
+
+# Bytes of probes that travel in one call. Two tiles are under way, each with this piece and the next.
+PIECE_BYTES = 24 << 20
+TILES_AT_ONCE = 2
+DIGEST_ROWS = 1 << 14
+
+Groups = NDArray[np.uint32]
+Ints = NDArray[np.int64]
+
+
+class Workers(Protocol):
+    """Workers that each hold a `Shard`, whatever carries the calls."""
+
+    n: int
+
+    @property
+    def lost(self) -> Sequence[str]:
+        """Why workers were lost, one sentence each."""
+        ...
+
+    def share(self, value: Any) -> Any:
+        """`value` as an argument that is sent once, however many workers are given it."""
+        ...
+
+    def map(self, method: str, pieces: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[list[Any]]:
+        """For each piece, what the method of the first workers returns for these arguments, one tuple a worker."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """What a manifest says about them."""
+        ...
+
+    def close(self) -> None:
+        """Ends them, and what was started for them."""
+        ...
+
+
+class ClusterRows:
+    """Rows `rows` of `unit`, all of them if None; workers can hold those that are `stored` somewhere."""
+
+    def __init__(
+        self,
+        engine: ClusterEngine,
+        unit: NDArray[np.float32],
+        rows: Ints | None = None,
+        stored: Stored | None = None,
+    ) -> None:
+        self._engine, self._unit, self._rows, self._stored = engine, unit, rows, stored
+        self._dealing = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._unit) if self._rows is None else len(self._rows)
+
+    def count(
+        self,
+        gallery: ClusterRows,
+        edges: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: Groups,
+        gallery_groups: Groups,
+        cells: Groups,
+        n_cells: int,
+    ) -> NDArray[np.uint64]:
+        """See `engines.Rows.count`."""
+        _refuse_two_galleries(upper, self is gallery)
+        counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
+        blocks = _Blocks(gallery, gallery_range, upper, cells, probe_groups, gallery_groups)
+        for answers in self._engine.workers.map("count", self._pieces(probe_range, blocks, (edges, n_cells))):
+            for answer in answers:
+                counts += answer.value
+            self._engine.note(answers)
+        return counts
+
+    def search(
+        self, probes: ClusterRows, k: int, *, floors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], Ints, NDArray[np.uint64]]:
+        """See `engines.Rows.search`."""
+        if k > len(self):
+            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
+        scores, rows = np.zeros((len(probes), k), np.float32), np.zeros((len(probes), k), np.int64)
+        above = np.zeros(0 if floors is None else len(probes), dtype=np.uint64)
+        if not k or not len(probes):
+            return scores, rows, above
+        step, share = probes.rows_of_a_piece, self._engine.workers.share
+
+        def pieces() -> Iterator[list[tuple[Any, ...]]]:
+            for start in range(0, len(probes), step):
+                part = slice(start, start + step)
+                unit, limits = share(probes.take(part)), None if floors is None else floors[part]
+                yield [(held, unit, k, limits) for held in self.held]
+
+        found = self._engine.workers.map("search", pieces())
+        for start, answers in zip(range(0, len(probes), step), found, strict=True):
+            part = slice(start, start + step)
+            scores[part], rows[part] = best_of(
+                np.concatenate([answer.value[0] for answer in answers], axis=1),
+                np.concatenate([answer.value[1] for answer in answers], axis=1),
+                k,
+            )
+            for answer in answers if floors is not None else ():
+                above[part] += answer.value[2]
+            self._engine.note(answers)
+        return scores, rows, above
+
+    def tail(
+        self,
+        gallery: ClusterRows,
+        n: int,
+        floors: NDArray[np.float64],
+        *,
+        probe_range: tuple[int, int],
+        gallery_range: tuple[int, int],
+        upper: bool,
+        probe_groups: Groups,
+        gallery_groups: Groups,
+        cells: Groups,
+        probe_subjects: Groups,
+        gallery_subjects: Groups,
+    ) -> tuple[Ints, NDArray[np.float32], Ints, Ints]:
+        """See `engines.Rows.tail`."""
+        _refuse_two_galleries(upper, self is gallery)
+        subjects = probe_subjects, gallery_subjects
+        blocks = _Blocks(gallery, gallery_range, upper, cells, probe_groups, gallery_groups, *subjects)
+        found = NO_HITS
+        for answers in self._engine.workers.map("tail", self._pieces(probe_range, blocks, (n, floors))):
+            found = merged([found, *(answer.value for answer in answers)], n)
+            self._engine.note(answers)
+        return found
+
+    def score_pairs(self, other: ClusterRows, mine: Ints, theirs: Ints) -> NDArray[np.float32]:
+        """See `engines.Rows.score_pairs`."""
+        sides = [rows.packed_here(numbers) for rows, numbers in ((self, mine), (other, theirs))]
+        (left, a), (right, b) = sides
+        return left.score_pairs(right, a, b)
+
+    @property
+    def held(self) -> list[Any]:
+        """What each worker is told that it holds, as arguments of calls."""
+        with self._dealing:
+            return self._held
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Which rows are whose."""
+        return Parts.of(len(self), self._engine.workers.n)
+
+    @property
+    def rows_of_a_piece(self) -> int:
+        """Rows that travel together."""
+        return max(1, PIECE_BYTES // self._unit[:1].nbytes)
+
+    def take(self, places: slice | Ints) -> NDArray[np.float32]:
+        """Unit rows at these places."""
+        taken = self._unit[places if self._rows is None else self._rows[places]]
+        return np.ascontiguousarray(taken)
+
+    def packed_here(self, places: Ints) -> tuple[Rows, Ints]:
+        """Rows at these places, packed on this machine, each once; and the places among them."""
+        used, at = np.unique(places, return_inverse=True)
+        return self._engine.here.rows(self.take(used)), at.astype(np.int64)
+
+    @cached_property
+    def _held(self) -> list[Any]:
+        if self._stored is None:
+            raise EngineUnavailable("workers read a gallery from a file, and these rows are not from one; load them")
+        return [self._engine.workers.share(self._held_by(worker, self._stored)) for worker in range(self.parts.workers)]
+
+    def _held_by(self, worker: int, stored: Stored) -> Held:
+        places = self.parts.places(worker)
+        blocks = (self.take(places[start : start + DIGEST_ROWS]) for start in range(0, len(places), DIGEST_ROWS))
+        runs = (np.arange(*run) for run in self.parts.runs(worker, 0, len(self)))
+        return Held(
+            location=self._engine.located(stored.location),
+            numbers=tuple(numbers_of(run if stored.rows is None else stored.rows[run]) for run in runs),
+            dimension=self._unit.shape[1],
+            digest=digest_of(blocks),
+            parts=self.parts,
+            worker=worker,
+        )
+
+    def _pieces(
+        self, probe_range: tuple[int, int], blocks: _Blocks, more: tuple[Any, ...]
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Arguments of a call for each worker, probes after probes."""
+        begin, end = probe_range
+        step = self.rows_of_a_piece
+        for start in range(begin, end, step):
+            stop = min(end, start + step)
+            unit = self._engine.workers.share(self.take(slice(start, stop)))
+            yield [
+                (held, unit, blocks.of(worker, start, stop), *more) for worker, held in enumerate(blocks.gallery.held)
+            ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """A rectangle of pairs, of which each worker gets a block. Groups and subjects are those of all rows."""
+
+    gallery: ClusterRows
+    gallery_range: tuple[int, int]
+    upper: bool
+    cells: Groups
+    probe_groups: Groups
+    gallery_groups: Groups
+    probe_subjects: Groups | None = None
+    gallery_subjects: Groups | None = None
+
+    def of(self, worker: int, start: int, stop: int) -> Block:
+        """The block of a worker, for probes from `start` to `stop`."""
+        parts, probes = self.gallery.parts, slice(start, stop)
+        low, high = (parts.before(worker, place) for place in self.gallery_range)
+        own = parts.places(worker, low, high)
+        return Block(
+            first=start,
+            gallery_range=self.gallery_range,
+            upper=self.upper,
+            cells=self.cells,
+            probe_groups=self.probe_groups[probes],
+            gallery_groups=self.gallery_groups[own],
+            probe_subjects=None if self.probe_subjects is None else self.probe_subjects[probes],
+            gallery_subjects=None if self.gallery_subjects is None else self.gallery_subjects[own],
+        )
+
+
+class ClusterEngine:
+    """Exact counting and searching by workers that each hold a part of the gallery.
+
+    here : what scores single pairs on this machine; its name and settings are those of the workers' engines.
+    folder : path or URI of the folder in which workers find the files; None if they find them where this program does.
+    """
+
+    parallel = TILES_AT_ONCE
+
+    def __init__(self, workers: Workers, here: Engine, *, folder: str | None = None) -> None:
+        self.workers, self.here = workers, here
+        self.name = here.name
+        self._folder = folder
+        self._noting = threading.Lock()
+        self._work: Counter[str] = Counter()
+        self._seconds: defaultdict[tuple[int, str], float] = defaultdict(float)
+        self._peak_bytes: dict[int, int] = {}
+
+    def rows(self, unit: NDArray[np.float32]) -> ClusterRows:
+        """`unit` (n, d) as probes: they travel."""
+        return ClusterRows(self, unit)
+
+    def rows_of(self, templates: Templates, numbers: Ints) -> ClusterRows:
+        """Rows of templates, which workers read from the file that they came from."""
+        stored = None if templates.stored is None else templates.stored.take(numbers)
+        return ClusterRows(self, templates.unit, numbers, stored)
+
+    def located(self, location: Location) -> Location:
+        """Where workers find a file of this program."""
+        return location if self._folder is None else location.within(self._folder)
+
+    def describe(self) -> Mapping[str, Any]:
+        """The workers' engine, what each of them took, why some were lost, and the screens that pairs passed."""
+        workers = [
+            {
+                **{kind: round(self._seconds[worker, kind], 3) for kind in ("busy_s", "cpu_s", "read_s")},
+                "peak_bytes": self._peak_bytes.get(worker),
+            }
+            for worker in range(self.workers.n)
+        ]
+        return {
+            **self.here.describe(),
+            **self.workers.describe(),
+            "workers": workers,
+            "lost_workers": list(self.workers.lost),
+            "screened": {screen: n for screen, n in self._work.items() if screen != SETTLED},
+            "settled": self._work[SETTLED],
+        }
+
+    def note(self, answers: Sequence[Answer]) -> None:
+        """Remembers who did the work, and how."""
+        with self._noting:
+            for worker, answer in enumerate(answers):
+                self._work += answer.work
+                self._seconds[worker, "busy_s"] += answer.seconds
+                self._seconds[worker, "cpu_s"] += answer.cpu_s
+                self._seconds[worker, "read_s"] += answer.read_s
+                self._peak_bytes[worker] = max(self._peak_bytes.get(worker, 0), answer.peak_bytes)
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self.workers.close()
+
+
+def _refuse_two_galleries(upper: bool, is_same: bool) -> None:
+    if upper and not is_same:
+        raise ValueError(
+            "rows come after each other within one gallery only: `upper` needs the same rows on both sides"
+        )

@@ -1,0 +1,36 @@
+"""Runners: who is handed the tiles of a run, when it is not the process that was started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from frbench.cluster.ray_workers import RayWorkers
+from frbench.cluster.rows import ClusterEngine
+from frbench.cluster.shard import Shard
+from frbench.engines.local import open_local
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Workers on Ray.
+
+    workers : how many; None for as many as the cluster has room for. address : of a cluster that runs; None starts one
+    on this machine. folder : where workers find the files, a path or URI; None where this program does.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    folder: str | None = None
+
+    def open(self, engine: str, isa: str | None, threads: int) -> ClusterEngine:
+        """The workers, each with an engine of this name.
+
+        Raises
+        ------
+        EngineUnavailable : Ray is not installed, there is no such cluster, or it has no room.
+        """
+        here = open_local(engine, isa, 1)
+        shard = partial(Shard, partial(open_local, engine, isa))
+        workers = RayWorkers(shard, self.workers, threads=threads, address=self.address)
+        return ClusterEngine(workers, here, folder=self.folder)

@@ -1,0 +1,278 @@
+"""Shard: what one worker does with the rows that it holds.
+
+It counts those pairs of a rectangle whose gallery row is its own, and finds the best of its own rows: counts of all
+shards add, and so do the rows above a score; candidates merge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench import scratch, storage
+from frbench._rust import unit_rows
+from frbench.cluster.parts import Parts
+from frbench.engines import Engine, Rows
+from frbench.errors import InputError
+from frbench.storage import Location, Numbers
+from frbench.tail import Hits, best
+
+Floats = NDArray[np.float32]
+Groups = NDArray[np.uint32]
+SETTLED = "settled"
+NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Rows that a worker holds.
+
+    digest : of its unit rows, as the program that asks has them. numbers : rows of the file, in the order of places.
+    """
+
+    location: Location
+    numbers: tuple[Numbers, ...]
+    dimension: int
+    digest: str
+    parts: Parts
+    worker: int
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Pairs of a rectangle: probes by place from `first` on, gallery rows by place.
+
+    probe_groups, probe_subjects : of the probes that were sent; gallery_... : of this worker's rows in the range.
+    upper : only pairs whose gallery row comes after the probe; both sides are then rows of one gallery.
+    """
+
+    first: int
+    gallery_range: tuple[int, int]
+    upper: bool
+    cells: Groups
+    probe_groups: Groups
+    gallery_groups: Groups
+    probe_subjects: Groups | None = None
+    gallery_subjects: Groups | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a worker found, and what it took.
+
+    work : pairs that passed each screen, and those settled. seconds, cpu_s : at work, by the clock and by processors,
+    reading apart. read_s : reading rows.
+    peak_bytes : most memory that the worker has had so far.
+    """
+
+    value: Any
+    work: Counter[str]
+    seconds: float
+    cpu_s: float
+    read_s: float
+    peak_bytes: int
+
+
+class _Part(NamedTuple):
+    """A rectangle as an engine takes it: probes are those sent, or rows of the shard."""
+
+    probes: Rows
+    is_own: bool
+    probe_range: tuple[int, int]
+    gallery_range: tuple[int, int]
+    upper: bool
+
+
+class Shard:
+    """The rows of one worker, read when they are first asked for."""
+
+    def __init__(self, open_engine: Callable[[int], Engine], threads: int) -> None:
+        self._engine = open_engine(threads)
+        self._held: Held | None = None
+        self._rows: Rows | None = None
+
+    def count(self, held: Held, unit: Floats, block: Block, edges: NDArray[np.float64], n_cells: int) -> Answer:
+        """(n_cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
+
+        def count(rows: Rows) -> NDArray[np.uint64]:
+            counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
+            groups = _of_gallery(held, block, block.gallery_groups)
+            for part in self._parts(rows, held, unit, block):
+                counts += part.probes.count(
+                    rows,
+                    edges,
+                    probe_range=part.probe_range,
+                    gallery_range=part.gallery_range,
+                    upper=part.upper,
+                    probe_groups=_of_probes(part, held, block, block.probe_groups),
+                    gallery_groups=groups,
+                    cells=block.cells,
+                    n_cells=n_cells,
+                )
+            return counts
+
+        return self._answer(held, count)
+
+    def tail(self, held: Held, unit: Floats, block: Block, n: int, floors: NDArray[np.float64]) -> Answer:
+        """The best `n` pairs of each cell of the block, as `Hits` with places of both sides; value of an `Answer`."""
+
+        def tail(rows: Rows) -> Hits:
+            places = held.parts.places(held.worker)
+            found = [NO_HITS]
+            groups = _of_gallery(held, block, block.gallery_groups)
+            subjects = _of_gallery(held, block, block.gallery_subjects)
+            for part in self._parts(rows, held, unit, block):
+                hits = Hits(
+                    *part.probes.tail(
+                        rows,
+                        n,
+                        floors,
+                        probe_range=part.probe_range,
+                        gallery_range=part.gallery_range,
+                        upper=part.upper,
+                        probe_groups=_of_probes(part, held, block, block.probe_groups),
+                        gallery_groups=groups,
+                        cells=block.cells,
+                        probe_subjects=_of_probes(part, held, block, block.probe_subjects),
+                        gallery_subjects=subjects,
+                    )
+                )
+                found.append(hits._replace(a=places[hits.a] if part.is_own else hits.a + block.first, b=places[hits.b]))
+            return merged(found, n)
+
+        return self._answer(held, tail)
+
+    def search(self, held: Held, unit: Floats, k: int, floors: Floats | None) -> Answer:
+        """Scores, places and rows at or above `floors`, as `engines.Rows.search` of own rows; value of an `Answer`."""
+
+        def search(rows: Rows) -> tuple[Floats, NDArray[np.int64], NDArray[np.uint64]]:
+            scores, at, above = rows.search(self._engine.rows(unit), min(k, len(rows)), floors=floors)
+            return scores, held.parts.places(held.worker)[at], above
+
+        return self._answer(held, search)
+
+    def _answer(self, held: Held, work: Callable[[Rows], Any]) -> Answer:
+        read_s = self._hold(held)
+        assert self._rows is not None
+        before, begin, cpu = self._work(), time.perf_counter(), time.process_time()
+        value = work(self._rows)
+        seconds, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
+        return Answer(value, self._work() - before, seconds, cpu_s, read_s, peak_bytes())
+
+    def _hold(self, held: Held) -> float:
+        """Reads the rows if they are others than those of the last call; seconds that it took."""
+        if self._held is not None and self._held.digest == held.digest:
+            return 0.0
+        # The rows before go first: a worker has memory for one part.
+        self._held = self._rows = None
+        begin = time.perf_counter()
+        self._rows = self._engine.rows(read(held))
+        self._held = held
+        return time.perf_counter() - begin
+
+    def _parts(self, rows: Rows, held: Held, unit: Floats, block: Block) -> Iterator[_Part]:
+        """Rectangles that hold each pair of the block with a gallery row of this shard once."""
+        probes, (start, stop), n = self._engine.rows(unit), block.gallery_range, len(unit)
+
+        def own(places: tuple[int, int]) -> tuple[int, int]:
+            low, high = (held.parts.before(held.worker, place) for place in places)
+            return low, high
+
+        if not block.upper:
+            yield _Part(probes, False, (0, n), own((start, stop)), False)
+            return
+
+        def later(runs: Sequence[tuple[int, int]], first: int, last: int) -> Iterator[_Part]:
+            """Pairs of probes at places from `first` to `last` and rows of these runs that come after them."""
+            if not runs or first >= last:
+                return
+            half = len(runs) // 2
+            # Where the later half of the runs begins: all of it comes after every probe before that.
+            middle = runs[half][0]
+            before = (first - block.first, min(middle, last) - block.first)
+            if before[0] < before[1]:
+                yield _Part(probes, False, before, own((middle, runs[-1][1])), False)
+            if half:
+                yield from later(runs[:half], first, min(middle, last))
+                yield from later(runs[half:], max(middle, first), last)
+                return
+            both = (max(middle, first), min(runs[0][1], last))
+            if both[0] < both[1]:
+                yield _Part(rows, True, own(both), own((both[0], runs[0][1])), True)
+
+        yield from later(held.parts.runs(held.worker, start, stop), block.first, block.first + n)
+
+    def _work(self) -> Counter[str]:
+        said = self._engine.describe()
+        return Counter({**said.get("screened", {}), SETTLED: said.get(SETTLED, 0)})
+
+
+def read(held: Held) -> Floats:
+    """The unit rows that are held.
+
+    Raises
+    ------
+    InputError : the file cannot be read, or does not hold the rows that were asked for.
+    """
+    n = held.parts.size(held.worker)
+    unit = scratch.matrix(n, held.dimension)
+    for places, rows in storage.windows(held.location, held.numbers):
+        if rows.shape[1] != held.dimension:
+            raise InputError(f"{held.location.uri} has dimension {rows.shape[1]}, expected {held.dimension}")
+        if held.location.is_unit:
+            unit[places] = rows
+            continue
+        part = np.empty(rows.shape, np.float32)
+        unit_rows(np.ascontiguousarray(rows, rows.dtype.newbyteorder("=")), part, 1)
+        unit[places] = part
+    if digest_of([unit]) != held.digest:
+        raise InputError(f"{held.location.uri} holds other rows than this program was given; is it another file?")
+    return unit
+
+
+def digest_of(blocks: Sequence[Floats] | Iterator[Floats]) -> str:
+    """Hexadecimal digest of rows that lie one block after another."""
+    digest = hashlib.blake2b(digest_size=16)
+    for block in blocks:
+        digest.update(np.ascontiguousarray(block).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def merged(parts: Sequence[Hits], n: int) -> Hits:
+    """The best `n` of each cell of several parts."""
+    return best(Hits(*(np.concatenate(column) for column in zip(*parts, strict=True))), n)
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has had."""
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _of_gallery(held: Held, block: Block, values: Groups | None) -> Groups:
+    """`values` of rows in the range, at the places of a table of all rows of the shard."""
+    assert values is not None
+    low, high = (held.parts.before(held.worker, place) for place in block.gallery_range)
+    table = np.zeros(held.parts.size(held.worker), np.uint32)
+    table[low:high] = values
+    return table
+
+
+def _of_probes(part: _Part, held: Held, block: Block, values: Groups | None) -> Groups:
+    """`values` of the probes of a part, which are those sent or rows of the shard."""
+    assert values is not None
+    if not part.is_own:
+        return values
+    places = held.parts.places(held.worker, *part.probe_range) - block.first
+    table = np.zeros(held.parts.size(held.worker), np.uint32)
+    table[slice(*part.probe_range)] = values[places]
+    return table

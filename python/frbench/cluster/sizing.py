@@ -1,0 +1,189 @@
+"""Sizing: memory, workers, hours and price of a run that has not been started, by arithmetic from measured rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+from frbench import scratch
+from frbench.cluster.hardware import Hardware
+from frbench.errors import InputError
+
+GIB = 1 << 30
+# Part of a machine's memory that workers may fill.
+SHARE_OF_MEMORY = 0.8
+# A worker with no rows: the interpreter, Ray, numpy, pyarrow, and buffers of reading and of probes.
+WORKER_BYTES = 205_000_000
+# Integers of a row are filled up to a multiple of this; four numbers of four bytes stand beside them.
+STEP = 64
+BESIDE_BYTES = 16
+# Places and numbers of rows while they are read.
+PLACES_BYTES = 24
+# Ids, subjects and a label of a row in the program that hands out the work, as a guess.
+LABEL_BYTES = 200
+CANDIDATE_BYTES = 12
+
+ASSUMED = (
+    "rates fall as the dimension grows; machines are alike and do nothing else",
+    "settled pairs are those of the gallery that was measured: a larger one reaches higher and settles fewer",
+    "the program that hands out the work reads and checks every row once itself, before workers begin",
+    "float rows are kept in memory where they take up to a quarter of a machine's, else on its disk",
+)
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """A search of `probes` in `gallery` rows by machines of `hardware`; probes None: all pairs of the gallery, 1:1.
+
+    k : length of candidate lists.
+    """
+
+    gallery: int
+    probes: int | None
+    dimension: int
+    hardware: Hardware
+    k: int = 50
+
+    def __post_init__(self) -> None:
+        for name, value in (("gallery", self.gallery), ("probes", self.probes), ("dimension", self.dimension)):
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}, expected 1 or more")
+
+    @property
+    def pairs(self) -> int:
+        """Comparisons, failed templates aside."""
+        return self.gallery * (self.gallery - 1) // 2 if self.probes is None else self.gallery * self.probes
+
+    @cached_property
+    def machines(self) -> int:
+        """Machines: those that there are, or as few as hold the gallery.
+
+        Raises
+        ------
+        InputError : there are too few, or none of them could hold a worker.
+        """
+        there = self.hardware.machines
+        if there is not None and self.fits(there):
+            return there
+        needed = next((machines for machines in self._candidates() if self.fits(machines)), None)
+        if needed is None:
+            raise InputError(
+                f"a machine of {self.hardware.memory_gib:g} GiB has no room for {self.hardware.workers} workers of "
+                f"{WORKER_BYTES / GIB:.2f} GiB each; plan with fewer workers on a machine, or with larger ones"
+            )
+        if there is not None:
+            raise InputError(
+                f"{self.gallery:,} rows of dimension {self.dimension} need {needed:,} machines of "
+                f"{self.hardware.memory_gib:g} GiB, the hardware file names {there:,}; plan with more or larger ones"
+            )
+        return needed
+
+    @property
+    def workers(self) -> int:
+        """Workers, each with a part of the gallery."""
+        return self.machines * self.hardware.workers
+
+    @property
+    def rows_of_worker(self) -> int:
+        """Most rows that a worker holds."""
+        return self._rows_of_worker(self.machines)
+
+    @property
+    def worker_bytes(self) -> int:
+        """Most memory that a worker needs."""
+        return self._worker_bytes(self.machines)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Disk that a worker needs for float rows; 0 where they are in memory."""
+        return 0 if self._has_floats_in_memory(self.machines) else 4 * self.dimension * self.rows_of_worker
+
+    @property
+    def program_bytes(self) -> int:
+        """Memory for labels in the program that hands out the work, about; float rows of its own are mapped."""
+        return LABEL_BYTES * (self.gallery + (self.probes or 0))
+
+    @property
+    def settled(self) -> float | None:
+        """Pairs that the definition settles; None if their share was not measured."""
+        share = self.hardware.settled_share
+        return None if share is None else share * self.pairs
+
+    @property
+    def prepare_s(self) -> float:
+        """Seconds in which the program reads and checks all rows."""
+        return (self.gallery + (self.probes or 0)) * self._slower / self.hardware.rows_prepared_per_s
+
+    @property
+    def read_s(self) -> float:
+        """Seconds in which workers read their rows."""
+        return self.rows_of_worker * self._slower / self.hardware.rows_read_per_s
+
+    @property
+    def compare_s(self) -> float:
+        """Seconds of comparisons."""
+        return self.pairs / self.workers * self._slower / self.hardware.comparisons_per_s
+
+    @property
+    def merge_s(self) -> float:
+        """Seconds in which candidates of all workers are merged; 1:1 has none."""
+        return (self.probes or 0) * self.k * self.workers / self.hardware.candidates_merged_per_s
+
+    @property
+    def travel_s(self) -> float | None:
+        """Seconds in which probes reach every machine; None if nobody knows the network."""
+        rate = self.hardware.network_bytes_per_s
+        sent = 4 * self.dimension * (self.gallery if self.probes is None else self.probes)
+        return None if rate is None else sent / rate
+
+    @property
+    def hours(self) -> float:
+        """Hours from start to end."""
+        return (self.prepare_s + self.read_s + self.compare_s + self.merge_s + (self.travel_s or 0.0)) / 3600
+
+    @property
+    def price(self) -> float | None:
+        """Price of all machines for these hours; None without a price."""
+        price = self.hardware.price_per_hour
+        return None if price is None else price * self.machines * self.hours
+
+    def fits(self, machines: int) -> bool:
+        """Whether so many machines hold the gallery."""
+        return self.hardware.workers * self._worker_bytes(machines) <= self._room
+
+    @property
+    def _slower(self) -> float:
+        return self.dimension / self.hardware.dimension
+
+    @property
+    def _room(self) -> float:
+        return SHARE_OF_MEMORY * self.hardware.memory_gib * GIB
+
+    def _candidates(self) -> Iterator[int]:
+        """Fewest machines with float rows on disk, and with float rows in memory."""
+        packed = packed_bytes(self.dimension)
+        for row in (packed, 4 * self.dimension + packed, 4 * self.dimension + packed + PLACES_BYTES):
+            left = self._room - self.hardware.workers * WORKER_BYTES
+            if left > 0:
+                least = ceil(self.gallery * row / left)
+                # Rows are dealt out whole, so that the next number may be the first that is enough.
+                yield from (max(1, least), least + 1)
+
+    def _rows_of_worker(self, machines: int) -> int:
+        return ceil(self.gallery / (machines * self.hardware.workers))
+
+    def _has_floats_in_memory(self, machines: int) -> bool:
+        floats = 4 * self.dimension * self._rows_of_worker(machines)
+        return floats <= scratch.SHARE_OF_MEMORY * self.hardware.memory_gib * GIB
+
+    def _worker_bytes(self, machines: int) -> int:
+        rows = self._rows_of_worker(machines)
+        floats = 4 * self.dimension * self._has_floats_in_memory(machines)
+        return WORKER_BYTES + rows * (floats + max(packed_bytes(self.dimension), PLACES_BYTES))
+
+
+def packed_bytes(dimension: int) -> int:
+    """Most bytes of a packed row."""
+    return -(-dimension // STEP) * STEP + BESIDE_BYTES

@@ -1,0 +1,97 @@
+"""Planned: what `frbench plan` says of a search, from the rates of machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from frbench.cluster import measured
+from frbench.cluster.hardware import Hardware
+from frbench.cluster.sizing import ASSUMED, GIB, Sizing
+from frbench.progress import scaled
+
+NO_SHARE = "the hardware file has no settled_share"
+NO_NETWORK = "the hardware has no network_bytes_per_s: probes are taken to travel in no time"
+NO_PRICE = "the hardware has no price_per_hour"
+
+
+def show(given: dict[str, Any]) -> None:
+    """Prints the plan of a search, as a person or a machine reads it."""
+    dimension, k, workers = given["dimension"], given["k"], given["workers"]
+    if given["hardware"] is None:
+        found = measured.measure(dimension, k, path=given["templates"], threads=given["threads"], workers=workers or 1)
+    else:
+        found = Hardware.read(given["hardware"])
+        found = found if workers is None else replace(found, workers=workers)
+    sizing = Sizing(given["gallery_size"], given["probes"], dimension, found, k)
+    if given["as_json"]:
+        click.echo(json.dumps(_values(sizing)))
+    else:
+        click.echo("\n".join(_lines(sizing)))
+
+
+def _values(sizing: Sizing) -> dict[str, Any]:
+    hardware = sizing.hardware
+    return {
+        "schema": "frbench.plan",
+        "schema_version": 1,
+        "gallery": sizing.gallery,
+        "probes": sizing.probes,
+        "dimension": sizing.dimension,
+        "k": sizing.k,
+        "pairs": sizing.pairs,
+        "settled_pairs": sizing.settled,
+        "settled_pairs_reason": NO_SHARE if sizing.settled is None else None,
+        "machines": sizing.machines,
+        "workers": sizing.workers,
+        "rows_of_worker": sizing.rows_of_worker,
+        "worker_bytes": sizing.worker_bytes,
+        "worker_disk_bytes": sizing.disk_bytes,
+        "program_bytes": sizing.program_bytes,
+        "prepare_s": sizing.prepare_s,
+        "read_s": sizing.read_s,
+        "compare_s": sizing.compare_s,
+        "merge_s": sizing.merge_s,
+        "travel_s": sizing.travel_s,
+        "travel_s_reason": NO_NETWORK if sizing.travel_s is None else None,
+        "hours": sizing.hours,
+        "price": sizing.price,
+        "price_reason": NO_PRICE if sizing.price is None else None,
+        "currency": hardware.currency,
+        "hardware": asdict(hardware),
+        "assumed": list(ASSUMED),
+    }
+
+
+def _lines(sizing: Sizing) -> list[str]:
+    hardware = sizing.hardware
+    what = "all pairs of them, 1:1" if sizing.probes is None else f"{sizing.probes:,} probes, lists of {sizing.k}"
+    settled = NO_SHARE if sizing.settled is None else f"{sizing.settled:.3g} ({hardware.settled_share:.2g} of all)"
+    disk = f", and {sizing.disk_bytes / GIB:,.1f} GiB of its disk" if sizing.disk_bytes else ""
+    travel = NO_NETWORK if sizing.travel_s is None else _time(sizing.travel_s)
+    price = NO_PRICE if sizing.price is None else f"{sizing.price:,.2f} {hardware.currency}".rstrip()
+    rates = f"{scaled(hardware.comparisons_per_s)} comparisons/s a worker at dimension {hardware.dimension}"
+    return [
+        f"gallery    {sizing.gallery:,} rows of dimension {sizing.dimension}; {what}",
+        f"pairs      {sizing.pairs:.3g}",
+        f"settled    {settled}",
+        f"hardware   {', '.join(text for text in (hardware.name, rates, hardware.source) if text)}",
+        f"machines   {sizing.machines:,} of {hardware.memory_gib:,.1f} GiB; workers on each: {hardware.workers}",
+        f"a worker   {sizing.rows_of_worker:,} rows, at most {sizing.worker_bytes / GIB:,.2f} GiB of memory{disk}",
+        f"program    about {sizing.program_bytes / GIB:,.2f} GiB of memory for labels",
+        f"prepare    {_time(sizing.prepare_s)}",
+        f"read       {_time(sizing.read_s)}",
+        f"compare    {_time(sizing.compare_s)}",
+        f"merge      {_time(sizing.merge_s)}",
+        f"travel     {travel}",
+        f"hours      {sizing.hours:,.3g}",
+        f"price      {price}",
+        *(f"assumed: {each}" for each in ASSUMED),
+    ]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds < 600 else f"{seconds / 3600:,.2f} h"

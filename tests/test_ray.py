@@ -1,0 +1,240 @@
+"""Runs on Ray: the files of one machine, bit for bit, whatever happens to workers, or a sentence that says why not."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+
+from frbench import cli, files, templates
+from frbench.cluster import ray_workers
+from frbench.cluster.hardware import Hardware
+from frbench.cluster.ray_workers import RayWorkers
+from frbench.cluster.runners import Runner
+from frbench.cluster.sizing import Sizing
+from frbench.engines import packed
+from frbench.engines.cpu import CpuEngine
+from frbench.errors import EngineUnavailable
+from frbench.layout import Layout
+from frbench.run import sweep
+from frbench.verify import AllPairs
+from kill_ray_workers import COMMAND, descendants, tally, workers_of
+
+N, D = 90, 8
+Run = Callable[..., int]
+ON_RAY = ("--runner", "ray", "--threads", "1", "--workers")
+
+
+@pytest.fixture
+def population(tmp_path: Path) -> tuple[str, ...]:
+    """Arguments that name templates, of which one failed, and their labels."""
+    rows = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)
+    rows[7] = np.nan
+    np.save(tmp_path / "t.npy", rows)
+    lines = [f"t{i},s{i // 3},{'female' if i % 6 < 3 else 'male'}" for i in range(N)]
+    (tmp_path / "l.csv").write_text("\n".join(["template_id,subject_id,sex", *lines]))
+    return str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--group", "sex", "--blocks", "8"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command line; its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["frbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code
+
+    return run
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    ("workers", "command", "kept"),
+    [
+        (2, ("verify", "--at", "fmr=1e-1,1e-2", "--keep-pairs", "9", "--per-subject"), ("tail.csv", "subjects.csv")),
+        (3, ("identify", "--at", "fpir=0.1", "--at", "fmr=0.01", "-k", "7", "--gallery-sizes", "5,10"),
+         ("candidates.safetensors",)),
+    ],
+)  # fmt: skip
+def test_a_run_by_workers_writes_the_files_of_one_machine(
+    tmp_path: Path, population: tuple[str, ...], run: Run, workers: int, command: tuple[str, ...], kept: tuple[str, ...]
+):
+    """Tally, results and lists are equal, byte for byte, read from a copy in storage; the manifest says who counted."""
+    (tmp_path / "storage").mkdir()
+    shutil.copy(tmp_path / "t.npy", tmp_path / "storage")
+    on_ray = (*ON_RAY, str(workers), "--storage", str(tmp_path / "storage"))
+    for out, runner in (("here", ()), ("there", on_ray)):
+        assert run(*command, *population, *runner, "--out", str(tmp_path / out), "--quiet") == 0
+
+    for name in ("tally.safetensors", "results.json", *kept):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+    described = files.read_json(tmp_path / "there" / "manifest.json")["engine"]
+    assert (described["runner"], len(described["workers"]), described["lost_workers"]) == ("ray", workers, [])
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_worker_costs_time_and_no_count(population: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
+    """The tally is whole, each loss is known, and nothing is said where results go."""
+    found = templates.load(population[0], labels=population[2])
+    layout = Layout.of(found, ("sex",), 8)
+    choice, killed = random.Random(1), []
+    engine = Runner(workers=2).open("cpu", None, 1)
+    counter = AllPairs(layout, engine)
+    plan = counter.plan((0.0, 0.5))
+
+    def count(tile: tuple[int, int]) -> np.ndarray:
+        if tile in ((0, 3), (2, 5), (7, 7)):
+            killed.append(choice.choice(workers_of(os.getpid())))
+            os.kill(killed[-1], signal.SIGKILL)
+        return counter.count(plan, tile)
+
+    try:
+        assert sweep(plan, count) == sweep(plan, partial(AllPairs(layout, CpuEngine()).count, plan))
+        assert len(engine.describe()["lost_workers"]) == len(killed) == 3
+    finally:
+        engine.close()
+    with pytest.raises(EngineUnavailable, match="the workers were ended"):
+        count((1, 1))
+    assert capsys.readouterr().out == ""
+
+
+class Deadly:
+    """Something that ends its worker each time."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def end(self) -> None:
+        """Does not return."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_is_lost_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    """Work that kills every worker is not tried forever."""
+    monkeypatch.setattr(ray_workers, "MOST_LOSSES", 2)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    workers = RayWorkers(Deadly, 1, threads=1)
+    try:
+        with pytest.raises(EngineUnavailable, match="worker 0 was lost 2 times in a row"):
+            list(workers.map("end", [[()]]))
+        assert len(workers.lost) == 1
+    finally:
+        workers.close()
+        ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_that_find_another_file_count_nothing(
+    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
+):
+    """The file in storage must hold the rows of the one that is here; the sentence of the worker is the last one."""
+    (tmp_path / "storage").mkdir()
+    np.save(tmp_path / "storage" / "t.npy", np.ones((N, D), np.float32))
+    arguments = (*ON_RAY, "1", "--storage", str(tmp_path / "storage"), "--out", str(tmp_path / "out"))
+    assert run("verify", *population, "--quiet", *arguments) == 2
+    assert "storage/t.npy holds other rows than this program was given" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--workers", "2"), "--workers is for workers of a cluster; add --runner ray"),
+        (("--storage", "s3://bucket"), "--storage is for workers of a cluster; add --runner ray"),
+        (("--runner", "ray", "--engine", "grpc://127.0.0.1:1"), "name no servers with --engine"),
+    ],
+)
+def test_a_mistake_about_runners_is_one_sentence(
+    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...], message: str,
+):  # fmt: skip
+    """Exit code 2, and the sentence last."""
+    assert run("verify", *population, *more, "--out", str(tmp_path / "out"), "--quiet") == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_too_many_workers_for_a_cluster_are_refused():
+    """Rather than waited for: nine threads do not fit eight processors."""
+    with pytest.raises(ValueError, match="9 workers of 1 threads do not fit the 8 processors of this Ray cluster"):
+        Runner(workers=9).open("cpu", None, 1)
+
+
+def test_ray_that_is_missing_is_one_sentence(
+    tmp_path: Path,
+    population: tuple[str, ...],
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The sentence names the extra."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert run("verify", *population, *ON_RAY, "2", "--out", str(tmp_path / "out"), "--quiet") == 2
+    assert "pip install 'frbench[ray]'" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_has_the_memory_that_was_planned(tmp_path: Path):
+    """100,000 rows of 512 numbers: 205 MB of floats and 58 MB of integers beside what any worker has, within 20%."""
+    n, d = 100_000, 512
+    np.save(tmp_path / "g.npy", np.random.default_rng(1).standard_normal((n, d), dtype=np.float32))
+    found = templates.load(tmp_path / "g.npy")
+    engine = Runner(workers=1).open("cpu", None, 1)
+    try:
+        packed(engine, found, np.arange(n)).search(engine.rows(found.unit[:64]), 10)
+        (worker,) = engine.describe()["workers"]
+    finally:
+        engine.close()
+    plain = Hardware(memory_gib=64, dimension=d, comparisons_per_s=1, rows_read_per_s=1, rows_prepared_per_s=1,
+                     candidates_merged_per_s=1)  # fmt: skip
+    planned = Sizing(gallery=n, probes=64, dimension=d, hardware=plain).worker_bytes
+    assert 0.8 < worker["peak_bytes"] / planned < 1.2
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Iterator[tuple[int, int, list[int]]]:
+    """Number and exit code of a run on Ray that got Ctrl-C when it had kept something, and processes it had."""
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frbench", *COMMAND, *ON_RAY, "2", "--checkpoint-every", "0", "--out", str(out)],
+        start_new_session=True,
+    )
+    try:
+        while process.poll() is None and not any(out.glob(".*.partial")):
+            time.sleep(0.02)
+        others = list(descendants(process.pid))
+        os.killpg(process.pid, signal.SIGINT)
+        yield process.pid, process.wait(60), others
+    finally:
+        process.kill()
+
+
+def test_an_interruption_leaves_what_was_counted_and_nothing_else(
+    tmp_path: Path, interrupted: tuple[int, int, list[int]]
+):
+    """Exit code 130; no process and no file of the cluster is left; one machine goes on with the same tally."""
+    pid, code, others = interrupted
+    assert code == 130
+    assert others
+    end = time.monotonic() + 20
+    while any(map(files.is_alive, others)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert [process for process in others if files.is_alive(process)] == []
+    assert list(Path(tempfile.gettempdir()).glob(f"{ray_workers.TEMPORARY}{pid}-*")) == []
+    kept = files.load_tally(next((tmp_path / "out").glob(".*.partial")))
+    assert 0 < len(kept.tiles)
+    assert tally(tmp_path / "out", "--threads", "1") == tally(tmp_path / "fresh", "--threads", "1")

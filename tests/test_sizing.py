@@ -1,0 +1,124 @@
+"""What a run takes on paper: numbers that a person can work out, and what must hold for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frbench.cluster.hardware import Hardware
+from frbench.cluster.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, packed_bytes
+from frbench.engines.cpu import CpuEngine
+from frbench.errors import InputError
+
+GIB = 1 << 30
+MACHINE = Hardware(
+    memory_gib=100,
+    dimension=512,
+    comparisons_per_s=1e9,
+    rows_read_per_s=1e5,
+    rows_prepared_per_s=1e6,
+    candidates_merged_per_s=1e7,
+    settled_share=0.01,
+    workers=2,
+    network_bytes_per_s=1e8,
+    price_per_hour=3.0,
+    currency="EUR",
+)
+
+
+def test_a_small_gallery_takes_what_arithmetic_says():
+    """Ten million rows, a thousand probes, one machine of two workers."""
+    found = Sizing(gallery=10**7, probes=1000, dimension=512, hardware=MACHINE)
+
+    assert (found.machines, found.workers, found.rows_of_worker) == (1, 2, 5_000_000)
+    # Floats of 5,000,000 rows are 10.2 GB, below a quarter of 100 GiB: they stay in memory.
+    assert found.worker_bytes == WORKER_BYTES + 5_000_000 * (4 * 512 + 512 + 16)
+    assert found.disk_bytes == 0
+    assert found.pairs == 10**10
+    assert found.settled == 1e8
+    assert found.prepare_s == pytest.approx(10.001)
+    assert found.read_s == 50
+    assert found.compare_s == 5
+    # Two workers return 50 candidates of each of 1,000 probes.
+    assert found.merge_s == pytest.approx(0.01)
+    assert found.travel_s == pytest.approx(1000 * 512 * 4 / 1e8)
+    assert found.hours == pytest.approx((10.001 + 50 + 5 + 0.01 + 0.02048) / 3600)
+    assert found.price == pytest.approx(3.0 * found.hours)
+
+
+def test_all_pairs_are_counted_once():
+    """Without probes: n (n - 1) / 2 pairs, no candidates, and every row travels."""
+    found = Sizing(gallery=1000, probes=None, dimension=256, hardware=MACHINE)
+
+    assert found.pairs == 499_500
+    assert found.merge_s == 0
+    assert found.travel_s == pytest.approx(1000 * 256 * 4 / 1e8)
+    # Half the dimension, half the time.
+    assert found.compare_s == pytest.approx(499_500 / 2 / 1e9 / 2)
+
+
+def test_a_large_gallery_has_its_floats_on_disk():
+    """Three billion rows: 6 TB of floats on disks, 1.6 TB of integers in memory."""
+    found = Sizing(gallery=3 * 10**9, probes=10**5, dimension=512, hardware=MACHINE)
+
+    # 3e9 * 528 bytes, by 0.8 * 100 GiB less 0.41 GB for two workers without rows: 18.5.
+    assert found.machines == 19
+    assert found.disk_bytes == found.rows_of_worker * 2048
+    assert found.worker_bytes == WORKER_BYTES + found.rows_of_worker * 528
+    assert not found.fits(18)
+
+
+@given(
+    st.integers(1, 10**12),
+    st.integers(1, 4096),
+    st.floats(1.0, 4096.0),
+    st.integers(1, 4),
+)
+def test_machines_that_are_planned_hold_the_gallery(gallery: int, dimension: int, memory_gib: float, workers: int):
+    """All workers of a machine fit the share that they may fill, and hold every row."""
+    hardware = replace(MACHINE, memory_gib=memory_gib, workers=workers)
+    found = Sizing(gallery=gallery, probes=1, dimension=dimension, hardware=hardware)
+
+    assert workers * found.worker_bytes <= SHARE_OF_MEMORY * memory_gib * GIB
+    assert found.workers * found.rows_of_worker >= gallery
+
+
+def test_unknown_prices_networks_and_shares_are_not_zero():
+    """What nobody measured is None."""
+    hardware = replace(MACHINE, settled_share=None, network_bytes_per_s=None, price_per_hour=None)
+    found = Sizing(gallery=1000, probes=1, dimension=512, hardware=hardware)
+
+    assert (found.settled, found.travel_s, found.price) == (None, None, None)
+    assert found.hours > 0
+
+
+def test_machines_that_there_are_are_used_or_too_few():
+    """Three are taken though one were enough; one is refused where nineteen are needed, and says so."""
+    three = replace(MACHINE, machines=3)
+    assert Sizing(gallery=1000, probes=1, dimension=512, hardware=three).machines == 3
+    with pytest.raises(InputError, match="need 19 machines of 100 GiB, the hardware file names 3"):
+        assert Sizing(gallery=3 * 10**9, probes=1, dimension=512, hardware=three).machines
+    with pytest.raises(InputError, match="has no room for 2 workers"):
+        assert Sizing(gallery=10, probes=1, dimension=1, hardware=replace(MACHINE, memory_gib=0.1)).machines
+    with pytest.raises(InputError, match="probes is 0, expected 1 or more"):
+        Sizing(gallery=10, probes=0, dimension=1, hardware=MACHINE)
+
+
+@pytest.mark.parametrize(("dimension", "expected"), [(1, 80), (64, 80), (65, 144), (512, 528)])
+def test_packed_rows_are_filled_up(dimension: int, expected: int):
+    """To a multiple of 64 integers, and sixteen bytes beside them."""
+    assert packed_bytes(dimension) == expected
+
+
+@pytest.mark.parametrize("dimension", [1, 63, 128, 512, 513])
+def test_packed_rows_take_no_more_than_is_said(dimension: int):
+    """The engine's own number, of the kernel of this machine; up to fifteen rows are added to fill a panel."""
+    n = 1000
+    unit = np.zeros((n, dimension), np.float32)
+    unit[:, 0] = 1
+    bytes_packed = CpuEngine(threads=1).rows(unit).pack()
+    assert 4 * n <= bytes_packed <= (n + 15) * packed_bytes(dimension)
