@@ -1,10 +1,13 @@
-"""Hypothesis: no clocks, machines differ; the same examples each time in CI. Servers, and a browser."""
+"""Hypothesis: no clocks, machines differ; the same examples each time in CI. What test files share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
@@ -14,6 +17,7 @@ import explorations
 import servers
 from browser import Watched
 from explorations import Report
+from frbench import cli
 from frbench.cluster.ray_workers import local_cluster
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -67,3 +71,27 @@ def ray_cluster() -> Iterator[None]:
     """A Ray cluster that tests share: runners of this process find it, and leave it as it is."""
     with local_cluster(processors=8):
         yield
+
+
+@pytest.fixture
+def population(tmp_path: Path) -> tuple[str, ...]:
+    """Arguments that name templates, of which one failed, and their labels."""
+    rows = np.random.default_rng(1).normal(size=(90, 8)).astype(np.float32)
+    rows[7] = np.nan
+    np.save(tmp_path / "t.npy", rows)
+    lines = [f"t{i},s{i // 3},{'female' if i % 6 < 3 else 'male'}" for i in range(90)]
+    (tmp_path / "l.csv").write_text("\n".join(["template_id,subject_id,sex", *lines]))
+    return str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--group", "sex", "--blocks", "8"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs a command line; its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["frbench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code
+
+    return run

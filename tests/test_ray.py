@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import ray
 
-from frbench import cli, files, templates
+from frbench import files, templates
 from frbench.cluster import ray_workers
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.ray_workers import RayWorkers
@@ -32,33 +32,8 @@ from frbench.run import sweep
 from frbench.verify import AllPairs
 from kill_ray_workers import COMMAND, descendants, tally, workers_of
 
-N, D = 90, 8
 Run = Callable[..., int]
 ON_RAY = ("--runner", "ray", "--threads", "1", "--workers")
-
-
-@pytest.fixture
-def population(tmp_path: Path) -> tuple[str, ...]:
-    """Arguments that name templates, of which one failed, and their labels."""
-    rows = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)
-    rows[7] = np.nan
-    np.save(tmp_path / "t.npy", rows)
-    lines = [f"t{i},s{i // 3},{'female' if i % 6 < 3 else 'male'}" for i in range(N)]
-    (tmp_path / "l.csv").write_text("\n".join(["template_id,subject_id,sex", *lines]))
-    return str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--group", "sex", "--blocks", "8"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command line; its exit code."""
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["frbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code
-
-    return run
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -144,7 +119,7 @@ def test_workers_that_find_another_file_count_nothing(
 ):
     """The file in storage must hold the rows of the one that is here; the sentence of the worker is the last one."""
     (tmp_path / "storage").mkdir()
-    np.save(tmp_path / "storage" / "t.npy", np.ones((N, D), np.float32))
+    np.save(tmp_path / "storage" / "t.npy", np.ones((90, 8), np.float32))
     arguments = (*ON_RAY, "1", "--storage", str(tmp_path / "storage"), "--out", str(tmp_path / "out"))
     assert run("verify", *population, "--quiet", *arguments) == 2
     assert "storage/t.npy holds other rows than this program was given" in capsys.readouterr().err.splitlines()[-1]

@@ -17,32 +17,7 @@ from frbench import cli, files
 from frbench.engines import remote
 from frbench.wire import Rectangle
 
-N, D = 90, 8
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def population(tmp_path: Path) -> tuple[str, ...]:
-    """Arguments that name templates, of which one failed, and their labels."""
-    rows = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)
-    rows[7] = np.nan
-    np.save(tmp_path / "t.npy", rows)
-    lines = [f"t{i},s{i // 3},{'female' if i % 6 < 3 else 'male'}" for i in range(N)]
-    (tmp_path / "l.csv").write_text("\n".join(["template_id,subject_id,sex", *lines]))
-    return str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--group", "sex", "--blocks", "8"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command line; its exit code."""
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["frbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code
-
-    return run
 
 
 def list_of(found: list[servers.Running]) -> str:
@@ -103,7 +78,7 @@ def test_a_server_that_is_lost_is_a_note(tmp_path: Path, population: tuple[str, 
 @pytest.mark.parametrize(
     ("engine", "more", "message"),
     [
-        ("gpu", (), "'gpu' is no server; expected grpc://HOST:PORT"),
+        ("tpu", (), "'tpu' is no server; expected grpc://HOST:PORT"),
         ("grpc://10.0.0.7:7443", (), "plain text to another machine; use grpcs://10.0.0.7:7443"),
         ("grpc://127.0.0.1:1,grpc://127.0.0.1:2", (), "no server is left: grpc://127.0.0.1:1 cannot be reached"),
         ("grpc://127.0.0.1:1", ("--isa", "scalar"), "servers are told by `frbench serve --isa`"),
