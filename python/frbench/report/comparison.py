@@ -27,6 +27,8 @@ PAIRED = (
 )
 WITHIN = "Everybody, and trials within a group. The dashed line is no change."
 Rows = Sequence[Mapping[str, Any]]
+# Counts are not broken between lines.
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def render_comparison(comparisons: Rows) -> str:
@@ -179,7 +181,7 @@ def _contrast(row: Mapping[str, Any]) -> str:
 
 def _ratio(found: Mapping[str, Any]) -> RateCell:
     cell = words.value_cell(found, words.three_digits)
-    counts = " and ".join(f"{k:,} / {n:,}" for k, n in zip(found["k"], found["n"], strict=True))
+    counts = " and ".join(f"{k:,}{NBSP}/{NBSP}{n:,}" for k, n in zip(found["k"], found["n"], strict=True))
     return RateCell(cell.value, cell.is_number, cell.interval, counts, under=counts)
 
 
