@@ -89,8 +89,10 @@ LAYER = {
     "engines.local": 9.6,
     "cluster.parts": 1,
     "cluster.ray_workers": 8,
+    "cluster.shard_index": 8.9,
     "cluster.shard": 9,
     "cluster.rows": 9.7,
+    "cluster.indexes": 9.8,
     "cluster.runners": 10,
     "cluster.hardware": 1,
     "cluster.sizing": 2,
@@ -242,6 +244,7 @@ LAYER = {
     "shortcuts.shares": 5,
     "shortcuts.rounding": 10,
     "shortcuts.proposals": 12,
+    "shortcuts.builds": 12.2,
     "shortcuts.recall": 12.5,
     "shortcuts.orders": 12.5,
     "shortcuts.reach": 12.5,
@@ -264,9 +267,9 @@ COUNTING |= {"exclusion", "tail", "recorded.recording", "recorded.recorded_searc
 COUNTING |= {"audits.per_subject", "wire", "client"}
 COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
-COUNTING |= {"shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
+COUNTING |= {"shortcuts.builds", "shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
 COUNTING |= {"cluster.parts", "cluster.ray_workers", "cluster.shard", "cluster.rows", "cluster.runners"}
-COUNTING |= {"cluster.measured"}
+COUNTING |= {"cluster.measured", "cluster.shard_index", "cluster.indexes"}
 READING = {
     "estimate",
     "jackknife",

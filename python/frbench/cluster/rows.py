@@ -34,9 +34,10 @@ Ints = NDArray[np.int64]
 
 
 class Workers(Protocol):
-    """Workers that each hold a `Shard`, whatever carries the calls."""
+    """`n` workers of so many threads that each hold a `Shard`, whatever carries the calls."""
 
     n: int
+    threads: int
 
     @property
     def lost(self) -> Sequence[str]:

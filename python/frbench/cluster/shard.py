@@ -1,7 +1,7 @@
 """Shard: what one worker does with the rows that it holds.
 
 It counts those pairs of a rectangle whose gallery row is its own, and finds the best of its own rows: counts of all
-shards add, and so do the rows above a score; candidates merge.
+shards add, and so do the rows above a score; candidates merge, and so do the rows that an index of each proposes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from frbench import scratch, storage
 from frbench._rust import unit_rows
 from frbench.cluster.parts import Parts
+from frbench.cluster.shard_index import Recipe, ShardIndex
 from frbench.engines import Engine, Rows
 from frbench.errors import InputError
 from frbench.storage import Location, Numbers
@@ -98,7 +99,9 @@ class Shard:
     def __init__(self, open_engine: Callable[[int], Engine], threads: int) -> None:
         self._engine = open_engine(threads)
         self._held: Held | None = None
+        self._unit: Floats | None = None
         self._rows: Rows | None = None
+        self._index: ShardIndex | None = None
 
     def count(self, held: Held, unit: Floats, block: Block, edges: NDArray[np.float64], n_cells: int) -> Answer:
         """(n_cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
@@ -160,6 +163,27 @@ class Shard:
 
         return self._answer(held, search)
 
+    def build(self, held: Held, recipe: Recipe) -> Answer:
+        """What the index of own rows took, `Made`; value of an `Answer`."""
+        return self._answer(held, lambda _: self._indexed(recipe).made)
+
+    def propose(self, held: Held, recipe: Recipe, unit: Floats, k: int, effort: int) -> Answer:
+        """(m, w) places that the index of own rows proposes, w at most k and -1 for none; value of an `Answer`."""
+
+        def propose(_: Rows) -> NDArray[np.int64]:
+            own = self._indexed(recipe).propose(unit, k, effort)
+            return np.where(own < 0, -1, held.parts.places(held.worker)[own])
+
+        return self._answer(held, propose)
+
+    def _indexed(self, recipe: Recipe) -> ShardIndex:
+        """The index of the rows that are held, built unless the last call had it."""
+        if self._index is None or self._index.digest != recipe.digest:
+            assert self._unit is not None
+            self._index = None
+            self._index = ShardIndex(recipe, self._unit)
+        return self._index
+
     def _answer(self, held: Held, work: Callable[[Rows], Any]) -> Answer:
         read_s = self._hold(held)
         assert self._rows is not None
@@ -173,9 +197,10 @@ class Shard:
         if self._held is not None and self._held.digest == held.digest:
             return 0.0
         # The rows before go first: a worker has memory for one part.
-        self._held = self._rows = None
+        self._held = self._unit = self._rows = self._index = None
         begin = time.perf_counter()
-        self._rows = self._engine.rows(read(held))
+        self._unit = read(held)
+        self._rows = self._engine.rows(self._unit)
         self._held = held
         return time.perf_counter() - begin
 

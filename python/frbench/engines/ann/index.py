@@ -32,7 +32,10 @@ class Index(Protocol):
         ...
 
     def propose(self, probes: Matrix, k: int, effort: int) -> Ints:
-        """(m, k) numbers of inserted rows, each at most once, in any order; -1 where there is none."""
+        """(m, w) numbers of inserted rows, each at most once, in any order; -1 where there is none.
+
+        w is k, and more where several indexes propose k each.
+        """
         ...
 
 
