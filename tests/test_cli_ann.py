@@ -288,3 +288,9 @@ def test_formats_that_are_none_are_refused(given_files: Files):
     """The message says which there are."""
     with pytest.raises(InputError, match="--format is 'int4', expected float16, bfloat16, int8 or pcaN"):
         given_files.run("precision", "--format", "int4")
+
+
+def test_formats_are_not_handed_to_workers(given_files: Files):
+    """Workers read rows from files, where float32 rows are."""
+    with pytest.raises(InputError, match="--runner hands rows of a file to workers, and stored formats are in none"):
+        given_files.run("precision", "--format", "float16", "--runner", "ray")

@@ -36,7 +36,7 @@ def _parameters(_: click.Context, __: click.Parameter, text: str | None) -> dict
 @click.option("--effort", "efforts", callback=partial(numbers, int), metavar="N[,N...]",
               help="Widths of search (ef, nprobe, expansion) to sweep.  [default: k, 2k ... 16k]")  # fmt: skip
 @click.option("--proposals", type=int, default=0, metavar="N",
-              help="Rows that the index proposes for each probe, of which the best k stay.  [default: k]")  # fmt: skip
+              help="Rows that an index proposes for each probe, of which the best k stay.  [default: k]")  # fmt: skip
 @click.option("--rebuilds", type=int, default=3, show_default=True,
               help="Builds in random orders of insertion, to see which answers depend on it.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of builds and of random orders.")
@@ -48,12 +48,14 @@ def ann_command(**given: Any) -> None:
 
     Misses and false positives by group in both, those that the index adds and hides, with intervals, over a sweep of
     effort; gallery members that no search reaches; answers that depend on the order of insertion; searches a second
-    in one thread, and memory. The index proposes, the definition scores: it can miss, and never misscore.
+    in one thread, and memory. The index proposes, the definition scores: it can miss, and never misscore. With --runner
+    ray every worker has an index of its own rows, as large galleries have one a shard; what all propose is merged.
 
     \b
     frbench ann t.npy --labels l.csv --group sex
     frbench ann t.npy --labels l.csv --group sex,region --index faiss-ivfpq --proposals 100
     frbench ann --gallery g.npy --probes p.npy --labels l.csv --build M=32,ef_construction=400 --effort 50,100,200 -k 50
+    frbench ann --gallery g.npy --probes p.npy --labels l.csv --runner ray --workers 4
     """
     from frbench.commands import runs
 

@@ -16,6 +16,7 @@ from frbench.report.parts import Block, Figure, Row, Section, Table, View
 from frbench.report.style import Palette
 from frbench.report.words import CountCell, RateCell
 from frbench.shortcuts.words import (
+    at_work,
     has_gap,
     heading,
     here,
@@ -73,7 +74,8 @@ class Shortcuts:
             ("Intervals", self.results["interval"]),
             (
                 "Time",
-                "up to 1,000 probes a call, one thread; searches took turns, and the median of five passes is given",
+                f"up to 1,000 probes a call, {at_work(self.results)}; searches took turns, and the median of five "
+                "passes is given",
             ),
         ]
         approximate = self.results.get("approximate")
@@ -100,7 +102,12 @@ class Shortcuts:
     def systems(self) -> Table:
         """Speed and size of every search."""
         results = self.results
-        columns = [("Search", ""), ("Searches a second", "one thread"), ("Slowest to fastest pass", ""), ("Size", "")]
+        columns = [
+            ("Search", ""),
+            ("Searches a second", at_work(results)),
+            ("Slowest to fastest pass", ""),
+            ("Size", ""),
+        ]
         rows = [Row("exact", [*_speed(results["exact_queries"]), size(results["exact_bytes"])], is_total=True)]
         for system in results["systems"]:
             reduced = system.get("reduced")
@@ -303,7 +310,7 @@ class Shortcuts:
         if not series:
             return
         is_ann = "approximate" in self.results
-        gain = "searches a second in one thread, log scale" if is_ann else "bytes a row"
+        gain = f"searches a second in {at_work(self.results)}, log scale" if is_ann else "bytes a row"
         title = heading("fnir", threshold, rank, self.results)
         alt = f"Misses that the other search adds, by {grouping}, against {gain}: {title}."
         yield Figure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from frbench import files, jobs, report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
-from frbench.engines.ann.index import THREADS, Family, Index
+from frbench.engines.ann.index import THREADS, Family
 from frbench.errors import InputError
 from frbench.jobs import Clock, Options, Progress
 from frbench.layout import Ints
+from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
-from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
+from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
 from frbench.shortcuts.orders import Answers, Orders, insertion_orders
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
 from frbench.shortcuts.reach import Reach, reach
@@ -66,14 +66,6 @@ class AnnAsked:
             )
 
 
-@dataclass(frozen=True)
-class Built:
-    """An index and what building took."""
-
-    index: Index
-    seconds: float
-
-
 class Comparison:
     """The work of one `frbench ann`."""
 
@@ -82,9 +74,12 @@ class Comparison:
         self._asked = asked
         self.family: Family = FAMILIES[asked.family]
         self._gallery = Gallery.of(exact.task, engine)
-        n, d = self._gallery.unit.shape
-        self.parameters = self.family.parameters(asked.parameters or {}, n=n, d=d)
-        self.k = min(exact.task.k, n)
+        self._builder = builder(exact.task, self._gallery, engine)
+        self.parameters = self.family.parameters(
+            asked.parameters or {}, n=self._builder.fewest, d=self._gallery.unit.shape[1]
+        )
+        self.highest = self.family.highest(self._builder.most, self.parameters)
+        self.k = min(exact.task.k, len(self._gallery))
         self.efforts = self.family.checked_efforts(asked.efforts, self.k, self.parameters)
         self._answers: dict[int, list[Answers]] = {effort: [] for effort in self.efforts}
         self.counted: dict[int, Counted] = {}
@@ -99,7 +94,7 @@ class Comparison:
         orders = insertion_orders(len(self._gallery), self._asked.rebuilds, self._asked.seed)
         for number, order in enumerate(orders):
             built = self._build(order, number, len(orders))
-            proposer = Proposer(self._gallery, built.index, order, self._asked.proposals)
+            proposer = Proposer(self._gallery, built.index, built.order, self._asked.proposals)
             last = self._search(proposer, number)
             if number == 0:
                 self.built = built
@@ -117,6 +112,8 @@ class Comparison:
             "order": f"random {number}" if number else "file",
             "threads": THREADS,
         }
+        if self._builder.workers is not None:
+            found["workers"] = self._builder.workers
         return {"approximate": found if effort is None else found | {"effort": self.family.setting(effort)}}
 
     def orders(self, effort: int) -> Orders:
@@ -126,10 +123,13 @@ class Comparison:
     def _build(self, order: Ints, number: int, n_builds: int) -> Built:
         title = f"build {number + 1}/{n_builds}"
         with self._clock.time("build"), self._progress.step(title, len(order), "rows") as advance:
-            begin = time.perf_counter()
-            unit = self._gallery.unit if number == 0 else self._gallery.unit[order]
-            index = self.family.build(unit, self.parameters, self._asked.seed, advance)
-            return Built(index, time.perf_counter() - begin)
+            return self._builder.build(
+                self.family,
+                self.parameters,
+                seed=self._asked.seed,
+                order=order if number else None,
+                advance=advance,
+            )
 
     def _search(self, proposer: Proposer, number: int) -> Candidates:
         """Searches at every effort; what the last one found."""
@@ -154,9 +154,13 @@ class Comparison:
         searches = [partial(proposer.index.propose, unit, wanted, effort) for effort in self.efforts]
         exact = exact_search(task, self._engine)
         with self._clock.time("time"):
-            speeds = measured([*searches, *([] if exact is None else [exact])], len(probes))
+            speeds = measured(
+                [*searches, *([] if exact is None else [exact])],
+                len(probes),
+                threads=THREADS * (self._builder.workers or 1),
+            )
         self.speed = dict(zip(self.efforts, speeds, strict=False))
-        self.exact_speed = unknown(NOT_FAST) if exact is None else speeds[-1]
+        self.exact_speed = unknown(untimed(self._engine)) if exact is None else speeds[-1]
 
     def _reach(self, proposer: Proposer, found: Candidates) -> None:
         task = self._exact.task
@@ -168,7 +172,7 @@ class Comparison:
                 proposer,
                 found,
                 effort=self.efforts[-1],
-                highest=self.family.highest(len(self._gallery), self.parameters),
+                highest=self.highest,
                 columns=columns,
                 advance=advance,
             )
@@ -218,7 +222,7 @@ def _results(work: Comparison, exact: Exact, options: Options, asked: AnnAsked) 
     found = compared(
         "ann", systems, thresholds=options.all_thresholds(exact.points), groupings=groupings, points=exact.points
     )
-    highest = family.highest(len(task.gallery), work.parameters)
+    by_worker = [made._asdict() for made in work.built.by_worker]
     return found | {
         **work.description(None),
         "dimension": task.gallery.dimension,
@@ -226,10 +230,11 @@ def _results(work: Comparison, exact: Exact, options: Options, asked: AnnAsked) 
         "index_bytes": work.built.index.nbytes,
         "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
         "build_s": work.built.seconds,
+        **({"worker_indexes": by_worker} if by_worker else {}),
         "enrolled": enrolled(task, groupings),
         "recall": [row for e in work.efforts for row in recall_json(names[e], work.recall[e], groupings)],
         "reach": reach_json(
-            work.reach, task.gallery, groupings, effort=names[work.efforts[-1]], highest=family.setting(highest)
+            work.reach, task.gallery, groupings, effort=names[work.efforts[-1]], highest=family.setting(work.highest)
         ),
         "rebuilds": asked.rebuilds,
         "orders": [

@@ -11,6 +11,7 @@ import numpy as np
 from frbench import files, identify, jobs
 from frbench.audits.leakage import in_searches, lengths
 from frbench.candidates import Candidates
+from frbench.cluster.rows import ClusterEngine
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
@@ -28,6 +29,7 @@ from frbench.templates import Templates
 
 HERE = ("cpu", "reference")
 NOT_FAST = "the reference engine is not made to be fast"
+NOT_ALIKE = "workers search exactly in several threads each, and their indexes in one: give --threads 1 to compare both"
 
 
 def task_of(
@@ -102,13 +104,29 @@ class Exact:
 
 
 def exact_search(task: Identification, engine: Engine) -> Callable[[], Any] | None:
-    """A call that searches some of the probes exactly in one thread; None where the engine is not made for speed."""
-    if not isinstance(engine, CpuEngine):
+    """A call that searches some of the probes exactly in one thread, or in one of each worker; None if `untimed`."""
+    if untimed(engine):
         return None
+    if isinstance(engine, ClusterEngine):
+        return _search_by_workers(task, engine)
+    assert isinstance(engine, CpuEngine)
     one = CpuEngine(threads=1, isa=engine.isa)
     gallery = one.rows(task.gallery.unit[~task.gallery.failed])
     probes = task.probes.unit[timed_probes(task)]
     return lambda: gallery.search(one.rows(probes), min(task.k, len(gallery)))
+
+
+def untimed(engine: Engine) -> str:
+    """Why an exact search is not timed; empty if it is."""
+    if isinstance(engine, ClusterEngine) and engine.workers.threads > 1:
+        return NOT_ALIKE
+    return NOT_FAST if engine.name == "reference" else ""
+
+
+def _search_by_workers(task: Identification, engine: ClusterEngine) -> Callable[[], Any]:
+    gallery = engine.rows_of(task.gallery, np.flatnonzero(~task.gallery.failed))
+    probes = engine.rows(task.probes.unit[timed_probes(task)])
+    return lambda: gallery.search(probes, min(task.k, len(gallery)))
 
 
 def timed_probes(task: Identification) -> Ints:

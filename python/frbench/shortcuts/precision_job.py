@@ -10,6 +10,7 @@ from typing import Any
 from frbench import files, identify, jobs, report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
+from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.jobs import Clock, Options, Progress
 from frbench.operating_point import OperatingPoint
@@ -65,6 +66,8 @@ def run_precision(
     progress: Progress,
 ) -> report.Section:
     """Searches every probe with float32 templates and with stored ones, and writes the run to `options.out`."""
+    if options.runner is not None:
+        raise InputError("--runner hands rows of a file to workers, and stored formats are in none; leave it out")
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     ways = storages(formats, gallery)
     files.prepare(options.out)

@@ -1,4 +1,4 @@
-"""Speed: searches a second in one thread, of several ways to search that take turns."""
+"""Speed: searches a second of several ways to search that take turns."""
 
 from __future__ import annotations
 
@@ -49,12 +49,16 @@ def unknown(reason: str) -> Speed:
 
 
 def measured(
-    searches: Sequence[Callable[[], Any]], n: int, *, clock: Callable[[], float] = time.perf_counter
+    searches: Sequence[Callable[[], Any]],
+    n: int,
+    *,
+    threads: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[Speed]:
     """The speed of each call, all of which search the same `n` probes.
 
     They take turns, pass by pass, so that what the machine does meanwhile meets all of them; a first pass of each is
-    not counted.
+    not counted. threads : at work in each call.
     """
     if not n:
         return [unknown("0 probes with a template") for _ in searches]
@@ -66,4 +70,4 @@ def measured(
             begin = clock()
             search()
             own.append(max(clock() - begin, 1e-9))
-    return [Speed(n / statistics.median(own), n / max(own), n / min(own), n, PASSES) for own in seconds]
+    return [Speed(n / statistics.median(own), n / max(own), n / min(own), n, PASSES, threads) for own in seconds]

@@ -12,7 +12,19 @@ from rich.text import Text
 from frbench import figures
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
-from frbench.shortcuts.words import EXACT, has_gap, heading, here, method, rate_name, shown, size, speed, unshown
+from frbench.shortcuts.words import (
+    EXACT,
+    has_gap,
+    heading,
+    here,
+    method,
+    rate_name,
+    shown,
+    size,
+    speed,
+    threads_of,
+    unshown,
+)
 
 Results = Mapping[str, Any]
 
@@ -36,7 +48,7 @@ def shortcut_tables(results: Results) -> Iterator[RenderableType]:
 
 
 def _systems(results: Results) -> Iterator[RenderableType]:
-    table = _wide("queries/s, 1 thread", "slowest - fastest pass", "size")
+    table = _wide(f"queries/s, {threads_of(results)}", "slowest - fastest pass", "size")
     table.add_row(EXACT, *_speed(results["exact_queries"]), size(results["exact_bytes"]))
     for system in results["systems"]:
         table.add_row(system["name"], *_speed(system["queries"]), _size(results, system))

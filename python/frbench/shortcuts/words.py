@@ -20,9 +20,34 @@ def method(results: Results) -> str:
     if found is None:
         return f"Templates as other formats store them, beside float32; {n}; scores by the definition."
     return (
-        f"Approximate search beside the exact one: {index(found)}, built in {results['build_s']:.3g} s, "
-        f"{size(results['index_bytes'])}; {n}; what the index proposes is scored by the definition."
+        f"Approximate search beside the exact one: {index(found)}, {_made(results)}; {n}; "
+        "what the index proposes is scored by the definition."
     )
+
+
+def _made(results: Results) -> str:
+    """Seconds and bytes of the index, or of those of all workers."""
+    seconds, total = f"built in {results['build_s']:.3g} s", size(results["index_bytes"])
+    by_worker = results.get("worker_indexes")
+    if by_worker is None:
+        return f"{seconds}, {total}"
+    added = sum(each["seconds"] for each in by_worker)
+    largest = size(max(each["nbytes"] for each in by_worker))
+    return (
+        f"{seconds} by the slowest worker ({added:.3g} s of all together), {total} in all ({largest} the largest index)"
+    )
+
+
+def at_work(results: Results) -> str:
+    """Who searches while searches are timed."""
+    workers = results.get("approximate", {}).get("workers")
+    return "one thread" if workers is None else f"one call to {_workers(workers)} on Ray, one thread each"
+
+
+def threads_of(results: Results) -> str:
+    """The same, as a part of the heading of a column."""
+    workers = results.get("approximate", {}).get("workers")
+    return "1 thread" if workers is None else f"{_workers(workers)} of 1 thread on Ray"
 
 
 def here(results: Results) -> str:
@@ -33,8 +58,13 @@ def here(results: Results) -> str:
 def index(found: Results) -> str:
     """An index and its parameters."""
     parameters = "".join(f", {name}={value}" for name, value in found["parameters"].items())
-    threads = found["threads"]
-    return f"{found['index']} ({found['library']}{parameters}, {threads} thread{'s' if threads > 1 else ''})"
+    threads, workers = found["threads"], found.get("workers")
+    where = "" if workers is None else f", one index a worker, {_workers(workers)}"
+    return f"{found['index']} ({found['library']}{parameters}, {threads} thread{'s' if threads > 1 else ''}{where})"
+
+
+def _workers(n: int) -> str:
+    return f"{n:,} worker{'s' if n > 1 else ''}"
 
 
 def heading(metric: str, threshold: float | None, rank: int | None, results: Results) -> str:
@@ -101,15 +131,16 @@ def prices(results: Results) -> list[str]:
         for row in results["rows"]
         if (row["metric"], row["threshold"], row["rank"], row["grouping"]) == ("fnir", None, rank, ALL)
     }
-    found = [_price(s["name"], rows[s["name"]], s["queries"], rank) for s in results["systems"]]
+    where = at_work(results)
+    found = [_price(s["name"], rows[s["name"]], s["queries"], rank, where) for s in results["systems"]]
     exact = results["exact_queries"]["per_s"]
-    return found if exact is None else [*found, f"{EXACT}: {speed(exact)} searches a second in one thread"]
+    return found if exact is None else [*found, f"{EXACT}: {speed(exact)} searches a second in {where}"]
 
 
-def _price(name: str, added: Results, queries: Results, rank: int) -> str:
+def _price(name: str, added: Results, queries: Results, rank: int, where: str) -> str:
     ends = "" if added["low"] is None else f", 95% interval {figures.interval(added, figures.percent)}"
     share = "no mated searches" if added["value"] is None else f"{figures.percent(added['value'])}{ends}"
-    fast = "" if queries["per_s"] is None else f"; {speed(queries['per_s'])} searches a second in one thread"
+    fast = "" if queries["per_s"] is None else f"; {speed(queries['per_s'])} searches a second in {where}"
     return f"{name}: {added['k']:,} of {added['n']:,} mated searches lose their mate at rank {rank} ({share}){fast}"
 
 
