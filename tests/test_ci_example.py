@@ -100,7 +100,7 @@ def test_speed_is_summarised_after_a_failure():
 def test_make_speed_is_the_step_of_the_workflow(copied: Path):
     """The same words, and the same threads."""
     makefile = (EXAMPLE / "Makefile").read_text()
-    said = run(copied, "make", "-n", "speed").stdout.replace("\\\n", " ")
+    said = run(copied, "make", "--no-print-directory", "-n", "speed").stdout.replace("\\\n", " ")
 
     assert said.split() == SPEED[0]["run"].split()
     for name, value in SPEED[0]["env"].items():

@@ -254,7 +254,7 @@ def test_the_command_line_fuses_lists_and_sets_thresholds_on_a_population(world:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (("--engine", "grpc://127.0.0.1:1"), "expected cpu or reference: a fused score needs the scores of both"),
+        (("--engine", "grpc://127.0.0.1:1"), "expected cpu, gpu, reference: a fused score needs the scores of both"),
         (("--at-population", "sex=x"), "--at-population: no row has sex=x; the labels are female, male"),
         (("--at-population", "male"), "--at-population is 'male', expected all or COLUMN=LABEL"),
         (("--thresholds", "nan"), "threshold nan is not a finite number"),
