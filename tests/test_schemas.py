@@ -15,10 +15,12 @@ from referencing import Registry, Resource
 import frbench
 from frbench.commands.compare import compare_command
 from frbench.commands.history import history_command
+from frbench.commands.plan import plan_command
 from frbench.systems.compare import compare
 from frbench.systems.history import read
 from frbench.systems.times import compare_times
 from test_cli_compare import saved
+from test_cli_plan import FILE
 from test_compare import A, B, identified, older, people, verified
 from test_history import made
 from test_signing import run as signed_run
@@ -130,3 +132,15 @@ def test_a_signature_follows_its_schema(tmp_path: Path):
     validator("signature").validate(whole)
     whole["statement"]["files"][0]["sha256"] = "0"
     assert not validator("signature").is_valid(whole)
+
+
+@pytest.mark.parametrize("probes", [(), ("--probes", "1e5")])
+def test_a_plan_follows_its_schema(tmp_path: Path, probes: tuple[str, ...]):
+    """With probes and without; what is undefined has a reason, and nothing else has one."""
+    (tmp_path / "machines.toml").write_text(FILE)
+    found = printed(plan_command, "--gallery-size", "3e9", *probes, "--hardware", tmp_path / "machines.toml")
+
+    validator("plan").validate(found)
+    assert found["price_reason"] is None
+    assert not validator("plan").is_valid({**found, "settled_pairs_reason": None})
+    assert not validator("plan").is_valid({**found, "price_reason": "a reason for a price"})
