@@ -74,7 +74,7 @@ def test_what_was_measured_here_is_a_hardware_file(tmp_path: Path, monkeypatch: 
     (tmp_path / "here.json").write_text(json.dumps(here))
 
     assert json.loads(run(*asked, "--hardware", str(tmp_path / "here.json")).output) == here
-    assert "2,000 random rows" in here["hardware"]["source"]
+    assert "2,000 rows of random numbers" in here["hardware"]["source"]
     assert 0 < here["hardware"]["settled_share"] < 1
     assert here["hardware"]["threads"] == 1
 
@@ -85,6 +85,7 @@ def test_rates_are_measured_on_the_templates_that_are_given(tmp_path: Path):
     found = run("--gallery-size", "1e6", "--dimension", "8", "--templates", str(tmp_path / "t.npy"), "--json")
 
     assert json.loads(found.output)["hardware"]["settled_share"] == 1
+    assert "on 300 rows of t.npy: too few to tell" in json.loads(found.output)["hardware"]["source"]
     other = run("--gallery-size", "1e6", "--templates", str(tmp_path / "t.npy"))
     assert "has dimension 8, the plan has 512; give --dimension" in str(other.exception)
 
@@ -120,9 +121,9 @@ def test_a_hardware_file_names_every_rate(file: Path, name: str):
         Hardware.read(file)
 
 
-@pytest.mark.parametrize("text", ["1.5", "many", "1e999", "nan"])
+@pytest.mark.parametrize("text", ["1.5", "many", "1e999", "nan", "0", "-3", "1e40", "1e-9999999999", "٣x"])
 def test_a_number_of_rows_is_whole(text: str):
-    """3e9 is; what is not is refused."""
-    assert f"--gallery-size is '{text}', expected a whole number such as 3e9" in str(
+    """3e9 is; what is not is refused, before anything is measured."""
+    assert f"--gallery-size is '{text}', expected a whole number above 0, such as 3e9" in str(
         run("--gallery-size", text).exception
     )

@@ -53,7 +53,9 @@ class Hardware:
         try:
             text = path.read_text()
             found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the hardware file ({error.strerror})") from error
+        except ValueError as error:
             raise InputError(f"{path}: not a hardware file in TOML or JSON ({error})") from error
         if not isinstance(found, dict):
             raise InputError(f"{path}: not a hardware file, expected a table of fields")

@@ -41,15 +41,15 @@ def measure(dimension: int, k: int, *, path: Path | None = None, threads: int = 
     InputError : the file cannot be read, or has another dimension or too few rows.
     """
     if path is not None:
-        return _measured(path, dimension, k, threads, workers, f"measured here, on rows of {path.name}")
+        return _measured(path, dimension, k, threads, workers, f"of {path.name}")
     with tempfile.TemporaryDirectory(prefix="frbench-plan-") as folder:
         file = Path(folder) / "random.npy"
         n = max(2 * k + 2, BYTES // (4 * dimension))
         np.save(file, np.random.default_rng(0).standard_normal((n, dimension), dtype=np.float32))
-        return _measured(file, dimension, k, threads, workers, f"measured here, on {n:,} random rows")
+        return _measured(file, dimension, k, threads, workers, "of random numbers")
 
 
-def _measured(path: Path, dimension: int, k: int, threads: int, workers: int, source: str) -> Hardware:
+def _measured(path: Path, dimension: int, k: int, threads: int, workers: int, which: str) -> Hardware:
     begin = time.perf_counter()
     found = templates.load(path, threads=threads)
     assert found.digest
@@ -76,8 +76,16 @@ def _measured(path: Path, dimension: int, k: int, threads: int, workers: int, so
         settled_share=_settled_share(open_local("cpu", None, threads), found.unit, probes, k),
         workers=workers,
         threads=threads or scratch.processors(),
-        source=source,
+        source=_source(len(found), dimension, which),
     )
+
+
+def _source(n: int, dimension: int, which: str) -> str:
+    """What was measured; rows that fill no call tell little of a large gallery."""
+    found = f"measured here, on {n:,} rows {which}"
+    if n * dimension * 4 >= BYTES // 2:
+        return found
+    return f"{found}: too few to tell the rates of a large gallery, which may be much higher"
 
 
 def _held(stored: Stored, unit: NDArray[np.float32], start: int, stop: int) -> Held:

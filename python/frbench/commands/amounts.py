@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Any
 
 import click
 
 from frbench.errors import InputError
 
+MOST = 1 << 63
 SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
 
 
@@ -16,9 +19,12 @@ def seconds(_: click.Context, option: click.Parameter, text: str) -> float:
     """30s, 250ms or 2m in seconds."""
     number = text.rstrip("mins")
     try:
-        return float(number) * SECONDS[text[len(number) :]]
+        found = float(number) * SECONDS[text[len(number) :]]
+        if not isfinite(found):
+            raise ValueError
     except (KeyError, ValueError) as error:
         raise InputError(f"{option.opts[0]} is '{text}', expected a time such as 30s or 2m") from error
+    return found
 
 
 def share(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
@@ -40,13 +46,14 @@ def numbers(kind: Callable[[str], Any], _: click.Context, option: click.Paramete
 
 
 def whole(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    """3e9 or 3000000000 as a whole number."""
+    """3e9 or 3000000000 as a whole number, from 1 to what 64 bits hold."""
     if text is None:
         return None
     try:
-        number = float(text)
-        if number != int(number):
+        number = Decimal(text)
+        # Compared first: a number of a thousand million digits is not written out.
+        if not 1 <= number < MOST or number != int(number):
             raise ValueError
-        return int(text) if text.isdecimal() else int(number)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{option.opts[0]} is '{text}', expected a whole number such as 3e9") from error
+    except (InvalidOperation, ValueError) as error:
+        raise InputError(f"{option.opts[0]} is '{text}', expected a whole number above 0, such as 3e9") from error
+    return int(number)
