@@ -86,10 +86,11 @@ def test_an_objective_is_answered(rate: float | None, said: str):
 
 
 def test_the_terminal_shows_what_was_asked_and_achieved(capsys: pytest.CaptureFixture[str]):
-    """Loads, groups and both kinds of percentile."""
+    """Loads, groups and both kinds of percentile, no name shortened where nobody looks."""
     summary.show(section(measured(failed=7), saturation=200.0).results)
     text = capsys.readouterr().out
 
     assert "7 RESOURCE_EXHAUSTED" in text
-    assert "p99 answered" in text
+    assert "of answered requests alone" in text
+    assert "…" not in text
     assert "saturation, closed loop: 200" in text

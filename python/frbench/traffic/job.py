@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from frbench import files, jobs, report
@@ -48,7 +49,7 @@ class Asked:
             raise InputError(
                 f"--scenario {task.scenario} is a closed loop and has no rate; leave out --rate, --sweep and --slo"
             )
-        if self.rate is not None and not self.rate > 0:
+        if self.rate is not None and not 0 < self.rate < inf:
             raise InputError(f"--rate is {self.rate:g}, expected more than 0 requests a second")
         if self.streams < 1:
             raise InputError(f"--streams is {self.streams}, expected at least 1")

@@ -28,20 +28,13 @@ def load_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"saturation, closed loop: {results['saturation_per_s']:,.0f} requests/s\n")
     yield _asked(loads)
     yield Text("")
-    names = [f"p{100 * q['q']:g}" for q in results["groups"][0]["quantiles"]]
-    table = figures.table("group", "offered/s", "requests", "failed", *names, *(f"{name} answered" for name in names))
-    for group in results["groups"]:
-        table.add_row(
-            Text(_name(results, group)),
-            _offered(loads[group["load"]]),
-            f"{group['requests']:,}",
-            f"{group['failed']:,}",
-            *(time_of(q) for q in (*group["quantiles"], *group["quantiles_answered"])),
-        )
-    yield table
+    yield _times(results, "quantiles")
+    if any(group["failed"] for group in results["groups"]):
+        yield Text("\nof answered requests alone")
+        yield _times(results, "quantiles_answered")
     yield Text(
-        f"time: {results['timer']}. A request without an answer counts as later than any other; "
-        f"'answered' leaves it out. {UNDEFINED}: too few requests, or among those without an answer."
+        f"time: {results['timer']}. A request without an answer counts as later than any other. {UNDEFINED}: too few "
+        "requests, or among those without an answer."
     )
     yield from _objective(results)
     if any(load["is_generator_late"] for load in loads):
@@ -55,6 +48,20 @@ def load_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
 def time_of(quantile: Mapping[str, Any]) -> str:
     """A quantile in milliseconds."""
     return UNDEFINED if quantile["value_ns"] is None else f"{quantile['value_ns'] / 1e6:.3g} ms"
+
+
+def _times(results: Mapping[str, Any], which: str) -> RenderableType:
+    names = [f"p{100 * q['q']:g}" for q in results["groups"][0][which]]
+    table = figures.table("group", "offered/s", "requests", "failed", *names)
+    for group in results["groups"]:
+        table.add_row(
+            Text(_name(results, group)),
+            _offered(results["loads"][group["load"]]),
+            f"{group['requests']:,}",
+            f"{group['failed']:,}",
+            *(time_of(q) for q in group[which]),
+        )
+    return table
 
 
 def _asked(loads: list[dict[str, Any]]) -> RenderableType:
