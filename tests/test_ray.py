@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,27 @@ def test_too_many_workers_for_a_cluster_are_refused():
     """Rather than waited for: nine threads do not fit eight processors."""
     with pytest.raises(ValueError, match="9 workers of 1 threads do not fit the 8 processors of this Ray cluster"):
         Runner(workers=9).open("cpu", None, 1)
+
+
+def test_formats_are_compared_on_one_machine(
+    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
+):
+    """Workers read files, and would find other rows than those that were rounded."""
+    assert run("precision", *population, *ON_RAY, "1", "--out", str(tmp_path / "out"), "--quiet") == 2
+    assert "which hold no stored formats; leave it out" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_cluster_that_is_not_there_is_said_at_once(
+    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
+):
+    """Ray itself would ask again for minutes."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        more = ("--runner", "ray", "--address", address, "--out", str(tmp_path / "out"), "--quiet")
+        assert run("verify", *population, *more) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"no Ray cluster at {address}: Connection refused" in said
 
 
 def test_ray_that_is_missing_is_one_sentence(

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -30,6 +31,7 @@ AHEAD = 1
 # Losses of one worker in a row after which it is given up: something kills it.
 MOST_LOSSES = 5
 START_S = 180.0
+CONNECT_S = 10.0
 ASK_AGAIN_S = 1.0
 # Of this machine alone. Ray takes 127.0.0.1 for a name of the address that other machines see.
 LOCAL = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
@@ -266,7 +268,21 @@ def local_cluster(processors: int) -> Iterator[None]:
 
 
 def _connected(address: str) -> AbstractContextManager[None]:
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        _require_listener(host.strip("[]"), int(port))
     return _initialised(f"at {address}", address=address)
+
+
+def _require_listener(host: str, port: int) -> None:
+    """Raises EngineUnavailable if nobody listens there: Ray would ask again for minutes."""
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise EngineUnavailable(
+            f"no Ray cluster at {host}:{port}: {why}; start one with `ray start --head`, or leave --address out"
+        ) from error
 
 
 @contextmanager
