@@ -518,7 +518,7 @@ def test_ctrl_c_stops_a_sweep_and_keeps_what_was_counted(tmp_path: Path) -> None
     _, err = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert err.strip() == "frbench: stopped; the same command goes on from what was kept"
+    assert err.strip() == "frbench: stopped; where progress was kept, the same command goes on from it"
     assert any(out.glob(".*.partial"))
     assert not (out / "results.json").exists()
 

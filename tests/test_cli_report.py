@@ -111,3 +111,13 @@ def test_a_file_of_another_run_is_refused(counted: World):
 
     code, _, error = counted.run("report", counted.out, "--out", counted.directory / "page.html")
     assert (2, True) == (code, "files of several runs" in error)
+
+
+def test_a_folder_of_tallies_is_no_run(counted: World):
+    """The sentence names a tally that can be given."""
+    (counted.out / "results.json").unlink()
+
+    code, _, error = counted.run("report", counted.out)
+    assert (2, 1) == (code, error.count("\n"))
+    assert f"{counted.out} is no run directory" in error
+    assert f"such as {counted.out / 'tally.safetensors'}" in error

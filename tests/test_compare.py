@@ -191,7 +191,7 @@ def test_searches_are_compared_with_and_without_a_threshold():
 def test_a_rank_that_was_not_counted_is_refused():
     """The message names those that were."""
     one, other = identified(people(2)), identified(people(3), ranks=(1, 5, 6))
-    with pytest.raises(InputError, match="rank 2 was counted by both runs, only 1, 5"):
+    with pytest.raises(InputError, match="rank 2 was not counted by both runs, only 1, 5"):
         compare(one, other, thresholds=(0.6, 0.6), rank=2)
 
 
@@ -287,7 +287,10 @@ def of_a_list(*pairs: tuple[int, int]) -> Run:
         ),
         (lambda: identified(people(3), "B"), "other kinds of run: 'verify' .A. and 'identify' .B."),
         (lambda: of_a_list((0, 1), (0, 2)), "other kinds of trial: 'verify' .A. and 'pairs' .B."),
-        (lambda: replace(B, results={**B.results, "kind": "latency"}), "B is a latency run, expected one of verify"),
+        (
+            lambda: replace(B, results={**B.results, "kind": "latency"}),
+            "B is of kind latency, expected verify or identify",
+        ),
     ],
 )
 def test_what_is_not_comparable_is_refused(other: Callable[[], Run], said: str):

@@ -130,7 +130,7 @@ def test_an_interruption_ends_a_remote_run_at_once(tmp_path: Path, population: t
             asked.send_signal(signal.SIGINT)
             assert asked.wait(servers.WAIT_S) == cli.INTERRUPTED
             assert asked.stderr is not None
-            assert "goes on from what was kept" in asked.stderr.read()
+            assert "the same command goes on" in asked.stderr.read()
 
 
 def _wait_for(path: Path) -> None:

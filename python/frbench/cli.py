@@ -56,7 +56,7 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _say("stopped; the same command goes on from what was kept")
+        _say("stopped; where progress was kept, the same command goes on from it")
         sys.exit(INTERRUPTED)
     except FrbenchError as error:
         _say(f"error: {error}")

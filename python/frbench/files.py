@@ -123,7 +123,8 @@ def read_json(path: Path, *, schema: str | None = None) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise FormatError(f"{path} is not a file of a frbench run: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FormatError(f"{path} is not a file of a frbench run: {why}") from error
     if not isinstance(values, dict) or (schema is not None and values.get("schema") != schema):
         raise FormatError(f"{path} is not a file of a frbench run, expected a JSON object of {schema or 'frbench'}")
     return values

@@ -119,6 +119,9 @@ def _section(path: Path, given: dict[str, Any]) -> report.Section:
         if chosen := [name for name in ("groupings", "thresholds", "at") if given[name]]:
             option = "group" if chosen[0] == "groupings" else chosen[0]
             raise InputError(f"--{option} is for a tally alone, and {path} is a run; give {path / 'tally.safetensors'}")
+        tallies = sorted(path.glob("*.safetensors"))
+        if tallies and not (path / "results.json").exists():
+            raise InputError(f"{path} is no run directory; a tally is named by itself, such as {tallies[0]}")
         run = Run.read(path)
         return report.Section(dict(run.results), dict(run.manifest), run.tally)
     kind = files.load_tally(path).plan.kind

@@ -138,16 +138,15 @@ def _factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _row(row: Mapping[str, Any]) -> Row:
     rare = row["metric"] in ("fmr", "fpir")
-    write = words.scientific if rare else words.percent
+    write = words.signed if rare else words.signed_percent
     sides = [_rate(row[side], rare=rare) for side in ("a", "b")]
     difference = row["difference"]
     if difference is None:
         gap = RateCell("not estimable", False, words.reason(row["reason"]), "")
     else:
         known = row["low"] is not None
-        ends = f"{words.signed(row['low'])} to {words.signed(row['high'])}" if known else words.reason(row["reason"])
-        sign = "+" if difference > 0 else words.MINUS if difference < 0 else ""
-        gap = RateCell(sign + write(abs(difference)), True, ends, "")
+        ends = f"{write(row['low'])} to {write(row['high'])}" if known else words.reason(row["reason"])
+        gap = RateCell(write(difference), True, ends, "")
     return Row(
         _group(row), [*sides, gap, _times_as(row), words.sentence(row["verdict"])], is_total=row["grouping"] == ALL
     )

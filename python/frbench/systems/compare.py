@@ -112,7 +112,7 @@ def refuse_others(a: Run, b: Run) -> None:
     for run, kind in zip((a, b), kinds, strict=True):
         if kind not in ("verify", "identify"):
             raise NotComparable(
-                f"{run.name} is a {kind} run, expected one of verify or identify: they have error rates"
+                f"{run.name} is of kind {kind}, expected verify or identify for error rates, latency or load for times"
             )
     _refuse_unless_equal("kinds of run", a, b, kinds)
     _refuse_unless_equal("kinds of trial", a, b, [run.tally.plan.kind for run in (a, b)])
@@ -172,8 +172,9 @@ def _settings(a: Run, b: Run, given: tuple[float, float] | None) -> tuple[list[S
 def _rank(a: Run, b: Run, wanted: int | None) -> int:
     common = sorted(set(a.results["ranks"]) & set(b.results["ranks"]))
     if not common or (wanted is not None and wanted not in common):
-        asked = "no rank" if wanted is None else f"rank {wanted}"
-        raise InputError(f"{asked} was counted by both runs, only {', '.join(map(str, common)) or 'other ones'}")
+        if not common:
+            raise InputError("no rank was counted by both runs; recount one of them with the other's --ranks")
+        raise InputError(f"rank {wanted} was not counted by both runs, only {', '.join(map(str, common))}")
     return common[0] if wanted is None else wanted
 
 
