@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -14,7 +15,8 @@ from rich.console import Console
 from frbench import files
 from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
-from frbench.systems.compare import Run
+from frbench.report.comparison import render_comparison
+from frbench.systems.compare import Run, compare
 from test_cli import World, world  # noqa: F401
 from test_compare import SCHEMA, A, B, identified, older, people, verified
 from test_report import Resources, latency
@@ -174,3 +176,12 @@ def timed_run(directory: Path) -> Path:
     section = latency()
     manifest = {**section.manifest, "plan": section.tally.plan.digest}
     return saved(Run("", section.results, manifest, section.tally), directory)
+
+
+def test_an_interval_on_the_page_is_in_the_unit_of_its_difference():
+    """Percent beside percent: no end of a difference of misses has an exponent where the other has none."""
+    page = render_comparison([compare(A, B, thresholds=(0.6, 0.5))])
+    ends = re.findall(r"[+−]([\d.]+(?:e-\d+|%)) to [+−]([\d.]+(?:e-\d+|%))", page)  # noqa: RUF001
+
+    assert any(low.endswith("%") for low, _ in ends)
+    assert [pair for pair in ends if pair[0].endswith("%") != pair[1].endswith("%")] == []

@@ -50,7 +50,7 @@ class Asked:
                 f"--scenario {task.scenario} is a closed loop and has no rate; leave out --rate, --sweep and --slo"
             )
         if self.rate is not None and not 0 < self.rate < inf:
-            raise InputError(f"--rate is {self.rate:g}, expected more than 0 requests a second")
+            raise InputError(f"--rate is {self.rate:g}, expected a finite number of requests a second above 0")
         if self.streams < 1:
             raise InputError(f"--streams is {self.streams}, expected at least 1")
 
