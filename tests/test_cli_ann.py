@@ -292,5 +292,5 @@ def test_formats_that_are_none_are_refused(given_files: Files):
 
 def test_formats_are_not_handed_to_workers(given_files: Files):
     """Workers read rows from files, where float32 rows are."""
-    with pytest.raises(InputError, match="--runner hands rows of a file to workers, and stored formats are in none"):
+    with pytest.raises(InputError, match="--runner hands out rows of files, which hold no stored formats"):
         given_files.run("precision", "--format", "float16", "--runner", "ray")

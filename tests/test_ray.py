@@ -150,14 +150,6 @@ def test_too_many_workers_for_a_cluster_are_refused():
         Runner(workers=9).open("cpu", None, 1)
 
 
-def test_formats_are_compared_on_one_machine(
-    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
-):
-    """Workers read files, and would find other rows than those that were rounded."""
-    assert run("precision", *population, *ON_RAY, "1", "--out", str(tmp_path / "out"), "--quiet") == 2
-    assert "which hold no stored formats; leave it out" in capsys.readouterr().err.splitlines()[-1]
-
-
 def test_a_cluster_that_is_not_there_is_said_at_once(
     tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
 ):

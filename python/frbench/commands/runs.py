@@ -177,8 +177,6 @@ def _runner(given: dict[str, Any]) -> Runner | None:
     """Who is handed the tiles; None for this process, for which the other options mean nothing."""
     others = {"workers": given.get("workers"), "address": given.get("address"), "storage": given.get("storage")}
     if given.get("runner") is not None:
-        if "formats" in given:
-            raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
         return Runner(workers=others["workers"], address=others["address"], folder=others["storage"])
     if name := next((name for name, value in others.items() if value is not None), None):
         raise InputError(f"--{name} is for workers of a cluster; add --runner ray")

@@ -67,7 +67,7 @@ def run_precision(
 ) -> report.Section:
     """Searches every probe with float32 templates and with stored ones, and writes the run to `options.out`."""
     if options.runner is not None:
-        raise InputError("--runner hands rows of a file to workers, and stored formats are in none; leave it out")
+        raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     ways = storages(formats, gallery)
     files.prepare(options.out)
