@@ -15,7 +15,7 @@ from rich.console import Console
 from frbench import files
 from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
-from frbench.report.comparison import render_comparison
+from frbench.report.comparison import NBSP, render_comparison
 from frbench.systems.compare import Run, compare
 from test_cli import World, world  # noqa: F401
 from test_compare import SCHEMA, A, B, identified, older, people, verified
@@ -152,7 +152,8 @@ def test_differentials_stand_side_by_side_at_one_target(tmp_path: Path):
     assert "Differences between groups, at FMR 0.1" in text
     for side, threshold in ((one, 0.6), (other, 0.5)):
         contrast = next(c for c in side.results["contrasts"] if c["threshold"] == threshold)
-        assert " and ".join(f"{k:,} / {n:,}" for k, n in zip(contrast["k"], contrast["n"], strict=True)) in text
+        counts = (f"{k:,}{NBSP}/{NBSP}{n:,}" for k, n in zip(contrast["k"], contrast["n"], strict=True))
+        assert " and ".join(counts) in text
 
 
 def test_several_systems_are_each_compared_with_the_first(tmp_path: Path):

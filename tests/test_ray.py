@@ -27,7 +27,7 @@ from frbench.cluster.runners import Runner
 from frbench.cluster.sizing import Sizing
 from frbench.engines import packed
 from frbench.engines.cpu import CpuEngine
-from frbench.errors import EngineUnavailable
+from frbench.errors import EngineUnavailable, InputError
 from frbench.layout import Layout
 from frbench.run import sweep
 from frbench.verify import AllPairs
@@ -161,6 +161,15 @@ def test_a_cluster_that_is_not_there_is_said_at_once(
         assert run("verify", *population, *more) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert f"no Ray cluster at {address}: Connection refused" in said
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_process_of_one_cluster_is_not_sent_to_another():
+    """Rather than be counted where nobody wanted."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(InputError, match="has joined a Ray cluster"):
+            Runner(address=address).open("cpu", None, 1)
 
 
 def test_ray_that_is_missing_is_one_sentence(

@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -163,12 +163,16 @@ class RayWorkers:
         log.warning("frbench: worker %d was lost, another one takes its place: %s", worker, why)
 
     def _connect(self, processors: int) -> None:
+        if self._address is not None:
+            _require_listener(self._address)
         if self._ray.is_initialized():
+            if self._address is not None:
+                raise InputError("this process has joined a Ray cluster, and its workers are there; leave address out")
             return
         if self._address is None:
             self._cluster.enter_context(local_cluster(processors))
         else:
-            self._cluster.enter_context(_connected(self._address))
+            self._cluster.enter_context(_initialised(f"at {self._address}", address=self._address))
 
     def _room(self, n: int | None, threads: int) -> tuple[int, int]:
         """Workers, and threads of each."""
@@ -267,21 +271,17 @@ def local_cluster(processors: int) -> Iterator[None]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _connected(address: str) -> AbstractContextManager[None]:
+def _require_listener(address: str) -> None:
+    """Raises EngineUnavailable if nobody listens at HOST:PORT: Ray would ask again for minutes."""
     host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal() and "/" not in host:
-        _require_listener(host.strip("[]"), int(port))
-    return _initialised(f"at {address}", address=address)
-
-
-def _require_listener(host: str, port: int) -> None:
-    """Raises EngineUnavailable if nobody listens there: Ray would ask again for minutes."""
+    if not colon or not port.isdecimal() or "/" in host:
+        return
     try:
-        socket.create_connection((host, port), timeout=CONNECT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise EngineUnavailable(
-            f"no Ray cluster at {host}:{port}: {why}; start one with `ray start --head`, or leave --address out"
+            f"no Ray cluster at {address}: {why}; start one with `ray start --head`, or leave --address out"
         ) from error
 
 
