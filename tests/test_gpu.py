@@ -24,11 +24,12 @@ from frbench.engines.gpu.rectangle import Rectangle
 from frbench.engines.gpu.residence import Residence
 from frbench.engines.gpu.screening import Screening
 from frbench.engines.gpu.searching import rank_of_sample
-from frbench.engines.gpu.settling import float32_not_below, unit_rows
+from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
 from frbench.identify import split_first_per_subject
 from frbench.jobs import Options
+from frbench.plan import float32_not_below
 from frbench.progress import TerminalProgress
 from frbench.report import Section
 

@@ -135,7 +135,7 @@ def fnir(
     first = -1 if threshold is None else tally.edge(threshold)
     hit, hit_touching = hits.at_or_above(first), hits.touching[:, first + 1 : -1].sum(axis=1)
     n_touching = everything.touching.sum(axis=1)
-    return _rate(
+    return rate_of(
         everything.trials - hit,
         everything.trials,
         n_touching - hit_touching,
@@ -177,7 +177,7 @@ def fta(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None
     """
     sides = [tally.pick(mated=mated, grouping=grouping, groups=group) for mated in (False, True)]
     both = Histogram(sides[0].bins + sides[1].bins, sides[0].touching + sides[1].touching)
-    return _rate(
+    return rate_of(
         both.unscored,
         both.trials,
         both.touching[:, -1],
@@ -308,7 +308,7 @@ def _share(
     if n and people is not None and k in (0, n) and failed == "exclude" and histogram.unscored:
         reason = "interval not estimable: no bound at the end of the range where failed templates are excluded"
         return Estimate(k / n, None, None, k, n, reason=reason)
-    return _rate(
+    return rate_of(
         k,
         n,
         errors(histogram.touching, edge, errors_below=errors_below, failed=failed),
@@ -318,7 +318,7 @@ def _share(
     )
 
 
-def _rate(
+def rate_of(
     k: int, n: int, k_touching: NDArray[Any], n_touching: NDArray[Any], people: People | None, *, what: str
 ) -> Estimate:
     """k / n with its interval; without one if nobody knows the people."""

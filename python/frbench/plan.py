@@ -243,6 +243,13 @@ def score_axis(step: float, extra: Sequence[float] = (), lowest: float = -1.0) -
     return tuple(sorted(above | set(checked_thresholds(extra))))
 
 
+def float32_not_below(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The smallest float32 not below each threshold: a score reaches the one exactly if it reaches the other."""
+    with np.errstate(over="ignore"):
+        nearest = thresholds.astype(np.float32)
+    return np.where(nearest < thresholds, np.nextafter(nearest, np.float32(np.inf)), nearest)
+
+
 def checked_thresholds(thresholds: Sequence[float]) -> list[float]:
     """`thresholds` as floats.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import joint, metrics
-from frbench.estimate import LEVEL, Estimate, doubt, rate, rate_without
+from frbench.estimate import LEVEL, Estimate, doubt, rate_without
 from frbench.joint import Contrast, Replicates
 from frbench.metrics import People
 from frbench.plan import ALL, OVERALL, UNLABELLED
@@ -93,7 +93,7 @@ def _share(
     n_touching: NDArray[np.int64],
     people: People,
 ) -> Replicates:
-    found = _estimate(k, n, k_touching, n_touching, people, SEARCHES[asked.metric])
+    found = metrics.rate_of(k, n, k_touching, n_touching, people, what=SEARCHES[asked.metric])
     has_doubt = found.low is not None and 0 < k < n
     return Replicates(
         metric=asked.metric,
@@ -104,21 +104,6 @@ def _share(
         doubt=doubt(k, n, k_touching, n_touching) if has_doubt else None,
         without=rate_without(k, n, k_touching, n_touching) if n else np.zeros(len(n_touching)),
         occupied=n_touching > 0,
-    )
-
-
-def _estimate(
-    k: int, n: int, k_touching: NDArray[np.int64], n_touching: NDArray[np.int64], people: People, what: str
-) -> Estimate:
-    return rate(
-        k,
-        n,
-        k_touching,
-        n_touching,
-        n_subjects=people.n,
-        n_independent=people.n_independent,
-        n_occupied=people.n_occupied,
-        what=what,
     )
 
 
@@ -287,4 +272,4 @@ def share_of(shares: Shares, grouping: Grouping, name: str, *, what: str) -> Est
     """A share of one group, with its interval."""
     k, n, subjects = shares.pick(grouping, name)
     people = People(int(subjects.sum()), int(subjects.sum()), int((subjects > 0).sum()))
-    return _estimate(int(k.sum()), int(n.sum()), k, n, people, what)
+    return metrics.rate_of(int(k.sum()), int(n.sum()), k, n, people, what=what)

@@ -15,7 +15,7 @@ from frbench.candidates import Candidates
 from frbench.engines import Engine, packed
 from frbench.identify import Identification
 from frbench.layout import subjects_of
-from frbench.plan import Plan
+from frbench.plan import Plan, float32_not_below
 from frbench.sizes.hits import CELLS, Hits, Ints, MatedSearches, NonmatedSearches, cells_of
 
 
@@ -65,9 +65,7 @@ def _nonmated(
 def rows_at_or_above(task: Identification, engine: Engine, probes: Ints, thresholds: NDArray[np.float64]) -> Ints:
     """(p,) scored gallery rows at or above `thresholds[i]` in the search of `probes[i]`, mates included."""
     gallery = packed(engine, task.gallery, np.flatnonzero(~task.gallery.failed))
-    # A score reaches a float64 threshold exactly if it reaches the smallest float32 not below it.
-    nearest = thresholds.astype(np.float32)
-    floors = np.where(nearest < thresholds, np.nextafter(nearest, np.float32(np.inf)), nearest)
+    floors = float32_not_below(thresholds)
     _, _, above = gallery.search(engine.rows(task.probes.unit[probes]), 1, floors=floors)
     return above.astype(np.int64)
 

@@ -28,9 +28,10 @@ from frbench.engines.gpu.rectangle import Rectangle
 from frbench.engines.gpu.residence import Residence
 from frbench.engines.gpu.screening import Screening
 from frbench.engines.gpu.searching import Found, Searching
-from frbench.engines.gpu.settling import float32_not_below, unit_rows
+from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.gpu.tailing import Kept, Tailing
 from frbench.errors import InputError
+from frbench.plan import float32_not_below
 
 SETTLED = "settled"
 # Pairs that one sieve has room for, and whose scores are made at a time.

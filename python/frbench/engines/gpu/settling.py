@@ -1,9 +1,8 @@
-"""Settling: what must have the bits of the definition beside scores: unit rows, and float32 limits."""
+"""Settling: unit rows with the bits of the definition, made where a matrix lies."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.gpu.arrays import Array, Arrays, sums_of_lanes
 
@@ -24,10 +23,3 @@ def unit_rows(matrix: Array, arrays: Arrays) -> tuple[Array, Array]:
     unit = arrays.cast(scaled / arrays.root(sums_of_lanes(arrays, scaled, scaled))[:, None], "float32")
     nothing = arrays.zeros(tuple(unit.shape), "float32")
     return arrays.either(is_ok[:, None], unit, nothing), is_ok
-
-
-def float32_not_below(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The smallest float32 not below each threshold: a score reaches the one exactly if it reaches the other."""
-    with np.errstate(over="ignore"):
-        nearest = thresholds.astype(np.float32)
-    return np.where(nearest < thresholds, np.nextafter(nearest, np.float32(np.inf)), nearest)
