@@ -336,9 +336,9 @@ fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
 /// Puts a row into its lane of a panel.
 #[inline(always)]
 fn interleave(row: &[i8], panel: &mut [i8], lane: usize) {
-    let (columns, _) = panel.as_chunks_mut::<{ 4 * LANES }>();
+    let columns = panel.as_chunks_mut::<4>().0.as_chunks_mut::<LANES>().0;
     for (quad, column) in row.as_chunks::<4>().0.iter().zip(columns) {
-        column[4 * lane..4 * lane + 4].copy_from_slice(quad);
+        column[lane] = *quad;
     }
 }
 
@@ -472,20 +472,20 @@ pub struct Sliced {
 }
 
 impl Slice {
-    /// Cuts a row in three slices of `k` integers, by way of `slices`, and puts them in place `at` of `out`.
+    /// Cuts a row in three slices of `k` integers, and puts them in place `at` of `out`; `spare` has room for them.
     #[inline(always)]
-    pub fn put(self, row: &[f32], centre: &Centre, k: usize, slices: &mut [i8], out: &mut [i8], at: usize) -> Sliced {
-        let left = cut(row, centre, k, slices);
+    pub fn put(self, row: &[f32], centre: &Centre, k: usize, spare: &mut [i8], out: &mut [i8], at: usize) -> Sliced {
         match self {
-            Slice::Probe => out[at * 3 * k..(at + 1) * 3 * k].copy_from_slice(slices),
+            Slice::Probe => cut(row, centre, k, &mut out[at * 3 * k..(at + 1) * 3 * k]),
             Slice::Gallery => {
+                let left = cut(row, centre, k, spare);
                 let panel = &mut out[at / LANES * LANES * 3 * k..];
-                for (j, slice) in slices.chunks_exact(k).rev().enumerate() {
+                for (j, slice) in spare.chunks_exact(k).rev().enumerate() {
                     interleave(slice, &mut panel[j * k * LANES..], at % LANES);
                 }
+                left
             }
         }
-        left
     }
 }
 
@@ -499,26 +499,27 @@ struct Squares {
     along: [f64; LANES],
 }
 
-/// The three slices of a centred row, one after another.
+/// The three slices of a centred row, `k` integers each, a multiple of [`LANES`], one after another.
 #[inline(always)]
 fn cut(row: &[f32], centre: &Centre, k: usize, slices: &mut [i8]) -> Sliced {
-    slices.fill(0);
-    let (first, rest) = slices.split_at_mut(k);
-    let (second, third) = rest.split_at_mut(k);
     let most = largest(row, &centre.mean) / 127.0;
     let scale = if most >= SMALLEST { most } else { 0.0 };
     let mut squares = Squares::default();
-    let groups = row.chunks(LANES).zip(centre.mean.chunks(LANES));
-    let ints = first.chunks_mut(LANES).zip(second.chunks_mut(LANES)).zip(third.chunks_mut(LANES));
-    for ((x, m), ((a, b), c)) in groups.zip(ints) {
-        if let (Ok(x), Ok(m)) = (x.try_into(), m.try_into()) {
-            cut_group(x, m, scale, [a, b, c], &mut squares);
-        } else {
-            let (mut last_x, mut last_m) = ([0.0; LANES], [0.0; LANES]);
-            last_x[..x.len()].copy_from_slice(x);
-            last_m[..m.len()].copy_from_slice(m);
-            cut_group(&last_x, &last_m, scale, [a, b, c], &mut squares);
+    let ((x, x_tail), (m, m_tail)) = (row.as_chunks::<LANES>(), centre.mean.as_chunks::<LANES>());
+    let (first, rest) = slices.split_at_mut(k);
+    let (second, third) = rest.split_at_mut(k);
+    let [a, b, c] = [first, second, third].map(|slice| slice.as_chunks_mut::<LANES>().0);
+    for (((x, m), a), (b, c)) in x.iter().zip(m).zip(&mut *a).zip(b.iter_mut().zip(&mut *c)) {
+        cut_group(x, m, scale, [a, b, c], &mut squares);
+    }
+    // The last group, filled up with zeros, and zeros beyond it.
+    for at in x.len()..k / LANES {
+        let (mut last_x, mut last_m) = ([0.0; LANES], [0.0; LANES]);
+        if at == x.len() {
+            last_x[..x_tail.len()].copy_from_slice(x_tail);
+            last_m[..m_tail.len()].copy_from_slice(m_tail);
         }
+        cut_group(&last_x, &last_m, scale, [&mut a[at], &mut b[at], &mut c[at]], &mut squares);
     }
     let norm = |squares: [f64; LANES]| squares.iter().sum::<f64>().sqrt() * (1.0 + 1e-9);
     Sliced {
@@ -532,7 +533,7 @@ fn cut(row: &[f32], centre: &Centre, k: usize, slices: &mut [i8]) -> Sliced {
 }
 
 #[inline(always)]
-fn cut_group(x: &[f32; LANES], m: &[f32; LANES], scale: f32, out: [&mut [i8]; 3], squares: &mut Squares) {
+fn cut_group(x: &[f32; LANES], m: &[f32; LANES], scale: f32, out: [&mut [i8; LANES]; 3], squares: &mut Squares) {
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     let (wide, base) = (f64::from(scale), 1.0 / f64::from(BASE));
     let [mut a, mut b, mut c] = [[0.0f32; LANES]; 3];
@@ -545,8 +546,8 @@ fn cut_group(x: &[f32; LANES], m: &[f32; LANES], scale: f32, out: [&mut [i8]; 3]
         c[l] = ((y - b[l]) * BASE + MAGIC) - MAGIC;
     }
     for (out, slice) in out.into_iter().zip([&a, &b, &c]) {
-        for (out, &x) in out.iter_mut().zip(slice) {
-            *out = (x + MAGIC).to_bits() as i8;
+        for l in 0..LANES {
+            out[l] = (slice[l] + MAGIC).to_bits() as i8;
         }
     }
     for l in 0..LANES {

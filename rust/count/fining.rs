@@ -17,21 +17,25 @@ impl Job<'_> {
         let step = Way::block(at.probes.dimension());
         let first = at.gallery_range.start / LANES * LANES;
         let mut counts = Counts::zeros(self.size)?;
-        let (mut spare_probes, mut spare_gallery) = (None, None);
+        let (mut laid_out, mut spare): (Option<(usize, Side)>, _) = (None, None);
         for start in (first..at.gallery_range.end).step_by(step) {
             let rows = start..(start + step).min(at.gallery_range.end);
-            let gallery = plan.gallery(at.gallery, rows.clone(), spare_gallery.take())?;
+            let gallery = plan.gallery(at.gallery, rows.clone(), spare.take())?;
             for start in at.probe_range.clone().step_by(step) {
                 let block = start..(start + step).min(at.probe_range.end);
-                let probes = plan.probes(at.probes, block.clone(), spare_probes.take())?;
+                // Probes of a single block are laid out once for all of the gallery.
+                let probes = match laid_out.take() {
+                    Some((first, probes)) if first == start => probes,
+                    other => plan.probes(at.probes, block.clone(), other.map(|(_, spare)| spare))?,
+                };
                 let wanted = rows.start.max(at.gallery_range.start)..rows.end;
                 let unit = Fining::new(self, (&probes, &gallery), (start, rows.start));
                 counts = counts.add(self.shared(block, UNIT_PROBES / 2, &wanted, stop, |counts, probes, rows| {
                     unit.count(probes, rows, counts);
                 })?);
-                spare_probes = Some(probes);
+                laid_out = Some((start, probes));
             }
-            spare_gallery = Some(gallery);
+            spare = Some(gallery);
         }
         Ok(Counted { counts: counts.bins, strategy: Strategy::Fine(way), settled: counts.settled })
     }
