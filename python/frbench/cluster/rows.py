@@ -25,7 +25,7 @@ from frbench.storage import Location, Stored, numbers_of
 from frbench.templates import Templates
 
 # Bytes of probes that travel in one call. Two tiles are under way, each with this piece and the next.
-PIECE_BYTES = 24 << 20
+PIECE_BYTES = 32 << 20
 TILES_AT_ONCE = 2
 DIGEST_ROWS = 1 << 14
 
