@@ -23,7 +23,7 @@ from frbench.identify import split_first_per_subject
 from frbench.jobs import Options
 from frbench.report.parts import Section
 from frbench.report.style import Palette
-from frbench.shortcuts.ann_job import CHANGED, AnnAsked, run_ann
+from frbench.shortcuts.ann_job import CHANGED, AnnAsked, Comparison, run_ann
 from frbench.templates import load
 from test_cli import SCHEMA
 
@@ -222,43 +222,86 @@ def test_the_chart_of_the_price_is_of_the_counts(sweep: Ran):
     assert len(drawn) == 2 * 3
 
 
-class Interrupting:
-    """Progress that is interrupted, as by Ctrl-C, in the middle of a step."""
+class Watched:
+    """Progress that notes its steps, and is interrupted, as by Ctrl-C, in the middle of one of them."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self, interrupted: int | None = None, *, after: int = 1) -> None:
+        self.steps: list[str] = []
+        self._interrupted, self._after = interrupted, after
 
     @contextmanager
     def step(self, title: str, *_: object) -> Iterator[Callable[[int], None]]:
-        """Every amount of other steps is taken."""
+        """Amounts of other steps are all taken."""
+        self.steps.append(title)
+        amounts = 0
 
         def advance(_: int) -> None:
-            if title.startswith(self._title):
+            nonlocal amounts
+            amounts += 1
+            if len(self.steps) - 1 == self._interrupted and amounts == self._after:
                 raise KeyboardInterrupt
 
         yield advance
 
 
+# Steps of a sweep with one more build.
+STEPS = ["exact", "build 1/2", "approximate", "reach", "build 2/2", "approximate"]
+
+
+def swept(directory: Path, progress: Watched, out: str = "out") -> dict[str, Any]:
+    """Results of a sweep of two efforts and builds, times left out."""
+    found = load(directory / "t.npy", labels=directory / "l.csv")
+    gallery, probes = split_first_per_subject(found, 100)
+    options = Options(out=directory / out, groupings=(("sex",),), threads=1, with_report=False)
+    asked = AnnAsked(parameters={"M": 4, "ef_construction": 10}, efforts=(5, 20), rebuilds=1)
+    results = run_ann(gallery, probes, options, asked, k=5, ranks=(1,), progress=progress).results
+    for system in results["systems"]:
+        del system["queries"]
+    return {name: value for name, value in results.items() if name not in ("exact_queries", "build_s")}
+
+
 def test_an_interrupted_build_leaves_nothing_half_written(given_files: Files):
     """What was searched exactly stays for the next run; no result stands there, and the next run ends as any other."""
-    found = load(given_files.directory / "t.npy", labels=given_files.directory / "l.csv")
-    gallery, probes = split_first_per_subject(found, 100)
     out = given_files.directory / "out"
 
-    def run(interrupted: str) -> Section:
-        options = Options(out=out, groupings=(("sex",),), threads=1, with_report=False)
-        asked, progress = AnnAsked(efforts=(20,), rebuilds=0), Interrupting(interrupted)
-        return run_ann(gallery, probes, options, asked, k=5, ranks=(1,), progress=progress)
-
     with pytest.raises(KeyboardInterrupt):
-        run("build")
+        swept(given_files.directory, Watched(STEPS.index("build 1/2")))
     left = [path.name for path in out.iterdir()]
-    again = run("nothing")
+    again = swept(given_files.directory, Watched())
 
     assert len(left) == 1
     assert left[0].endswith(".partial")
-    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
-    assert again.results["rows"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [CHANGED, "manifest.json", "results.json", "tally.safetensors"]
+    )
+    assert again["rows"]
+
+
+# In the first search; after one of two efforts; while the second index is built; in its last search.
+@pytest.mark.parametrize(("interrupted", "after"), [(2, 1), (2, 3), (4, 1), (5, 3)])
+def test_an_interrupted_sweep_goes_on(given_files: Files, interrupted: int, after: int):
+    """Its results are those of a run that nobody interrupted."""
+    whole = swept(given_files.directory, Watched(), out="whole")
+    with pytest.raises(KeyboardInterrupt):
+        swept(given_files.directory, Watched(interrupted, after=after))
+
+    assert swept(given_files.directory, Watched()) == whole
+
+
+def test_a_build_whose_searches_are_kept_is_left_out(given_files: Files, monkeypatch: pytest.MonkeyPatch):
+    """A run that was interrupted after its last search builds only the index that it times."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparison, "orders", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            swept(given_files.directory, Watched())
+    watched = Watched()
+    swept(given_files.directory, watched)
+
+    assert watched.steps == [step for step in STEPS if step != "build 2/2"]
 
 
 @pytest.mark.parametrize(

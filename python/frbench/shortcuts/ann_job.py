@@ -14,7 +14,7 @@ from frbench import files, jobs, report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
-from frbench.engines.ann.index import THREADS, Family
+from frbench.engines.ann.index import THREADS, Advance, Family
 from frbench.errors import InputError
 from frbench.jobs import Clock, Options, Progress
 from frbench.layout import Ints
@@ -22,7 +22,7 @@ from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
 from frbench.shortcuts.orders import Answers, Orders, insertion_orders
-from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
+from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, search_digest
 from frbench.shortcuts.reach import Reach, reach
 from frbench.shortcuts.recall import Recall
 from frbench.shortcuts.results import (
@@ -90,9 +90,16 @@ class Comparison:
         self.built: Built | None = None
 
     def run(self) -> None:
-        """Builds in every order, and searches at every effort."""
+        """Builds in every order, and searches at every effort.
+
+        Of a run that was interrupted, searches are taken as they are, and a build is left out whose searches are all
+        there; the first one is timed, and built again.
+        """
         orders = insertion_orders(len(self._gallery), self._asked.rebuilds, self._asked.seed)
         for number, order in enumerate(orders):
+            if number and all(self._kept(effort, number) is not None for effort in self.efforts):
+                self._search(None, number)
+                continue
             built = self._build(order, number, len(orders))
             proposer = Proposer(self._gallery, built.index, built.order, self._asked.proposals)
             last = self._search(proposer, number)
@@ -131,19 +138,35 @@ class Comparison:
                 advance=advance,
             )
 
-    def _search(self, proposer: Proposer, number: int) -> Candidates:
-        """Searches at every effort; what the last one found."""
+    def _kept(self, effort: int, number: int) -> Candidates | None:
+        """What an interrupted run has found with a build at an effort."""
+        digest = search_digest(self._exact.task, self.description(effort, number))
+        found = self._exact.checkpoint.read(digest, files.load_candidates)
+        return found if found is not None and found.search == digest else None
+
+    def _search(self, proposer: Proposer | None, number: int) -> Candidates:
+        """Searches at every effort; what the last one found. No proposer is needed where all of that is kept."""
         task = self._exact.task
-        search = ProposedSearch(task, self._engine, proposer)
+        search = None if proposer is None else ProposedSearch(task, self._engine, proposer)
         total = len(task.probes) * len(self.efforts)
         with self._clock.time("approximate"), self._progress.step("approximate", total, "searches") as advance:
             for effort in self.efforts:
                 description = self.description(effort, number)
-                found = search.search(effort, description, advance)
+                found = self._found(search, effort, number, advance)
                 self._answers[effort].append(Answers.of(found))
                 if number == 0:
                     self.counted[effort] = self._exact.beside(found, description)
                     self.recall[effort] = Recall.of(task, self._exact.candidates, found)
+        return found
+
+    def _found(self, search: ProposedSearch | None, effort: int, number: int, advance: Advance) -> Candidates:
+        kept = self._kept(effort, number)
+        if kept is not None:
+            advance(len(self._exact.task.probes))
+            return kept
+        assert search is not None
+        found = search.search(effort, self.description(effort, number), advance)
+        files.save_candidates(found, self._exact.checkpoint.path(found.search))
         return found
 
     def _time(self, proposer: Proposer) -> None:

@@ -111,7 +111,7 @@ class ProposedSearch:
             advance(len(some))
         advance(m - len(usable))
         scores[usable, 0] = np.maximum(scores[usable, 0], NOBODY)
-        digest = digest_of(task.digest, json.dumps(dict(description), sort_keys=True))
+        digest = search_digest(task, description)
         every = np.arange(m, dtype=np.int64)
         return Candidates(digest, frozenset({(0, len(task.gallery))}), every, scores, rows, mate_score, above)
 
@@ -140,6 +140,11 @@ class ProposedSearch:
         found = np.zeros(len(task.probes), dtype=bool)
         found[probe[~(task.probes.failed[probe] | task.gallery.failed[row])]] = True
         return found
+
+
+def search_digest(task: Identification, description: Mapping[str, Any]) -> str:
+    """Digest of the searches of a task that are made as `description` says."""
+    return digest_of(task.digest, json.dumps(dict(description), sort_keys=True))
 
 
 def both(exact: Candidates, other: Candidates) -> Candidates:
