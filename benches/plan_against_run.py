@@ -19,7 +19,7 @@ from frbench.cluster.ray_workers import local_cluster
 from frbench.cluster.runners import Runner
 from frbench.cluster.sizing import Sizing
 from frbench.engines import packed
-from frbench.jobs import hardware
+from frbench.manifest import hardware
 
 K = 50
 ROWS_AT_ONCE = 1 << 16

@@ -23,8 +23,8 @@ from frbench.cluster.ray_workers import local_cluster
 from frbench.cluster.runners import Runner
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
-from frbench.jobs import hardware
 from frbench.layout import Layout
+from frbench.manifest import hardware
 from frbench.plan import score_axis
 from frbench.templates import Templates
 from frbench.verify import AllPairs

@@ -20,9 +20,9 @@ from click.testing import CliRunner
 from frbench import cli, files, report
 from frbench.errors import FrbenchError, InputError
 from frbench.identify import split_first_per_subject
-from frbench.jobs import Options
 from frbench.report.parts import Section
 from frbench.report.style import Palette
+from frbench.run_options import Options
 from frbench.shortcuts.ann_job import CHANGED, AnnAsked, Comparison, run_ann
 from frbench.templates import load
 from test_cli import SCHEMA

@@ -20,10 +20,11 @@ from frbench import summary
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.folds import accuracy, correct_at
-from frbench.jobs import Options, run_verify
+from frbench.jobs import run_verify
 from frbench.layout import Layout
 from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
+from frbench.run_options import Options
 from frbench.templates import load
 from frbench.verify import Pairs
 

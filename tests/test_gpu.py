@@ -28,10 +28,10 @@ from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
 from frbench.identify import split_first_per_subject
-from frbench.jobs import Options
 from frbench.plan import float32_not_below
 from frbench.progress import TerminalProgress
 from frbench.report import Section
+from frbench.run_options import Options
 
 ROOT = Path(__file__).parent.parent
 SCREENS: tuple[Screen, ...] = ("int8", "bf16")

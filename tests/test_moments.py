@@ -23,6 +23,7 @@ from frbench.moments import Moments, Sums, d_prime
 from frbench.plan import score_axis
 from frbench.progress import TerminalProgress
 from frbench.run import sweep
+from frbench.run_options import Options
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from frbench.verify import AllPairs, Pairs
@@ -243,7 +244,7 @@ def test_too_many_groups_have_no_moments_and_a_reason(monkeypatch: pytest.Monkey
 
 def run(world: worlds.World, out: Path) -> None:
     """`frbench verify` by mask, on the oracle."""
-    options = jobs.Options(
+    options = Options(
         out=out,
         groupings=(("sex",), ("mask",)),
         per_template=("mask",),
@@ -304,7 +305,7 @@ def test_a_run_with_every_score_a_bin_off_ends_without_results(
     masked: worlds.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Every number of pairs is right, so only the sums tell; nothing is reported."""
-    monkeypatch.setattr(jobs.Options, "open_engine", lambda _: Shifted())
+    monkeypatch.setattr(Options, "open_engine", lambda *_: Shifted())
     found = masked.templates.with_subjects(masked.templates.template_ids)
 
     with pytest.raises(Conservation, match=r"the sum of the scores is .* do not use these counts"):

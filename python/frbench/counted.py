@@ -21,8 +21,8 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.jobs import Options
 from frbench.metrics import Failed
+from frbench.run_options import Options
 from frbench.systems.compare import Run
 from frbench.templates import load
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from frbench import files
 from frbench.errors import InputError
+from frbench.files import TAIL
 from frbench.tables import Table, Texts, open_table
 
 TABLE_FORMATS = ("csv", "parquet")
 BOB_FORMATS = ("bob4", "bob5")
 FORMATS = (*TABLE_FORMATS, *BOB_FORMATS)
-TAIL = "tail.csv"
 # Lists with one value for each threshold of the run.
 BY_THRESHOLD = ("accepted", "false_positives", "misses_rank1", "misses")
 Row = dict[str, Any]

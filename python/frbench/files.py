@@ -30,6 +30,9 @@ from frbench.tally import Tally
 
 # Of a signed run; a run that takes its place has none.
 SIGNATURE = "signature.json"
+# Pairs and subjects that a run names.
+TAIL = "tail.csv"
+SUBJECTS = "subjects.csv"
 TALLY = ("frbench.tally", "1")
 CANDIDATES = ("frbench.candidates", "1")
 

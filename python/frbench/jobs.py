@@ -2,155 +2,44 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench import files, folds, identify, report, results, tail
 from frbench.audits import audit_results
-from frbench.audits.leakage import Finding, in_comparisons, in_searches, lengths, polarity, read_subjects, trained
+from frbench.audits.leakage import in_comparisons, in_searches, lengths, polarity
 from frbench.audits.per_subject import per_subject
 from frbench.audits.reconcile import Counts
 from frbench.audits.subject_view import hubness
-from frbench.calibrate import Target, operating_points
+from frbench.calibrated import comparison_points, search_points
 from frbench.candidates import Candidates
-from frbench.cluster.runners import Runner
-from frbench.credentials import ANYBODY, Credentials
-from frbench.engines import Engine
 from frbench.engines.gpu import devices
-from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
-from frbench.layout import Ints, Layout, subjects_of
-from frbench.manifest import machine, manifest
+from frbench.layout import Layout, subjects_of
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
-from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.pair_list import PairList
-from frbench.plan import DEFAULT_BLOCKS, Plan, checked_thresholds, name_of, score_axis
-from frbench.run import Checkpoint, kept_on_exit, sweep
+from frbench.plan import Plan
+from frbench.run import Progress, kept_on_exit, sweep
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Grouping, Options
 from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
-from frbench.tally import Histogram, Tally
+from frbench.tally import Tally
 from frbench.templates import Templates
 from frbench.verify import AllPairs, Pairs
 
-Grouping = tuple[str, ...]
-TAIL = "tail.csv"
-SUBJECTS = "subjects.csv"
 # Length of the lists in which hubs are counted, as is usual for k-occurrences.
 HUB_LENGTH = 10
-
-
-class Progress(Protocol):
-    """Shows how far a step is."""
-
-    def step(self, title: str, total: int, unit: str) -> Any:
-        """A context manager whose value is told every amount done."""
-        ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """What all commands share.
-
-    out : run directory. groupings : label columns of each --group. thresholds : in [-1, 1].
-    targets : rates to set thresholds at. population : None for all, or (column, value).
-    train_subjects : file of subjects that the matcher was trained on.
-    engine : cpu, gpu, reference, or targets of servers with commas between them, which are shown the `credentials`.
-    runner : who is handed the tiles; None for this process.
-    """
-
-    out: Path
-    groupings: tuple[Grouping, ...] = ()
-    per_template: tuple[str, ...] = ()
-    thresholds: tuple[float, ...] = ()
-    targets: tuple[Target, ...] = ()
-    population: tuple[str, str] | None = None
-    axis_step: float = 0.001
-    axis_from: float = -1.0
-    n_blocks: int = DEFAULT_BLOCKS
-    engine: str = "cpu"
-    credentials: Credentials = ANYBODY
-    runner: Runner | None = None
-    isa: str | None = None
-    threads: int = 0
-    checkpoint_s: float = 2.0
-    fresh: bool = False
-    with_report: bool = True
-    command: tuple[str, ...] = ()
-    train_subjects: Path | None = None
-
-    def __post_init__(self) -> None:
-        checked_thresholds(self.thresholds)
-        if self.threads < 0:
-            raise InputError(f"--threads is {self.threads}, expected 0 (all) or more")
-
-    @property
-    def columns(self) -> Grouping:
-        """Every label column that a grouping uses, once."""
-        return tuple(dict.fromkeys(c for grouping in self.groupings for c in grouping))
-
-    def open_engine(self) -> Engine:
-        """The engine that was asked for."""
-        if self.isa is not None and self.engine not in ("cpu", "reference"):
-            raise InputError(
-                "--isa says what this machine's processors count with; servers are told by `frbench serve --isa`"
-            )
-        if self.engine in LOCAL and self.runner is not None:
-            return self.runner.open(self.engine, self.isa, self.threads)
-        if self.engine in LOCAL:
-            return open_local(self.engine, self.isa, self.threads)
-        if self.runner is not None:
-            raise InputError(
-                "--runner ray hands tiles to workers of its own; name no servers with --engine, or leave it out"
-            )
-        # grpcio takes a while to load, and most runs call nobody.
-        from frbench.engines.remote import RemoteEngine
-
-        return RemoteEngine(self.engine.split(","), credentials=self.credentials, threads=self.threads)
-
-    def trained(self, templates: Templates) -> list[Finding]:
-        """Subjects of `templates` that a matcher was trained on, if a list of those was given."""
-        path = self.train_subjects
-        return [] if path is None else trained(templates, read_subjects(path), str(path))
-
-    def checkpoint(self) -> Checkpoint:
-        """Where this run keeps what it has counted."""
-        return Checkpoint(self.out, self.checkpoint_s, self.fresh)
-
-    def edges(self, points: Sequence[OperatingPoint]) -> tuple[float, ...]:
-        """The axis of the final tally."""
-        regular = set(score_axis(self.axis_step, self.thresholds, self.axis_from))
-        return tuple(sorted(regular | set(_set_thresholds(points))))
-
-    def all_thresholds(self, points: Sequence[OperatingPoint]) -> list[float]:
-        """Thresholds to report, increasing, each once."""
-        return sorted(set(self.thresholds) | set(_set_thresholds(points)))
-
-
-@dataclass
-class Clock:
-    """Seconds that each step took."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def time(self, step: str) -> Iterator[None]:
-        """Adds the time of the work inside to `step`."""
-        begin = time.perf_counter()
-        yield
-        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - begin
 
 
 def run_verify(
@@ -172,13 +61,13 @@ def run_verify(
     errors are looked up by name and written to subjects.csv.
     """
     for given in (pairs, excluded):
-        _refuse_to_replace(given, options.out / TAIL)
+        _refuse_to_replace(given, options.out / files.TAIL)
     if by_subject and templates.subject_ids is None:
         raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
     files.prepare(options.out)
     clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine()) as engine:
-        _require(templates, options)
+        options.require(templates)
         known = _with_subjects(templates, pairs)
         listed = pairs.without(excluded) if pairs and excluded else pairs
 
@@ -199,7 +88,7 @@ def run_verify(
         if keep_pairs is not None:
             tail.checked(keep_pairs, comparisons(options.columns).plan(()))
         with clock.time("calibrate"):
-            points = _verify_points(known, comparisons, count, options, failed)
+            points = comparison_points(known, options, comparisons=comparisons, count=count, failed=failed)
         with clock.time("count"):
             counter = comparisons(options.columns)
             plan = counter.plan(options.edges(points))
@@ -238,17 +127,12 @@ def run_verify(
         findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
         sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
         more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
-        section = report.Section(
-            found,
-            _manifest(
-                options, sources, {**engine.describe(), "checksum": moments.checksum}, plan, clock, more, findings
-            ),
-            tally,
-        )
-        tables = {TAIL: kept, SUBJECTS: None if whose is None else whose.to_csv()}
-        _write(
-            options, section, "1:1 verification", checkpoint, {name: t for name, t in tables.items() if t is not None}
-        )
+        described = {**engine.describe(), "checksum": moments.checksum}
+        made = run_manifest(options, plan, sources=sources, engine=described, clock=clock, more=more, findings=findings)
+        section = report.Section(found, made, tally)
+        tables = {files.TAIL: kept, files.SUBJECTS: None if whose is None else whose.to_csv()}
+        named = {name: text for name, text in tables.items() if text is not None}
+        write_run(section, options, title="1:1 verification", checkpoint=checkpoint, tables=named)
         return section
 
 
@@ -270,12 +154,12 @@ def run_identify(
     files.prepare(options.out)
     clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine()) as engine:
-        _require(probes, options)
+        options.require(probes)
         task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
         with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:
             candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
         with clock.time("calibrate"):
-            points = _identify_points(task, candidates, options, engine)
+            points = search_points(task, candidates, options=options, engine=engine)
         with clock.time("count"):
             plan = task.plan(options.edges(points))
             tally = identify.count(task, plan, candidates)
@@ -300,11 +184,12 @@ def run_identify(
         }
         findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
         findings = list(dict.fromkeys(findings))
-        section = report.Section(
-            found, _manifest(options, sources, engine.describe(), plan, clock, joined, findings), tally
+        made = run_manifest(
+            options, plan, sources=sources, engine=engine.describe(), clock=clock, more=joined, findings=findings
         )
+        section = report.Section(found, made, tally)
         files.save_candidates(candidates, options.out / "candidates.safetensors")
-        _write(options, section, "1:N identification", checkpoint)
+        write_run(section, options, title="1:N identification", checkpoint=checkpoint)
         return section
 
 
@@ -321,8 +206,9 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     found = results.latency_results(tally, groupings=options.groupings)
     sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
     engine = task.open_engine().describe()
-    section = report.Section(found, _manifest(options, sources, engine, plan, clock, {}), tally)
-    _write(options, section, "search latency", None)
+    made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
+    section = report.Section(found, made, tally)
+    write_run(section, options, title="search latency")
     return section
 
 
@@ -366,16 +252,6 @@ def hubs(task: Identification, candidates: Candidates) -> dict[str, Any]:
     return found | {"template": None if hub is None else str(task.gallery.template_ids[hub])}
 
 
-def hardware() -> str:
-    """The machine as one line: what times belong to."""
-    return ", ".join(str(value) for value in machine().values())
-
-
-def _require(templates: Templates, options: Options) -> None:
-    columns = options.columns + ((options.population[0],) if options.population else ())
-    templates.require_labels(columns, options.per_template)
-
-
 def _with_subjects(templates: Templates, pairs: PairList | None) -> Templates:
     """Pairs that say which are mated need no labels: each template then stands for a subject of its own."""
     if templates.subject_ids is None and pairs is not None:
@@ -398,137 +274,3 @@ def _refuse_to_replace(given: PairList | None, path: Path) -> None:
             f"{given.source.path}: this run replaces it; name it otherwise, such as reviewed.csv, or choose another "
             "--out"
         )
-
-
-def _verify_points(
-    templates: Templates,
-    comparisons: Callable[[Grouping], AllPairs | Pairs],
-    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
-    options: Options,
-    failed: Failed,
-) -> list[OperatingPoint]:
-    """Thresholds for the targets, set on the stated population by counting passes of their own."""
-    if not options.targets:
-        return []
-    columns: Grouping = ()
-    group, population = None, ALL_PAIRS
-    if options.population:
-        column, value = options.population
-        _require_group(templates, options.population)
-        columns, group, population = (column,), (name_of([value]),) * 2, f"non-mated pairs within {column}={value}"
-    counter = comparisons(columns)
-
-    def histogram(edges: NDArray[np.float64]) -> Histogram:
-        plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
-        return count(counter, plan, "set threshold").pick(mated=False, grouping=columns, groups=group)
-
-    # An edge that no score reaches makes this pass a cheap one.
-    everything = histogram(np.array([1.0]))
-    return operating_points(
-        lambda edges: histogram(edges).tail(),
-        everything.trials - (everything.unscored if failed == "exclude" else 0),
-        options.targets,
-        population=population,
-        unscored_accepted=everything.unscored if failed == "accept" else 0,
-    )
-
-
-def _identify_points(
-    task: Identification, candidates: Candidates, options: Options, engine: Engine
-) -> list[OperatingPoint]:
-    """Thresholds for the targets: FPIR on non-mated searches, FMR on non-mated comparisons of probes and gallery."""
-    wanted = np.ones(len(task.probes), dtype=bool)
-    suffix = ""
-    if options.population:
-        column, value = options.population
-        _require_group(task.probes, options.population)
-        wanted = task.probes.labels[column] == value
-        suffix = f" of {column}={value}"
-    best, n_searches = identify.nonmated_tail(task, candidates, wanted)
-
-    def searches(edges: NDArray[np.float64]) -> Ints:
-        return (len(best) - np.searchsorted(best, edges, side="left")).astype(np.int64)
-
-    def comparisons(edges: NDArray[np.float64]) -> Ints:
-        return identify.comparisons_at_or_above(task, engine, edges, wanted)
-
-    points = []
-    for target in options.targets:
-        if target.metric == "fpir":
-            points += operating_points(searches, n_searches, [target], population=f"all non-mated searches{suffix}")
-        else:
-            n = identify.n_comparisons(task, wanted)
-            population = f"all non-mated comparisons of probes{suffix} and gallery"
-            points += operating_points(comparisons, n, [target], population=population)
-    return points
-
-
-def _require_group(templates: Templates, population: tuple[str, str] | None) -> None:
-    if population and population[1] not in templates.labels[population[0]]:
-        known = ", ".join(sorted(set(templates.labels[population[0]]) - {""}))
-        raise InputError(f"--at-population: no row has {population[0]}={population[1]}; the labels are {known}")
-
-
-def _set_thresholds(points: Sequence[OperatingPoint]) -> list[float]:
-    return [point.threshold for point in points if point.threshold is not None]
-
-
-def _manifest(
-    options: Options,
-    sources: Sequence[Any],
-    engine: Mapping[str, Any],
-    plan: Plan,
-    clock: Clock,
-    more: Mapping[str, Any],
-    findings: Sequence[Finding] = (),
-) -> dict[str, Any]:
-    chosen = {
-        "groups": [",".join(g) for g in options.groupings],
-        "per_template": list(options.per_template),
-        "thresholds": list(options.thresholds),
-        "at": [target.name for target in options.targets],
-        "at_population": "=".join(options.population) if options.population else "all",
-        "axis_step": options.axis_step,
-        "axis_from": options.axis_from,
-        "blocks": options.n_blocks,
-        **more,
-    }
-    return manifest(
-        command=options.command or tuple(sys.argv),
-        options=chosen,
-        sources=sources,
-        engine=engine,
-        plan=plan.digest,
-        durations_s=clock.seconds,
-        notes=[
-            *map(str, findings),
-            *(f"a server was lost: {reason}" for reason in engine.get("lost", ())),
-            *(f"a worker was lost: {reason}" for reason in engine.get("lost_workers", ())),
-        ],
-    )
-
-
-def _write(
-    options: Options,
-    section: report.Section,
-    title: str,
-    checkpoint: Checkpoint | None,
-    tables: Mapping[str, str] | None = None,
-) -> None:
-    """Writes the files of a run, `tables` by name among them, results last, and only then forgets the checkpoints.
-
-    Files of an earlier run in the same directory go first, so that two runs are never mixed.
-    """
-    candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(
-        options.out / name for name in ("results.json", "report.html", files.SIGNATURE, TAIL, SUBJECTS, *candidates)
-    )
-    files.save_tally(section.tally, options.out / "tally.safetensors")
-    files.write_json(options.out / "manifest.json", section.manifest)
-    for name, text in (tables or {}).items():
-        files.write(options.out / name, text)
-    if options.with_report:
-        files.write(options.out / "report.html", report.render([section], title=title))
-    files.write_json(options.out / "results.json", section.results)
-    if checkpoint:
-        checkpoint.clear()

@@ -71,6 +71,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def hardware() -> str:
+    """The machine as one line: what times belong to."""
+    return ", ".join(str(value) for value in machine().values())
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

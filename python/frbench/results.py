@@ -53,7 +53,7 @@ def verify_results(
     groupings = groupings or [()]
     overall = [_cell(tally, thresholds, (), mated, None) for mated in (False, True)]
     return {
-        **_head("verify", tally, thresholds, groupings, points),
+        **head_of("verify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "threshold_intervals": _threshold_intervals(tally, points, failed),
         "failed_policy": failed,
         "excluded": None if excluded is None else _excluded(excluded),
@@ -104,10 +104,10 @@ def identify_results(
     lists : candidates of the non-mated searches, for selectivity; None for no such key.
     """
     rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    rows += [(g, name) for g in groupings if g for name in group_names(tally, g)]
     details = tally.plan.details
     return {
-        **_head("identify", tally, thresholds, groupings or [()], points),
+        **head_of("identify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "gallery": details["gallery"],
         "gallery_subjects": details["gallery_subjects"],
         "gallery_failed": details["gallery_failed"],
@@ -128,9 +128,9 @@ def identify_results(
 def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str, Any]:
     """Percentiles, mean and throughput by group and batch size, in nanoseconds and probes a second."""
     rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    rows += [(g, name) for g in groupings if g for name in group_names(tally, g)]
     return {
-        **_head("latency", tally, [], groupings or [()], []),
+        **head_of("latency", tally, groupings=groupings),
         **{
             name: tally.plan.details[name]
             for name in ("gallery", "dimension", "k", "batches", "isa", "timer", "warm_up")
@@ -169,20 +169,22 @@ def _excluded(pairs: PairList) -> dict[str, Any]:
     }
 
 
-def _head(
+def head_of(
     kind: str,
     tally: Tally,
-    thresholds: Sequence[float],
-    groupings: Sequence[Grouping],
-    points: Sequence[OperatingPoint],
+    *,
+    thresholds: Sequence[float] = (),
+    groupings: Sequence[Grouping] = (),
+    points: Sequence[OperatingPoint] = (),
 ) -> dict[str, Any]:
+    """What every `results.json` begins with. groupings : () is one of everybody."""
     return {
         "schema": "frbench.results",
         "schema_version": VERSION,
         "kind": kind,
         "plan": tally.plan.digest,
         "thresholds": list(thresholds),
-        "groupings": [_title(g) for g in groupings],
+        "groupings": [_title(g) for g in groupings or [()]],
         "operating_points": [point.to_json() for point in points],
     }
 
@@ -191,12 +193,13 @@ def _title(grouping: Grouping) -> str:
     return ",".join(grouping) or ALL
 
 
-def _names(tally: Tally, grouping: Grouping) -> list[str]:
+def group_names(tally: Tally, grouping: Grouping) -> list[str]:
+    """Groups of a grouping, each once, in the order of their names."""
     return sorted(set(tally.plan.group_names(grouping)))
 
 
 def _pairs(tally: Tally, grouping: Grouping) -> list[tuple[str, str]]:
-    names = _names(tally, grouping)
+    names = group_names(tally, grouping)
     return [(a, b) for i, a in enumerate(names) for b in names[i:]]
 
 
@@ -241,7 +244,7 @@ def _contrasts(
     """Every group against the one with most subjects, and the groups that may have the highest rate; none ungrouped."""
     contrasts, highest = [], []
     for threshold, grouping, metric in product(thresholds, filter(None, groupings), kinds):
-        names = _names(tally, grouping)
+        names = group_names(tally, grouping)
         rates = {
             name: replicates(tally, metric, threshold, (name, name), grouping=grouping, failed=failed, rank=rank)
             for name in names
@@ -339,7 +342,7 @@ def _identify_estimates(
     return found
 
 
-def _probes(tally: Tally, grouping: Grouping, name: str | None) -> int:
+def n_probes(tally: Tally, grouping: Grouping, name: str | None) -> int:
     """Different probes of a group that requests were drawn from."""
     names = tally.plan.group_names(grouping)
     counts = zip(names, tally.plan.details["probes"], strict=True)
@@ -356,7 +359,7 @@ def _timings(tally: Tally, grouping: Grouping, name: str | None, part: int, batc
         "group": OVERALL if name is None else name,
         "batch": batch,
         "requests": histogram.trials,
-        "probes": _probes(tally, grouping, name),
+        "probes": n_probes(tally, grouping, name),
         "mean_ns": mean,
         "probes_per_second": None if mean is None else batch * 1e9 / mean,
         "quantiles": [vars(timing.quantile(histogram, axis, q)) for q in QUANTILES],

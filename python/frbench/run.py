@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -26,6 +26,14 @@ Count = Callable[[Tile], NDArray[Any]]
 Advance = Callable[[int], None]
 Kept = TypeVar("Kept")
 DEFAULT_INTERVAL_S = 2.0
+
+
+class Progress(Protocol):
+    """Shows how far a step is."""
+
+    def step(self, title: str, total: int, unit: str) -> Any:
+        """A context manager whose value is told every amount done."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from frbench import jobs, summary
+from frbench import summary
 from frbench.commands import amounts
 from frbench.commands.groupings import groupings
 from frbench.commands.servers import credentials_of, server_options
 from frbench.credentials import address_of, content
 from frbench.errors import InputError
-from frbench.jobs import Options
+from frbench.manifest import hardware
 from frbench.progress import TerminalProgress
+from frbench.run_options import Options
 from frbench.templates import load
 from frbench.traffic.generator import GrpcGenerator, Server
 from frbench.traffic.job import Asked, run_load
@@ -108,7 +109,7 @@ def _task(templates: Path, options: Options, server: Server, given: dict[str, An
         gallery=given["gallery"],
         probes=probes,
         columns=options.columns,
-        hardware=f"{jobs.hardware()}, server at {server.address}",
+        hardware=f"{hardware()}, server at {server.address}",
         scenario=given["scenario"],
         k=given["k"],
         batch=given["batch"],

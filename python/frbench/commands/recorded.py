@@ -11,13 +11,13 @@ from click.core import ParameterSource
 from frbench import report
 from frbench.calibrate import parse_targets
 from frbench.errors import InputError
-from frbench.jobs import Progress
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.recorded import recorded_jobs
 from frbench.recorded.candidate_log import CandidateFile, Protocol
 from frbench.recorded.people import read_people
 from frbench.recorded.recorded_jobs import RecordedOptions
 from frbench.recorded.score_files import Recorded
+from frbench.run import Progress
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")

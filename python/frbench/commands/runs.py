@@ -16,10 +16,11 @@ from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
 from frbench.errors import InputError
 from frbench.identify import DEFAULT_RANKS, split_first_per_subject
-from frbench.jobs import Options
 from frbench.latency import LatencyTask
+from frbench.manifest import hardware
 from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
+from frbench.run_options import Options
 from frbench.shortcuts.ann_job import CHANGED, AnnAsked, run_ann
 from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import Templates, load
@@ -232,7 +233,7 @@ def _latency_task(
         gallery=gallery,
         probes=probes,
         columns=options.columns,
-        hardware=jobs.hardware(),
+        hardware=hardware(),
         k=min(DEFAULT_K, len(gallery)) if k is None else k,
         batches=batches or (1, 64),
         requests=requests,
@@ -257,9 +258,9 @@ def _show(section: report.Section, options: Options, given: dict[str, Any]) -> N
             click.echo(f"note: {note}")
         _say_where(options.out, given)
         if section.manifest["options"].get("keep_pairs") is not None:
-            click.echo(f"kept pairs: {options.out / jobs.TAIL}")
+            click.echo(f"kept pairs: {options.out / files.TAIL}")
         if "subjects" in section.results:
-            click.echo(f"subjects: {options.out / jobs.SUBJECTS}")
+            click.echo(f"subjects: {options.out / files.SUBJECTS}")
 
 
 def _say_where(out: Path, given: dict[str, Any]) -> None:

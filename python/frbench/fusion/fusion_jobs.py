@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, folds, jobs, report, results
+from frbench import files, folds, report, results
 from frbench.audits.leakage import in_comparisons, polarity
+from frbench.calibrated import score_points
 from frbench.choices import Combination, Norm
 from frbench.engines import Engine
 from frbench.engines.recorded import RecordedScores
@@ -22,15 +23,16 @@ from frbench.fusion.kept_scores import KeptScores
 from frbench.fusion.pair_scores import SIDE, FusedPairs, pair_scores
 from frbench.fusion.rule import Rule, Scale
 from frbench.fusion.twins import Twins, drawn
-from frbench.jobs import Clock, Progress
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
 from frbench.pair_list import PairList
 from frbench.plan import Plan, digest_of
-from frbench.recorded.recorded_jobs import RecordedOptions, _score_points
-from frbench.run import Checkpoint
+from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.run import Checkpoint, Progress
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock, run_manifest
 from frbench.templates import Source
 from frbench.verify import Pairs
 
@@ -108,7 +110,7 @@ def run_fusion(
             )
         scores = RecordedScores(recording, bare.inputs)
         with clock.time("calibrate"):
-            points = _score_points(scores, options, failed)
+            points = score_points(scores, options, failed=failed)
         edges = options.edges_of(recording.lowest, recording.highest, points)
         plan = replace(bare, edges=edges, keeps_blocks=True)
         with clock.time("count"), progress.step("count", len(recording), "comparisons") as advance:
@@ -128,11 +130,13 @@ def run_fusion(
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))
     joined = {"A": twins.a.joined_by, "B": twins.b.joined_by}
     more = {"failed": failed, "fusion": body["fusion"], "labels_joined_by": joined}
-    made = jobs._manifest(options, _sources(twins, pairs), described, plan, clock, more, findings)
+    made = run_manifest(
+        options, plan, sources=_sources(twins, pairs), engine=described, clock=clock, more=more, findings=findings
+    )
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
     section = report.Section(body, made, tally)
-    jobs._write(options, section, "1:1 verification by two systems", checkpoint)
+    write_run(section, options, title="1:1 verification by two systems", checkpoint=checkpoint)
     return section
 
 
@@ -146,7 +150,7 @@ def _require(twins: Twins, options: RecordedOptions) -> None:
     """Refuses, before anything is scored, what would be refused after it."""
     for templates in (twins.a, twins.b):
         templates.require_labels(options.population_columns, options.per_template)
-    jobs._require_group(twins.a, options.population)
+    options.require_population(twins.a)
     options.edges_of(math.nan, math.nan, ())
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from frbench import files, identify, jobs, report, results
 from frbench.audits.leakage import Finding, polarity
 from frbench.calibrate import points_by
+from frbench.calibrated import score_points
 from frbench.engines.recorded import RecordedScores, auc, looks_reversed
 from frbench.errors import InputError
-from frbench.jobs import Clock, Options, Progress
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
-from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
 from frbench.recorded import recorded_searches, recording
 from frbench.recorded.candidate_log import CandidateFile, Protocol
@@ -27,6 +27,10 @@ from frbench.recorded.order_statistics import smallest_above
 from frbench.recorded.recorded_searches import SearchLog
 from frbench.recorded.score_axis import edges_over
 from frbench.recorded.score_files import Recorded
+from frbench.run import Progress
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Options
 from frbench.tally import Tally
 from frbench.templates import Source, Templates
 
@@ -87,7 +91,7 @@ def run_scores(
         sources = [Source(f.path, sha256_of(f.path), n) for f, n in zip(source.files, found.rows, strict=True)]
         scores = RecordedScores(found, _inputs(source, sources, people, options))
         with clock.time("calibrate"):
-            points = _score_points(scores, options, failed)
+            points = score_points(scores, options, failed=failed)
         with clock.time("count"), progress.step("count", len(found), "comparisons") as advance:
             plan = scores.plan(options.edges_of(found.lowest, found.highest, points))
             tally = scores.count(plan, advance)
@@ -156,26 +160,6 @@ def run_candidates(
     return _finish(options, body, tally, sources, clock, more, title="1:N identification")
 
 
-def _score_points(scores: RecordedScores, options: RecordedOptions, failed: Failed) -> list[OperatingPoint]:
-    """Thresholds for the targets, exactly, from the recorded scores of the stated population."""
-    if not options.targets:
-        return []
-    population = options.population
-    title = ALL_PAIRS
-    if population:
-        column, value = population
-        scores.require_group(column, value)
-        title = f"non-mated pairs within {column}={value}"
-    n, unscored = scores.n_trials(population)
-    return points_by(
-        lambda allowed: scores.thresholds(allowed, population),
-        n - (unscored if failed == "exclude" else 0),
-        options.targets,
-        population=title,
-        unscored_accepted=unscored if failed == "accept" else 0,
-    )
-
-
 def _search_points(task: identify.Identification, found: SearchLog, options: RecordedOptions) -> list[OperatingPoint]:
     """Thresholds for the FPIR targets, from the best candidates of the non-mated searches of the population."""
     wanted, title = np.ones(len(task.probes), dtype=bool), "all non-mated searches"
@@ -238,7 +222,7 @@ def _finish(
 ) -> report.Section:
     """The section of a run, whose files are written."""
     engine = {"engine": "recorded", "isa": "numpy", "threads": options.threads}
-    made = jobs._manifest(options, sources, engine, tally.plan, clock, more, findings)
+    made = run_manifest(options, tally.plan, sources=sources, engine=engine, clock=clock, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | {
         "score": f"{body['recorded']['score']}, float64",
         "threshold": CONVENTIONS["threshold"].replace("float32", "float64"),
@@ -246,5 +230,5 @@ def _finish(
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
     section = report.Section(body, made, tally)
-    jobs._write(options, section, title, None)
+    write_run(section, options, title=title)
     return section

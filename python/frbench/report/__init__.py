@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib.resources import files
-
-import vl_convert
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frbench.plan import ALL
 from frbench.report import (
@@ -21,10 +17,11 @@ from frbench.report import (
     style,
     summary,
     whole_curves,
-    words,
 )
+from frbench.report.environment import environment
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency
+from frbench.report.library import library
 from frbench.report.parts import Section, View
 from frbench.report.provenance import limits, provenance, reading
 from frbench.report.style import Key, Palette
@@ -47,7 +44,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
     """
     palette = Palette(key for section in sections for key in _keys(section))
     views = [view_of(section, palette, number) for number, section in enumerate(sections, 1)]
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         title=title,
         subtitle=subtitle,
@@ -58,7 +55,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
         gradient=style.GRADIENT,
         css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
         scripts=explorer.scripts() if any(view.explorer for view in views) else "",
-        library=_library(),
+        library=library(),
         drawing=explorer.drawing(),
         specs={figure.id: figure.spec for view in views for figure in view.drawn},
     )
@@ -147,23 +144,3 @@ def _keys(section: Section) -> Iterator[Key]:
         if grouping != ALL:
             names = section.tally.plan.group_names(parts.columns_of(grouping))
             yield from ((grouping, name) for name in sorted(set(names)))
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and vega-embed as one script that may stand inside a page, and leaves one name behind."""
-    bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")).replace("</script", "<\\/script")
-    return f"(() => {{\n{bundle}\n}})();"
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("frbench", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["unbroken"] = words.unbroken
-    return environment

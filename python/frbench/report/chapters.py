@@ -8,7 +8,9 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from frbench.report import _environment, _library, explorer, style
+from frbench.report import explorer, style
+from frbench.report.environment import environment
+from frbench.report.library import library
 from frbench.report.parts import Block
 
 
@@ -29,7 +31,7 @@ def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, me
     eyebrow : a line above the heading. measured : lines below it.
     """
     specs = {f.id: f.spec for chapter in chapters for block in chapter.blocks for f in block.figures}
-    return _environment().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         chapters=chapters,
         title=title,
         eyebrow=eyebrow,
@@ -37,6 +39,6 @@ def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, me
         specs=specs,
         gradient=style.GRADIENT,
         css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
-        library=_library(),
+        library=library(),
         drawing=explorer.drawing(),
     )  # fmt: skip

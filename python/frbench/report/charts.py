@@ -62,17 +62,17 @@ def tradeoff(series: Sequence[Series], x: Axis, y: Axis, *, alt: str) -> Spec:
     place = {
         "x": _log(x, xs) | {"field": "x"},
         "y": _log(y, ys) | {"field": "y"},
-        "color": _by_group(series, "colour"),
+        "color": by_group(series, "colour"),
         "tooltip": tooltip,
     }
-    dash, shape = _by_group(series, "dash"), _by_group(series, "shape")
+    dash, shape = by_group(series, "dash"), by_group(series, "shape")
     steps = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
     order = {"field": "t", "type": "quantitative", "sort": "descending"}
     layers: list[Spec] = [
         {"mark": steps, "encoding": place | {"strokeDash": dash, "order": order}},
         {"mark": {"type": "point", "opacity": 0, "size": 90, "filled": True}, "encoding": place},
     ]
-    marks = _named(series, "marks")
+    marks = named(series, "marks")
     if marks:
         dot = {"type": "point", "filled": True, "size": 95, "opacity": 1, "stroke": "white", "strokeWidth": 1.2}
         layers += [
@@ -80,7 +80,7 @@ def tradeoff(series: Sequence[Series], x: Axis, y: Axis, *, alt: str) -> Spec:
             _whisker(marks, place, rates, ("yl", "yh"), "y"),
             {"data": {"values": marks}, "transform": rates, "mark": dot, "encoding": place | {"shape": shape}},
         ]
-    return _frame({"data": {"values": _named(series, "rows")}, "transform": rates, "layer": layers}, alt, height=420)
+    return framed({"data": {"values": named(series, "rows")}, "transform": rates, "layer": layers}, alt, height=420)
 
 
 def shares(
@@ -96,7 +96,7 @@ def shares(
             "stack": None,
             "axis": {"format": "~%", "minExtent": 42},
         },
-        "color": _by_group(series, "colour"),
+        "color": by_group(series, "colour"),
         "tooltip": [
             {"field": "g", "title": "group"},
             {"field": "bin", "title": "scores"},
@@ -126,12 +126,12 @@ def shares(
         },
         {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
-            "encoding": bare | {"strokeDash": _by_group(series, "dash")},
+            "encoding": bare | {"strokeDash": by_group(series, "dash")},
         },
         {"mark": {"type": "point", "opacity": 0, "size": 120, "filled": True}, "encoding": encoding},
         *([rule] if thresholds else []),
     ]
-    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=200)
+    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=200)
 
 
 def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: str) -> Spec:
@@ -155,7 +155,7 @@ def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: st
             "scale": {"zero": False},
             "axis": {"format": ".3~%", "tickCount": 6},
         },
-        "color": _by_group(series, "colour"),
+        "color": by_group(series, "colour"),
         "tooltip": [
             {"field": "g", "title": "group"},
             {"field": "rank", "title": "rank"},
@@ -166,15 +166,15 @@ def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: st
     layers: list[Spec] = [
         {
             "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
-            "encoding": encoding | {"strokeDash": _by_group(series, "dash")},
+            "encoding": encoding | {"strokeDash": by_group(series, "dash")},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-            "encoding": encoding | {"shape": _by_group(series, "shape")},
+            "encoding": encoding | {"shape": by_group(series, "shape")},
         },
     ]
-    rows = {"values": _named(series, "rows")}
-    return _frame({"data": rows, "transform": share, "layer": layers}, alt, height=320)
+    rows = {"values": named(series, "rows")}
+    return framed({"data": rows, "transform": share, "layer": layers}, alt, height=320)
 
 
 def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt: str) -> Spec:
@@ -183,13 +183,13 @@ def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt:
     rows : size, value, low, high, state, text, interval, matches. bands : series whose intervals are drawn, down to
     two decades below the lowest rate.
     """
-    rows = _named(series, "rows")
+    rows = named(series, "rows")
     values, largest = [row["value"] for row in rows], max(row["size"] for row in rows)
     lowest = max(min(row["low"] or row["value"] for row in rows), min(values) / 100)
     decades = _decades([lowest, *values])
     across = _log(Axis("rows of the gallery, N, log scale", "N"), _decades([row["size"] for row in rows], least=1))
     across["axis"]["labelExpr"] = "format(datum.value, ',')"
-    x, colour = across | {"field": "size"}, _by_group(series, "colour")
+    x, colour = across | {"field": "size"}, by_group(series, "colour")
     y = _log(Axis("FPIR, log scale", "FPIR"), decades) | {"field": "value"}
     tooltip = [
         {"field": "g", "title": "group"},
@@ -200,7 +200,7 @@ def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt:
         {"field": "matches", "title": "false matches", "type": "quantitative", "format": ","},
     ]
     hollow = {"condition": {"test": "datum.state == 'extrapolated'", "value": "#ffffff"}, **colour}
-    looks = {"stroke": colour, "fill": hollow, "shape": _by_group(series, "shape")}
+    looks = {"stroke": colour, "fill": hollow, "shape": by_group(series, "shape")}
     layers: list[Spec] = []
     for above, opacity in ((False, 0.36), (True, 0.16)):
         ends = [
@@ -216,7 +216,7 @@ def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt:
     dot = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.8}
     layers.append({"mark": dot, "encoding": {"x": x, "y": y, "tooltip": tooltip} | looks})
     layers += [_border(x, searched)] if largest > searched else []
-    return _frame({"data": {"values": rows}, "layer": layers}, alt, height=340)
+    return framed({"data": {"values": rows}, "layer": layers}, alt, height=340)
 
 
 def _border(x: Spec, searched: int) -> Spec:
@@ -247,7 +247,7 @@ def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
     time = {"type": "quantitative", "title": f"time of a request, {unit}", "scale": {"zero": True, "nice": True}}
     encoding = {
         "y": {"field": "g", "type": "nominal", "title": None, "sort": names, "axis": {"grid": True, "ticks": False}},
-        "color": _by_group(series, "colour"),
+        "color": by_group(series, "colour"),
         "tooltip": [
             {"field": "g", "title": "group"},
             {"field": "q", "title": "percentile"},
@@ -266,7 +266,7 @@ def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
             "encoding": encoding | {"x": time | {"field": "value"}, "shape": shape},
         },
     ]
-    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=36 * len(series) + 10)
+    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=36 * len(series) + 10)
 
 
 def _whisker(rows: Sequence[Row], place: Spec, transform: Sequence[Spec], ends: tuple[str, str], axis: str) -> Spec:
@@ -281,11 +281,13 @@ def _whisker(rows: Sequence[Row], place: Spec, transform: Sequence[Spec], ends: 
     }
 
 
-def _named(series: Sequence[Series], field: str) -> list[Spec]:
+def named(series: Sequence[Series], field: str) -> list[Spec]:
+    """The rows or marks of all series, each with the name of its group as `g`."""
     return [{"g": s.name, **row} for s in series for row in getattr(s, field)]
 
 
-def _by_group(series: Sequence[Series], look: str) -> Spec:
+def by_group(series: Sequence[Series], look: str) -> Spec:
+    """An encoding that gives every group its own `look`: colour, dash or shape."""
     values = [getattr(s.style, look) for s in series]
     looks = [list(v) if isinstance(v, tuple) else v for v in values]
     scale = {"domain": [s.name for s in series], "range": looks}
@@ -310,7 +312,8 @@ def _log(axis: Axis, decades: tuple[int, int]) -> Spec:
     }
 
 
-def _frame(spec: Spec, alt: str, *, height: int) -> Spec:
+def framed(spec: Spec, alt: str, *, height: int) -> Spec:
+    """`spec` in the type, lines and width that all charts have. alt : what it shows, in words."""
     text = {"labelFontSize": 12, "titleFontSize": 12.5, "titleFontWeight": 600, "labelColor": "#3c4048"}
     lines = {"gridColor": "#e8e9ec", "domainColor": "#9aa0a8", "tickColor": "#9aa0a8", "titleColor": "#1f2328"}
     config = {

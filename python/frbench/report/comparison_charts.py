@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from frbench.report.charts import Series, Spec, _by_group, _frame, _named
+from frbench.report.charts import Series, Spec, by_group, framed, named
 
 ROW_HEIGHT = 30
 LEAST_HEIGHT = 70
@@ -13,7 +13,7 @@ LEAST_HEIGHT = 70
 
 def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
     """A row for each of `series`. rows : value, low, high, text; one each, with an interval."""
-    rows = _named(series, "rows")
+    rows = named(series, "rows")
     x = {
         "type": "quantitative",
         "title": f"{title}, log scale",
@@ -27,7 +27,7 @@ def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
         "sort": [s.name for s in series],
         "axis": {"grid": True, "ticks": False, "labelLimit": 180},
     }
-    place = {"y": y, "color": _by_group(series, "colour")}
+    place = {"y": y, "color": by_group(series, "colour")}
     names = (("g", "group"), ("text", title))
     tooltip = [{"field": field, "title": name} for field, name in names]
     layers: list[Spec] = [
@@ -42,10 +42,10 @@ def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
         },
         {
             "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "clip": True},
-            "encoding": place | {"x": x | {"field": "value"}, "shape": _by_group(series, "shape"), "tooltip": tooltip},
+            "encoding": place | {"x": x | {"field": "value"}, "shape": by_group(series, "shape"), "tooltip": tooltip},
         },
     ]
-    return _frame(
+    return framed(
         {"data": {"values": rows}, "layer": layers}, alt, height=max(ROW_HEIGHT * len(series) + 10, LEAST_HEIGHT)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.report.charts import Series, Spec, _by_group, _frame, _named
+from frbench.report.charts import Series, Spec, by_group, framed, named
 
 
 def over_runs(series: Sequence[Series], *, runs: Sequence[str], title: str, number: str, alt: str) -> Spec:
@@ -20,12 +20,12 @@ def over_runs(series: Sequence[Series], *, runs: Sequence[str], title: str, numb
         "axis": {"labelAngle": -40 if len(runs) > 4 else 0, "labelLimit": 180},
     }
     y = {"type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"format": number, "minExtent": 46}}
-    colour = _by_group(series, "colour")
+    colour = by_group(series, "colour")
     tooltip = [{"field": field, "title": name} for field, name in (("g", "group"), ("run", "run"), ("text", "value"))]
     # Groups stand side by side, so that no interval hides another.
     beside = {"field": "g", "sort": [s.name for s in series], "scale": {"paddingOuter": 1}}
     place = {"x": x, "xOffset": beside, "y": y | {"field": "value"}, "color": colour}
-    rows = _named(series, "rows")
+    rows = named(series, "rows")
     layers: list[Spec] = [
         {
             "data": {"values": [row for row in rows if row["low"] is not None and row["high"] is not None]},
@@ -34,11 +34,11 @@ def over_runs(series: Sequence[Series], *, runs: Sequence[str], title: str, numb
         },
         {
             "mark": {"type": "line", "strokeWidth": 1.6},
-            "encoding": place | {"strokeDash": _by_group(series, "dash")},
+            "encoding": place | {"strokeDash": by_group(series, "dash")},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
-            "encoding": place | {"shape": _by_group(series, "shape"), "tooltip": tooltip},
+            "encoding": place | {"shape": by_group(series, "shape"), "tooltip": tooltip},
         },
     ]
-    return _frame({"data": {"values": rows}, "layer": layers}, alt, height=260)
+    return framed({"data": {"values": rows}, "layer": layers}, alt, height=260)

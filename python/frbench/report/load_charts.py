@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.report.charts import Row, Series, Spec, _by_group, _frame, _named
+from frbench.report.charts import Row, Series, Spec, by_group, framed, named
 
 LONGEST, MEDIAN = "#D55E00", "#0072B2"
 
@@ -18,7 +18,7 @@ def curve(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
         "scale": {"type": "log"},
         "axis": {"format": "~g", "labelOverlap": True},
     }
-    colour = _by_group(series, "colour")
+    colour = by_group(series, "colour")
     tooltip = [
         {"field": "g", "title": "group"},
         {"field": "rate", "title": "offered a second", "type": "quantitative", "format": ",.1f"},
@@ -36,7 +36,7 @@ def curve(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
                 "x": x,
                 "y": y | {"field": "value"},
                 "color": colour,
-                "strokeDash": _by_group(series, "dash"),
+                "strokeDash": by_group(series, "dash"),
             },
         },
         {
@@ -45,12 +45,12 @@ def curve(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
                 "x": x,
                 "y": y | {"field": "value"},
                 "color": colour,
-                "shape": _by_group(series, "shape"),
+                "shape": by_group(series, "shape"),
                 "tooltip": tooltip,
             },
         },
     ]
-    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=320)
+    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=320)
 
 
 def seconds(rows: Sequence[Row], *, scale: float, unit: str, alt: str) -> Spec:
@@ -82,4 +82,4 @@ def seconds(rows: Sequence[Row], *, scale: float, unit: str, alt: str) -> Spec:
             "encoding": encoding | {"shape": looks(2), "tooltip": tooltip},
         },
     ]
-    return _frame({"data": {"values": values}, "layer": layers}, alt, height=240)
+    return framed({"data": {"values": values}, "layer": layers}, alt, height=240)

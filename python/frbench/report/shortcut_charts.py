@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.report.charts import Series, Spec, _by_group, _frame, _named
+from frbench.report.charts import Series, Spec, by_group, framed, named
 
 
 def price(series: Sequence[Series], *, gain: str, errors: str, is_log: bool, alt: str) -> Spec:
@@ -15,7 +15,7 @@ def price(series: Sequence[Series], *, gain: str, errors: str, is_log: bool, alt
     x = {"field": "gain", "type": "quantitative", "title": gain, "axis": {"format": "~s", "labelOverlap": True}}
     x["scale"] = {"type": "log", "nice": False, "padding": 24} if is_log else {"zero": False, "padding": 24}
     y = {"type": "quantitative", "title": errors, "scale": {"zero": True, "nice": True}, "axis": {"format": "~%"}}
-    colour = _by_group(series, "colour")
+    colour = by_group(series, "colour")
     tooltip = [
         {"field": "g", "title": "group"},
         {"field": "system", "title": "search"},
@@ -32,10 +32,10 @@ def price(series: Sequence[Series], *, gain: str, errors: str, is_log: bool, alt
         },
         {
             "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
-            "encoding": place | {"shape": _by_group(series, "shape"), "tooltip": tooltip},
+            "encoding": place | {"shape": by_group(series, "shape"), "tooltip": tooltip},
         },
     ]
     if is_log:
-        dash = {"strokeDash": _by_group(series, "dash"), "order": order}
+        dash = {"strokeDash": by_group(series, "dash"), "order": order}
         layers.insert(1, {"mark": {"type": "line", "strokeWidth": 1.6}, "encoding": place | dash})
-    return _frame({"data": {"values": _named(series, "rows")}, "layer": layers}, alt, height=320)
+    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=320)

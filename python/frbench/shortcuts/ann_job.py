@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from frbench import files, jobs, report
+from frbench import files, report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.ann.index import THREADS, Advance, Family
 from frbench.errors import InputError
-from frbench.jobs import Clock, Options, Progress
 from frbench.layout import Ints
+from frbench.run import Progress
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock
+from frbench.run_options import Options
 from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
@@ -225,7 +228,7 @@ def run_ann(
         section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
         files.remove([options.out / CHANGED])
         tables = {CHANGED: _changed(work, exact)} if asked.rebuilds else {}
-        jobs._write(options, section, TITLE, exact.checkpoint, tables)
+        write_run(section, options, title=TITLE, checkpoint=exact.checkpoint, tables=tables)
         return section
 
 

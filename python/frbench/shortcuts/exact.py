@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, identify, jobs
+from frbench import files, identify
 from frbench.audits.leakage import in_searches, lengths
+from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.cluster.rows import ClusterEngine
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.identify import Identification
-from frbench.jobs import Clock, Options, Progress
 from frbench.layout import Ints
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
-from frbench.run import Checkpoint
+from frbench.run import Checkpoint, Progress
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Options
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.proposals import both, plan_of
 from frbench.shortcuts.speed import sample
@@ -45,7 +47,7 @@ def task_of(
         raise InputError(f"rank {ranks[-1]} is beyond lists of {k}, which is all that a search returns; raise -k")
     if options.engine not in HERE:
         raise InputError(f"--engine is {options.engine}, expected {' or '.join(HERE)}: this is done on one machine")
-    jobs._require(probes, options)
+    options.require(probes)
     return Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
 
 
@@ -71,7 +73,7 @@ class Exact:
             candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
         files.save_candidates(candidates, checkpoint.path(task.digest))
         with clock.time("calibrate"):
-            points = jobs._identify_points(task, candidates, options, engine)
+            points = search_points(task, candidates, options=options, engine=engine)
         plan = task.plan(options.edges(points))
         return cls(task, candidates, points, plan, identify.count(task, plan, candidates), checkpoint)
 
@@ -100,7 +102,15 @@ class Exact:
             **more,
         }
         sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-        return jobs._manifest(options, sources, engine, self.plan, clock, chosen, list(dict.fromkeys(findings)))
+        return run_manifest(
+            options,
+            self.plan,
+            sources=sources,
+            engine=engine,
+            clock=clock,
+            more=chosen,
+            findings=list(dict.fromkeys(findings)),
+        )
 
 
 def exact_search(task: Identification, engine: Engine) -> Callable[[], Any] | None:

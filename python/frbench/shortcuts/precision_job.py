@@ -7,15 +7,18 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from frbench import files, identify, jobs, report
+from frbench import files, identify, report
+from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.identify import Identification
-from frbench.jobs import Clock, Options, Progress
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
-from frbench.run import Advance
+from frbench.run import Advance, Progress
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock
+from frbench.run_options import Options
 from frbench.shortcuts.differences import Grouping, rows_of
 from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
 from frbench.shortcuts.results import System, compared, enrolled
@@ -51,7 +54,7 @@ class Stored:
             n_blocks=exact.n_blocks,
         )
         candidates = identify.search_all(task, engine, advance=advance)
-        points = jobs._identify_points(task, candidates, options, engine)
+        points = search_points(task, candidates, options=options, engine=engine)
         return cls(storage, task, candidates, points)
 
 
@@ -81,7 +84,7 @@ def run_precision(
             found = _results(exact, stored, options, engine)
         more = {"formats": [way.name for way in ways]}
         section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
-        jobs._write(options, section, TITLE, exact.checkpoint)
+        write_run(section, options, title=TITLE, checkpoint=exact.checkpoint)
         return section
 
 

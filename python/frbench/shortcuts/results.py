@@ -12,7 +12,7 @@ from frbench.identify import Identification
 from frbench.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
-from frbench.results import _head
+from frbench.results import head_of
 from frbench.shortcuts.differences import (
     Counted,
     Grouping,
@@ -57,7 +57,7 @@ def compared(
     details = exact.plan.details
     asked = asked_of(thresholds, details["ranks"])
     return {
-        **_head(kind, exact, thresholds, groupings or [()], points),
+        **head_of(kind, exact, thresholds=thresholds, groupings=groupings, points=points),
         **{name: details[name] for name in ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")},
         "interval": INTERVALS,
         "threshold_rule": FROZEN,

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from frbench import files, jobs, report
+from frbench import files, report
 from frbench.errors import InputError
-from frbench.jobs import Clock, Options, Progress
+from frbench.run import Progress
+from frbench.run_folder import write_run
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Options
 from frbench.traffic.generator import Generator
 from frbench.traffic.histograms import PATTERN, histogram_files
 from frbench.traffic.objective import Objective
@@ -82,10 +85,11 @@ def run_load(
     more |= {"slo": None if asked.objective is None else asked.objective.name}
     engine = {"engine": "load generator", "transport": "tonic, one thread", "connections": task.connections}
     sources = list(task.probes.sources)
-    section = report.Section(found, jobs._manifest(options, sources, engine, plan, clock, more), measured.tally)
+    made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more=more)
+    section = report.Section(found, made, measured.tally)
     texts = histogram_files(measured, options.groupings)
     files.remove(options.out.glob(PATTERN))
-    jobs._write(options, section, TITLE, None, texts)
+    write_run(section, options, title=TITLE, tables=texts)
     return section
 
 

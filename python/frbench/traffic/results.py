@@ -13,7 +13,7 @@ import numpy as np
 
 from frbench import timing
 from frbench.plan import OVERALL
-from frbench.results import QUANTILES, Grouping, _head, _names, _probes
+from frbench.results import QUANTILES, Grouping, group_names, head_of, n_probes
 from frbench.tally import Histogram, Tally
 from frbench.traffic.objective import Objective
 from frbench.traffic.run import Measured, Measurement, Trial
@@ -44,9 +44,9 @@ def load_results(
     tally = measured.tally
     details = tally.plan.details
     rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in _names(tally, g)]
+    rows += [(g, name) for g in groupings if g for name in group_names(tally, g)]
     return {
-        **_head("load", tally, [], groupings or [()], []),
+        **head_of("load", tally, groupings=groupings),
         **{name: details[name] for name in FROM_DETAILS},
         "meaning": MEANING[details["scenario"]],
         "runs": len(tally.tiles),
@@ -80,7 +80,7 @@ def _times(tally: Tally, grouping: Grouping, name: str | None, part: int) -> dic
         "load": part,
         "requests": histogram.trials,
         "failed": histogram.unscored,
-        "probes": _probes(tally, grouping, name),
+        "probes": n_probes(tally, grouping, name),
         "mean_ns": timing.mean_ns(answered, axis),
         "quantiles": [vars(timing.quantile_of_all(histogram, axis, q)) for q in QUANTILES],
         "quantiles_answered": [vars(timing.quantile(answered, axis, q)) for q in QUANTILES],
