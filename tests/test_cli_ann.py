@@ -18,12 +18,15 @@ import pytest
 from click.testing import CliRunner
 
 from frbench import cli, files, report
+from frbench.cluster.runners import Runner
 from frbench.errors import FrbenchError, InputError
 from frbench.identify import split_first_per_subject
+from frbench.progress import TerminalProgress
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.run_options import Options
 from frbench.shortcuts.ann_job import CHANGED, AnnAsked, Comparison, run_ann
+from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import load
 from test_cli import SCHEMA
 
@@ -313,7 +316,6 @@ def test_a_build_whose_searches_are_kept_is_left_out(given_files: Files, monkeyp
         (("--effort", "a"), "--effort is 'a', expected numbers with commas between them"),
         (("--ranks", "1,20"), "rank 20 is beyond lists of 10"),
         (("--rebuilds", "-1"), "--rebuilds -1, expected 0 or more"),
-        (("--engine", "grpc://127.0.0.1:1"), "expected cpu or reference"),
         (("--group", "age"), "age"),
         (("--index", "faiss-ivfpq", "--build", "m=5"), "faiss-ivfpq cannot be built of 200 rows"),
     ],
@@ -333,7 +335,33 @@ def test_formats_that_are_none_are_refused(given_files: Files):
         given_files.run("precision", "--format", "int4")
 
 
+@pytest.mark.parametrize("name", ["ann", "precision"])
+@pytest.mark.parametrize("engine", ["gpu", "grpc://127.0.0.1:1"])
+def test_engines_that_do_not_search_exactly_beside_another_are_refused(given_files: Files, name: str, engine: str):
+    """By the command line, which lists the two that do, before anything is read."""
+    done = given_files.run(name, "--engine", engine)
+
+    assert done.code == 2
+    assert "is not one of 'cpu', 'reference'" in done.text
+
+
+@pytest.mark.parametrize(("name", "has_runner"), [("ann", True), ("precision", False)])
+def test_help_offers_what_works(name: str, has_runner: bool):
+    """Two engines, no servers, and workers where they can build an index of their own rows."""
+    text = CliRunner().invoke(cli.app, [name, "--help"], terminal_width=110).output
+
+    assert "--engine [cpu|reference]" in text
+    assert "gpu" not in text
+    assert not any(option in text for option in ("SERVER", "--token-file", "--ca ", "--cert ", "--key "))
+    assert [option in text for option in ("--runner", "--address", "--workers", "--storage")] == [has_runner] * 4
+
+
 def test_formats_are_not_handed_to_workers(given_files: Files):
     """Workers read rows from files, where float32 rows are."""
+    templates = load(given_files.directory / "t.npy", labels=given_files.directory / "l.csv")
+    gallery, probes = split_first_per_subject(templates, 100)
+    options = Options(out=given_files.directory / "out", runner=Runner())
+
     with pytest.raises(InputError, match="--runner hands out rows of files, which hold no stored formats"):
-        given_files.run("precision", "--format", "float16", "--runner", "ray")
+        run_precision(gallery, probes, options, ("float16",), k=5, ranks=(1,), progress=TerminalProgress(quiet=True))
+    assert given_files.run("precision", "--runner", "ray").code == 2

@@ -9,6 +9,8 @@ DEFAULT_BLOCKS = 32
 DEFAULT_K = 50
 # Engines of this machine; any other is a list of servers.
 ENGINES = ("cpu", "gpu", "reference")
+# Those that an exact search is held against cheaper ones with.
+EXACT_ENGINES = ("cpu", "reference")
 Failed = Literal["reject", "exclude", "accept"]
 FAILED_POLICIES: tuple[str, ...] = get_args(Failed)
 # Approximate indexes: hnswlib, three of faiss, usearch.

@@ -9,7 +9,8 @@ import click
 
 from frbench.choices import INDEXES
 from frbench.commands.amounts import numbers
-from frbench.commands.options import of_counting, of_files, of_runs, of_searches
+from frbench.commands.options import of_exact_counting, of_files, of_runs, of_searches
+from frbench.commands.runner import runner_options
 from frbench.errors import InputError
 
 
@@ -41,7 +42,8 @@ def _parameters(_: click.Context, __: click.Parameter, text: str | None) -> dict
               help="Builds in random orders of insertion, to see which answers depend on it.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of builds and of random orders.")
 @of_files
-@of_counting
+@runner_options
+@of_exact_counting
 @of_runs("out/ann")
 def ann_command(**given: Any) -> None:
     """Search every probe exactly and with an approximate index, and report whom the index misses.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from frbench.choices import DEFAULT_BLOCKS, ENGINES
+from frbench.choices import DEFAULT_BLOCKS, ENGINES, EXACT_ENGINES
 from frbench.commands.amounts import numbers
 from frbench.commands.decorated import decorated
 from frbench.commands.groupings import groupings
@@ -76,7 +77,23 @@ def of_searches(command: Command) -> Command:
 
 
 def of_counting(command: Command) -> Command:
-    """Options of commands that count on a score axis."""
+    """Options of commands that count on a score axis, on this machine, by servers or by workers of a cluster."""
+    engine = click.option(
+        "--engine", default="cpu", show_default=True, callback=engine_of, metavar="|".join([*ENGINES, "SERVER,..."]),
+        help="gpu takes every NVIDIA GPU of this machine (frbench[gpu]); reference is numpy float64: slow, the oracle. "
+             "A SERVER is grpc://HOST:PORT on this machine, grpcs://HOST:PORT anywhere; several share the work.",
+    )  # fmt: skip
+    return server_options(runner_options(_counting(engine, command)))
+
+
+def of_exact_counting(command: Command) -> Command:
+    """Options of commands that hold cheaper searches against an exact one, which is not sent to servers."""
+    engine = click.option("--engine", type=click.Choice(EXACT_ENGINES), default="cpu", show_default=True,
+                          help="What searches exactly; reference is numpy float64: slow, the oracle.")  # fmt: skip
+    return _counting(engine, command)
+
+
+def _counting(engine: Callable[[Any], Any], command: Command) -> Command:
     options = [
         click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...",
                      help="Report at these thresholds, in [-1, 1]."),
@@ -89,16 +106,12 @@ def of_counting(command: Command) -> Command:
                           "non-mated scores, counting is several times faster."),
         click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True,
                      help="Blocks of subjects, from which intervals come."),
-        click.option("--engine", default="cpu", show_default=True, callback=engine_of,
-                     metavar="|".join([*ENGINES, "SERVER,..."]),
-                     help="gpu takes every NVIDIA GPU of this machine (frbench[gpu]); reference is numpy float64: "
-                          "slow, the oracle. A SERVER is grpc://HOST:PORT on this machine, grpcs://HOST:PORT anywhere; "
-                          "several share the work."),
+        engine,
         click.option("--train-subjects", type=click.Path(path_type=Path), metavar="FILE",
                      help="Subjects that the matcher was trained on (column subject_id); a note names those tested."),
         *CHECKPOINTS,
     ]  # fmt: skip
-    return server_options(runner_options(decorated(options, command)))
+    return decorated(options, command)
 
 
 def of_files(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from frbench.commands.amounts import numbers
-from frbench.commands.options import of_counting, of_files, of_runs, of_searches
+from frbench.commands.options import of_exact_counting, of_files, of_runs, of_searches
 
 
 def _names(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def _names(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
 @click.option("--format", "formats", default="float16,bfloat16,int8", show_default=True, callback=_names,
               metavar="FORMAT[,FORMAT]", help="float16, bfloat16, int8, or pcaN for N dimensions.")  # fmt: skip
 @of_files
-@of_counting
+@of_exact_counting
 @of_runs("out/precision")
 def precision_command(**given: Any) -> None:
     """Search every probe with templates as they are and as other formats store them, and report errors by group.

@@ -12,6 +12,7 @@ from frbench import files, identify
 from frbench.audits.leakage import in_searches, lengths
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
+from frbench.choices import EXACT_ENGINES
 from frbench.cluster.rows import ClusterEngine
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
@@ -29,7 +30,6 @@ from frbench.shortcuts.speed import sample
 from frbench.tally import Tally
 from frbench.templates import Templates
 
-HERE = ("cpu", "reference")
 NOT_FAST = "the reference engine is not made to be fast"
 NOT_ALIKE = "workers search exactly in several threads each, and their indexes in one: give --threads 1 to compare both"
 
@@ -45,8 +45,10 @@ def task_of(
     """
     if ranks[-1] > k:
         raise InputError(f"rank {ranks[-1]} is beyond lists of {k}, which is all that a search returns; raise -k")
-    if options.engine not in HERE:
-        raise InputError(f"--engine is {options.engine}, expected {' or '.join(HERE)}: this is done on one machine")
+    if options.engine not in EXACT_ENGINES:
+        raise InputError(
+            f"--engine is {options.engine}, expected {' or '.join(EXACT_ENGINES)}: this is done on one machine"
+        )
     options.require(probes)
     return Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
 
