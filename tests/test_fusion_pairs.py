@@ -144,10 +144,10 @@ def test_known_pairs_are_left_out_part_by_part(monkeypatch: pytest.MonkeyPatch):
     twins = Twins(people(1, n=24), people(2, n=24))
 
     def pairs(done: int) -> list[tuple[int, int]]:
-        parts = pair_scores(twins, options(Path()).open_engine(), done=done)
+        parts = pair_scores(twins, options(Path()).open_engine(QUIET), done=done)
         return [pair for part in parts for pair in zip(part.i.tolist(), part.j.tolist(), strict=True)]
 
-    whole, sizes = pairs(0), [len(part.i) for part in pair_scores(twins, options(Path()).open_engine())]
+    whole, sizes = pairs(0), [len(part.i) for part in pair_scores(twins, options(Path()).open_engine(QUIET))]
     assert 24 * 23 // 2 == sum(sizes)
     for done in np.cumsum(sizes):
         assert whole[done:] == pairs(int(done))

@@ -351,7 +351,7 @@ def test_a_run_on_the_gpu_has_the_results_of_one_on_the_processor(monkeypatch: p
 def test_an_instruction_set_is_none_of_the_gpus(tmp_path: Path):
     """--isa speaks of processors: with --engine gpu it is a mistake, and says so."""
     with pytest.raises(InputError, match="--isa says what this machine's processors count with"):
-        Options(out=tmp_path, engine="gpu", isa="avx2").open_engine()
+        Options(out=tmp_path, engine="gpu", isa="avx2").open_engine(TerminalProgress(quiet=True))
 
 
 @both_screens

@@ -63,6 +63,37 @@ def test_a_run_by_workers_writes_the_files_of_one_machine(
 
 
 @pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(("silence", "says"), [((), True), (("--quiet",), False), (("--json",), False)])
+def test_a_terminal_says_that_workers_start(
+    tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, silence: tuple[str, ...], says: bool,
+):  # fmt: skip
+    """Before the first bar; nothing where nobody wants to hear it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert run("verify", *population, *ON_RAY, "1", *silence, "--out", str(tmp_path / "out")) == 0
+
+    said = capsys.readouterr().err
+    if says:
+        assert 0 < said.index("starting 1 worker on Ray") < said.index("set threshold")
+    else:
+        assert said == ""
+
+
+@pytest.mark.parametrize(
+    ("runner", "said"),
+    [
+        (Runner(), "starting workers on Ray"),
+        (Runner(workers=2), "starting 2 workers on Ray"),
+        (Runner(address="10.0.0.5:6379"), "starting workers on the Ray cluster at 10.0.0.5:6379"),
+    ],
+)
+def test_what_is_waited_for_is_named(runner: Runner, said: str):
+    """How many workers, where they were asked for, and whose cluster."""
+    assert runner.starting == said
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_worker_costs_time_and_no_count(population: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
     """The tally is whole, each loss is known, and nothing is said where results go."""
     found = templates.load(population[0], labels=population[2])

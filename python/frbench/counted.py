@@ -168,6 +168,11 @@ class _Silent:
         del title, total, unit
         return nullcontext(lambda _: None)
 
+    def wait(self, what: str) -> Any:
+        """A context in which nothing is shown."""
+        del what
+        return nullcontext()
+
 
 def _counted(asked: Asked, out: Path) -> Run:
     templates = load(asked.templates, labels=asked.labels)

@@ -66,7 +66,7 @@ def run_verify(
         raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
     files.prepare(options.out)
     clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine()) as engine:
+    with closing(options.open_engine(progress)) as engine:
         options.require(templates)
         known = _with_subjects(templates, pairs)
         listed = pairs.without(excluded) if pairs and excluded else pairs
@@ -153,7 +153,7 @@ def run_identify(
     sizes = checked_sizes(sizes)
     files.prepare(options.out)
     clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine()) as engine:
+    with closing(options.open_engine(progress)) as engine:
         options.require(probes)
         task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
         with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:

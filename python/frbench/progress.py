@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -66,3 +66,21 @@ class TerminalProgress:
                 bar.advance(task, amount)
 
             yield advance
+
+    @contextmanager
+    def wait(self, what: str) -> Iterator[None]:
+        """A line with what is waited for, and for how long already."""
+        line = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._is_shown,
+            transient=True,
+            # A library that is loaded meanwhile may keep the streams that it finds.
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with line:
+            line.add_task(what, total=None)
+            yield

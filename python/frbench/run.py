@@ -29,10 +29,14 @@ DEFAULT_INTERVAL_S = 2.0
 
 
 class Progress(Protocol):
-    """Shows how far a step is."""
+    """Shows how far a step is, and what is waited for."""
 
     def step(self, title: str, total: int, unit: str) -> Any:
         """A context manager whose value is told every amount done."""
+        ...
+
+    def wait(self, what: str) -> Any:
+        """A context manager in which something is waited for that says nothing until it is there."""
         ...
 
 

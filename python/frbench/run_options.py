@@ -15,7 +15,7 @@ from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, checked_thresholds, score_axis
-from frbench.run import Checkpoint
+from frbench.run import Checkpoint, Progress
 from frbench.templates import Templates
 
 Grouping = tuple[str, ...]
@@ -62,14 +62,15 @@ class Options:
         """Every label column that a grouping uses, once."""
         return tuple(dict.fromkeys(c for grouping in self.groupings for c in grouping))
 
-    def open_engine(self) -> Engine:
-        """The engine that was asked for."""
+    def open_engine(self, progress: Progress) -> Engine:
+        """The engine that was asked for; `progress` says what is waited for meanwhile."""
         if self.isa is not None and self.engine not in ("cpu", "reference"):
             raise InputError(
                 "--isa says what this machine's processors count with; servers are told by `frbench serve --isa`"
             )
         if self.engine in LOCAL and self.runner is not None:
-            return self.runner.open(self.engine, self.isa, self.threads)
+            with progress.wait(self.runner.starting):
+                return self.runner.open(self.engine, self.isa, self.threads)
         if self.engine in LOCAL:
             return open_local(self.engine, self.isa, self.threads)
         if self.runner is not None:

@@ -23,6 +23,12 @@ class Runner:
     address: str | None = None
     folder: str | None = None
 
+    @property
+    def starting(self) -> str:
+        """What is waited for while the workers start."""
+        workers = {None: "workers", 1: "1 worker"}.get(self.workers, f"{self.workers} workers")
+        return f"starting {workers} on {'Ray' if self.address is None else f'the Ray cluster at {self.address}'}"
+
     def open(self, engine: str, isa: str | None, threads: int) -> ClusterEngine:
         """The workers, each with an engine of this name.
 

@@ -98,7 +98,7 @@ def run_fusion(
     _require(twins, options)
     files.prepare(options.out)
     clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine()) as engine, ExitStack() as stack:
+    with closing(options.open_engine(progress)) as engine, ExitStack() as stack:
         with clock.time("fit"):
             rule, fit, counted, listed = _fitted(twins, pairs, fusion, engine, checkpoint, progress)
         layout = Layout.of(counted.a, options.population_columns, options.n_blocks)

@@ -218,7 +218,7 @@ def run_ann(
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     files.prepare(options.out)
     clock = Clock()
-    with closing(options.open_engine()) as engine:
+    with closing(options.open_engine(progress)) as engine:
         exact = Exact.of(task, options, engine, clock, progress)
         work = Comparison(exact, engine, asked, progress, clock)
         work.run()

@@ -75,7 +75,7 @@ def run_precision(
     ways = storages(formats, gallery)
     files.prepare(options.out)
     clock = Clock()
-    with closing(options.open_engine()) as engine:
+    with closing(options.open_engine(progress)) as engine:
         exact = Exact.of(task, options, engine, clock, progress)
         total = len(task.probes) * len(ways)
         with clock.time("stored"), progress.step("stored", total, "searches") as advance:
