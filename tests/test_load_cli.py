@@ -122,6 +122,7 @@ def test_no_server_is_one_sentence_and_exit_code_2(probes: list[str], tmp_path: 
         (("--rate", "10", "--duration", "long"), "--duration is 'long'"),
         (("--rate", "10", "--duration", "inf"), "--duration is 'inf'"),
         (("--rate", "10", "--runs", "0"), "number of runs is 0"),
+        (("--rate", "1e-4", "--duration", "1s", "--runs", "2"), "no request is drawn in 2 x 1 s at 0.0001 a second"),
         (("--slo", "p99"), "--slo is 'p99'"),
         (("--rate", "10", "--ca", "absent.pem"), "expected grpcs:// together with --ca"),
         (("--rate", "10", "--cert", "a", "--key", "b"), "--cert is shown over TLS alone"),
@@ -134,6 +135,20 @@ def test_mistakes_are_one_sentence(probes: list[str], options: tuple[str, ...], 
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert said in done.stderr
+
+
+def test_a_run_without_a_request_is_invalid(probes: list[str], tmp_path: Path):
+    """The only request of a closed loop began in the warm-up, and was still waited for at the end: exit code 4."""
+
+    def stalls(call: int) -> tuple[float, StatusCode]:
+        return (1.5 if call else 0.0), StatusCode.OK
+
+    with scripted(stalls) as server:
+        done = run(server.address, *probes, *SHORT, "--scenario", "single-stream")
+
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "no request began in the 0.5 s that count" in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_interrupted_run_leaves_nothing_half_written(probes: list[str], tmp_path: Path):

@@ -15,10 +15,12 @@ import pytest
 from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from frbench.errors import EngineUnavailable, InputError
 from frbench.traffic.generator import Answers, GrpcGenerator, Server
 from frbench.traffic.objective import Objective
+from frbench.traffic.results import load_results
 from frbench.traffic.run import (
     TOLERANCE,
     Trial,
@@ -32,6 +34,7 @@ from frbench.traffic.run import (
     try_rate,
 )
 from frbench.traffic.schedule import Schedule
+from frbench.traffic.tables import load_tables
 from frbench.traffic.task import Load
 from frbench.wire import SEARCH
 from scripted_server import scripted
@@ -81,6 +84,34 @@ def test_what_was_scheduled_is_what_is_counted():
     assert sum(len(s.latency_ns) for s in found.samples) == after
     assert sum(second.requests for m in found.measurements for second in m.seconds) == after
     assert len(found.tally.tiles) == 2
+
+
+@given(rate=st.floats(0.01, 4.0), runs=st.integers(1, 3), seed=st.integers(0, 1000))
+def test_schedules_without_a_request_are_refused_before_one_is_sent(rate: float, runs: int, seed: int):
+    """Exactly where no schedule of a run has a moment after the warm-up; the message says how many were expected."""
+    own, loads, sent = quick(seed=seed), [Load(rate=rate)], list[Schedule]()
+
+    class Counting(Queue):
+        def send(self, messages: Sequence[bytes], schedule: Schedule, *, in_flight: int | None = None) -> Answers:
+            sent.append(schedule)
+            return super().send(messages, schedule, in_flight=in_flight)
+
+    drawn = [schedule_of(own, loads[0], seed=(seed, run, 0)) for run in range(runs)]
+    if any((s.scheduled_ns >= 100 * MS).any() for s in drawn):
+        assert run_loads(own, Counting(MS), loads, runs=runs).tally.pick(mated=False).trials > 0
+    else:
+        with pytest.raises(InputError, match=f"no request is drawn in {runs} x 0.5 s"):
+            run_loads(own, Counting(MS), loads, runs=runs)
+        assert sent == []
+
+
+def test_a_load_without_a_request_is_named_beside_others():
+    """One of two loads has requests: the run is valid, and its tables name the other one."""
+    found = run_loads(quick(), Queue(MS), [Load(rate=1e-3), Load(rate=200.0)], runs=1)
+    lines = [line.plain for line in load_tables(load_results(found, groupings=[])) if isinstance(line, Text)]
+
+    assert [m.requests > 0 for m in found.measurements] == [False, True]
+    assert "no request was counted at load 0, of which nothing is known; raise --duration" in lines
 
 
 def test_lag_is_counted_against_the_generator():

@@ -20,6 +20,7 @@ from frbench.traffic.run import (
     SATURATING,
     Trial,
     check_answered,
+    check_drawn,
     highest_rate,
     loads_of_sweep,
     run_loads,
@@ -67,6 +68,8 @@ def run_load(
         raise InputError(f"number of runs is {runs}, expected at least 1")
     files.prepare(options.out)
     clock = Clock()
+    if asked.rate is not None:
+        check_drawn(task, [Load(rate=asked.rate)], runs=runs)
     check_answered(task, generator)
     saturated = None
     if asked.is_sweep or asked.objective is not None:

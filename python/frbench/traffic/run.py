@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.errors import EngineUnavailable, InputError
+from frbench.errors import EngineUnavailable, InputError, InvalidRun
 from frbench.tally import Tally
 from frbench.traffic.generator import NOT_SENT, OK, Answers, Generator
 from frbench.traffic.objective import Objective
@@ -31,6 +31,8 @@ TOLERANCE = 0.05
 MOST_TRIALS = 24
 # Trials of an objective have this many times the least requests, so that some of them may be late.
 TRIAL_REQUESTS = 3
+# Of so many expected requests none is drawn once in 10^13 times, and nobody looks.
+SURELY_SOME = 30
 STATUS = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
     "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
@@ -154,6 +156,30 @@ def schedule_of(task: LoadTask, load: Load, *, seed: Sequence[int], seconds: flo
     return Schedule(order, moments, round(task.warm_up_s * NS), round(length * NS))
 
 
+def check_drawn(task: LoadTask, loads: Sequence[Load], *, runs: int) -> None:
+    """Draws the schedules of open loops that may be empty, before anything is sent.
+
+    Raises
+    ------
+    InputError : no request begins after the warm-up, in any run at any load.
+    """
+    expected = [math.inf if load.rate is None else load.rate * task.seconds * runs for load in loads]
+    if max(expected) > SURELY_SOME:
+        return
+    drawn = (
+        schedule_of(task, load, seed=_seed(task, run, part)) for run in range(runs) for part, load in enumerate(loads)
+    )
+    if not any(s.scheduled_ns is not None and (s.scheduled_ns >= s.warm_up_ns).any() for s in drawn):
+        raise InputError(
+            f"no request is drawn in {runs} x {task.seconds:g} s at {max(load.rate or 0 for load in loads):g} a "
+            f"second, where {sum(expected):.2g} are expected; raise --rate or --duration"
+        )
+
+
+def _seed(task: LoadTask, run: int, part: int) -> tuple[int, ...]:
+    return task.seed, run, part
+
+
 def run_loads(
     task: LoadTask,
     generator: Generator,
@@ -165,9 +191,14 @@ def run_loads(
     """`runs` runs at every load.
 
     advance : told the number of requests that each measurement added.
+
+    Raises
+    ------
+    InputError : no request is drawn. InvalidRun : none began in the time that counts.
     """
     if runs < 1:
         raise InputError(f"number of runs is {runs}, expected at least 1")
+    check_drawn(task, loads, runs=runs)
     plan, messages = task.plan(loads), task.messages()
     # A number of its own for each run, so that adding the same run twice is refused.
     first = time.time_ns() >> 10
@@ -175,13 +206,18 @@ def run_loads(
     for run in range(runs):
         done = []
         for part, load in enumerate(loads):
-            schedule = schedule_of(task, load, seed=(task.seed, run, part))
+            schedule = schedule_of(task, load, seed=_seed(task, run, part))
             answers = generator.send(messages, schedule, in_flight=load.in_flight)
             done.append((part, schedule, answers))
             found.append(measurement(schedule, answers, load=part, run=run))
             samples.append(_samples(task, schedule, answers, part))
             advance(found[-1].requests)
         total = total + tally_of(task, plan, done, run=first + run)
+    if not any(each.requests for each in found):
+        raise InvalidRun(
+            f"no request began in the {task.seconds:g} s that count: those of the warm-up ({task.warm_up_s:g} s) were "
+            "not answered before; free the server or raise --duration"
+        )
     return Measured(total, tuple(found), tuple(samples))
 
 

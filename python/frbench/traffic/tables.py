@@ -37,6 +37,11 @@ def load_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         "requests, or among those without an answer."
     )
     yield from _objective(results)
+    if idle := [str(load["load"]) for load in loads if not load["requests"]]:
+        yield Text(
+            f"no request was counted at load {', '.join(idle)}, of which nothing is known; raise --duration",
+            style="yellow",
+        )
     if any(load["is_generator_late"] for load in loads):
         yield Text(
             f"{LATE}: it sent more than 1 ms after the moment at the 99th percentile; times hold its lag, too. Give it "
