@@ -244,16 +244,6 @@ def test_verify_writes_a_whole_run(world: World) -> None:
     assert sorted(p.name for p in world.out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
 
 
-def test_runs_in_one_directory_are_never_mixed(world: World) -> None:
-    """A run removes the report and candidates of the one before it, so that all files are of one run."""
-    identified(world, "--thresholds", "0.5")
-    (world.out / "report.html").write_text("of another run")
-
-    world.verify("--thresholds", "0.5")
-
-    assert sorted(p.name for p in world.out.iterdir()) == ["manifest.json", "results.json", "tally.safetensors"]
-
-
 def test_a_run_with_other_options_keeps_the_checkpoint_of_an_interrupted_one(world: World) -> None:
     """Only the checkpoints of the finished work go."""
     world.out.mkdir()
@@ -465,15 +455,11 @@ def test_a_list_that_the_run_would_replace_is_refused_and_stays(world: World, op
     assert (world.out / "tail.csv").read_text() == text
 
 
-def test_a_run_without_kept_pairs_removes_those_of_the_one_before(world: World) -> None:
-    """A tail is of the run whose results stand beside it."""
+def test_kept_pairs_are_as_many_as_were_asked_for(world: World) -> None:
+    """And the manifest says how many those were."""
     world.verify("--thresholds", "0.5", "--keep-pairs", "3")
     assert len((world.out / "tail.csv").read_text().splitlines()) == 1 + 3
     assert files.read_json(world.out / "manifest.json")["options"]["keep_pairs"] == 3
-
-    world.verify("--thresholds", "0.5")
-
-    assert not (world.out / "tail.csv").exists()
 
 
 def test_the_environment_forces_an_instruction_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,13 @@ from click.testing import CliRunner
 from frbench import cli, files, report
 from frbench.cluster.runners import Runner
 from frbench.errors import FrbenchError, InputError
+from frbench.files import CHANGED
 from frbench.identify import split_first_per_subject
 from frbench.progress import TerminalProgress
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.run_options import Options
-from frbench.shortcuts.ann_job import CHANGED, AnnAsked, Comparison, run_ann
+from frbench.shortcuts.ann_job import AnnAsked, Comparison, run_ann
 from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import load
 from test_cli import SCHEMA
@@ -158,10 +159,8 @@ def test_changed_answers_are_listed_by_name(sweep: Ran):
     assert all(len(set(row["first_of_each_build"].split())) > 1 for row in rows)
 
 
-def test_a_run_without_rebuilds_leaves_no_list_of_an_earlier_one(given_files: Files):
-    """Files of two runs are never mixed."""
-    (given_files.directory / "out").mkdir()
-    (given_files.directory / "out" / CHANGED).write_text("system\n")
+def test_a_run_without_rebuilds_has_no_list_of_what_they_change(given_files: Files):
+    """Neither as a file nor in its results, which --json prints."""
     done = given_files.run("ann", "--effort", 20, "-k", 5, "--rebuilds", 0, "--no-report", "--json")
 
     assert done.code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from frbench import files
-from frbench.errors import InputError
+from frbench.errors import FormatError, InputError
 from frbench.files import TAIL
 from frbench.tables import Table, Texts, open_table
 
 TABLE_FORMATS = ("csv", "parquet")
 BOB_FORMATS = ("bob4", "bob5")
+# In a run directory, unless another one is asked for.
+FOLDER = "export"
 FORMATS = (*TABLE_FORMATS, *BOB_FORMATS)
 # Lists with one value for each threshold of the run.
 BY_THRESHOLD = ("accepted", "false_positives", "misses_rank1", "misses")
@@ -47,13 +50,7 @@ def write_tables(run: Path, to: str, out: Path) -> list[Path]:
     FormatError : `run` is not the directory of a finished run.
     OutputError : a file cannot be written.
     """
-    found = tables(files.read_json(run / "results.json", schema="frbench.results"))
-    files.prepare(out)
-    paths = []
-    for name, rows in found.items():
-        paths.append(out / f"{name}.{to}")
-        files.write(paths[-1], _bytes(rows, to))
-    return paths
+    return _written(_table_files(run, to), out)
 
 
 def write_tail(run: Path, to: str, out: Path) -> Path:
@@ -64,6 +61,43 @@ def write_tail(run: Path, to: str, out: Path) -> Path:
     InputError : the run kept no pairs, or they name no subjects.
     OutputError : the file cannot be written.
     """
+    return _written(_tail_file(run, to), out)[0]
+
+
+def exported(run: Path) -> list[Path]:
+    """Files in the run's own folder that are what an export of the finished run `run` writes there, byte for byte."""
+    if not (run / FOLDER).is_dir():
+        return []
+    found = []
+    for to in FORMATS:
+        with suppress(FormatError, InputError):
+            contents = _tail_file(run, to) if to in BOB_FORMATS else _table_files(run, to)
+            found += [run / FOLDER / name for name, text in contents.items() if _holds(run / FOLDER / name, text)]
+    return found
+
+
+def _written(contents: Mapping[str, bytes], out: Path) -> list[Path]:
+    files.prepare(out)
+    for name, content in contents.items():
+        files.write(out / name, content)
+    return [out / name for name in contents]
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _table_files(run: Path, to: str) -> dict[str, bytes]:
+    """A file for each table of a run, by name."""
+    found = tables(files.read_json(run / "results.json", schema="frbench.results"))
+    return {f"{name}.{to}": _bytes(rows, to) for name, rows in found.items()}
+
+
+def _tail_file(run: Path, to: str) -> dict[str, bytes]:
+    """The file of the kept pairs of a run, by name."""
     if not (run / TAIL).exists():
         raise InputError(f"{run}: holds no {TAIL}, and other pairs have no scores here; count it with --keep-pairs N")
     table = open_table(run / TAIL)
@@ -71,10 +105,7 @@ def write_tail(run: Path, to: str, out: Path) -> Path:
     scores = np.array([np.float32(text) for text in table.column("score")], dtype=np.float64)
     _require_subjects(table)
     claimed, model, real, test = (table.column(n) for n in ("subject_a", "template_a", "subject_b", "template_b"))
-    files.prepare(out)
-    path = out / f"scores.{to}.txt"
-    files.write(path, "".join(bob_lines(to, claimed, model, real, test, scores.tolist())))
-    return path
+    return {f"scores.{to}.txt": "".join(bob_lines(to, claimed, model, real, test, scores.tolist())).encode()}
 
 
 def bob_lines(

@@ -30,9 +30,12 @@ from frbench.tally import Tally
 
 # Of a signed run; a run that takes its place has none.
 SIGNATURE = "signature.json"
-# Pairs and subjects that a run names.
+# What a run may name: pairs, subjects, searches whose answer depends on the order of insertion.
 TAIL = "tail.csv"
 SUBJECTS = "subjects.csv"
+CHANGED = "changed.csv"
+# What its searches returned.
+FOUND = "candidates.safetensors"
 TALLY = ("frbench.tally", "1")
 CANDIDATES = ("frbench.candidates", "1")
 

@@ -6,7 +6,6 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from frbench.mode_results import Lists
 from frbench.pair_list import PairList
 from frbench.plan import Plan
 from frbench.run import Progress, kept_on_exit, sweep
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Grouping, Options
 from frbench.sizes.gallery_hits import hits_of
@@ -60,11 +59,10 @@ def run_verify(
     no such file. declared : numbers of comparisons that a protocol states, to be explained. by_subject : whether
     errors are looked up by name and written to subjects.csv.
     """
-    for given in (pairs, excluded):
-        _refuse_to_replace(given, options.out / files.TAIL)
     if by_subject and templates.subject_ids is None:
         raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
-    files.prepare(options.out)
+    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
+    prepare_run(options, [source.path for source in sources])
     clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine(progress)) as engine:
         options.require(templates)
@@ -125,7 +123,6 @@ def run_verify(
         if whose is not None:
             found["subjects"] = whose.to_json(options.groupings)
         findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
-        sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
         more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
         described = {**engine.describe(), "checksum": moments.checksum}
         made = run_manifest(options, plan, sources=sources, engine=described, clock=clock, more=more, findings=findings)
@@ -151,7 +148,8 @@ def run_identify(
     sizes : gallery sizes, smaller or larger, to report rates at as well.
     """
     sizes = checked_sizes(sizes)
-    files.prepare(options.out)
+    sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
+    prepare_run(options, [source.path for source in sources])
     clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine(progress)) as engine:
         options.require(probes)
@@ -175,7 +173,6 @@ def run_identify(
             with clock.time("gallery sizes"):
                 hits = hits_of(task, plan, candidates, engine, options.all_thresholds(points))
                 found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
-        sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
         joined = {
             "k": k,
             "ranks": list(ranks),
@@ -188,14 +185,14 @@ def run_identify(
             options, plan, sources=sources, engine=engine.describe(), clock=clock, more=joined, findings=findings
         )
         section = report.Section(found, made, tally)
-        files.save_candidates(candidates, options.out / "candidates.safetensors")
-        write_run(section, options, title="1:N identification", checkpoint=checkpoint)
+        write_run(section, options, title="1:N identification", checkpoint=checkpoint, candidates=candidates)
         return section
 
 
 def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> report.Section:
     """Times searches and writes the run to `options.out`."""
-    files.prepare(options.out)
+    sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
+    prepare_run(options, [source.path for source in sources])
     clock = Clock()
     plan = task.plan()
     with (
@@ -204,7 +201,6 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     ):
         tally = measure_runs(task, runs, advance)
     found = results.latency_results(tally, groupings=options.groupings)
-    sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
     section = report.Section(found, made, tally)
@@ -265,12 +261,3 @@ def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
     if pairs is not None:
         subjects = subjects[np.unique(np.concatenate([pairs.a, pairs.b]))]
     return Counts.of(list(Counter(subjects).values()))
-
-
-def _refuse_to_replace(given: PairList | None, path: Path) -> None:
-    """A run replaces the files of the one before it: a list that stands among them would be lost."""
-    if given and Path(given.source.path).resolve() == path.resolve():
-        raise InputError(
-            f"{given.source.path}: this run replaces it; name it otherwise, such as reviewed.csv, or choose another "
-            "--out"
-        )

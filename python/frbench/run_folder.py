@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
-from frbench import files, report
-from frbench.files import SIGNATURE, SUBJECTS, TAIL
+from frbench import export, files, folder, report
+from frbench.candidates import Candidates
 from frbench.run import Checkpoint
 from frbench.run_options import Options
+
+
+def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
+    """Makes the directory of a run that reads the files `inputs`.
+
+    Raises
+    ------
+    OutputError : it cannot be made or written. InputError : an input stands there under the name of a file of the run.
+    """
+    files.prepare(options.out)
+    folder.refuse_to_replace([*map(Path, inputs), *filter(None, [options.train_subjects])], options.out)
 
 
 def write_run(
@@ -17,19 +30,31 @@ def write_run(
     title: str,
     checkpoint: Checkpoint | None = None,
     tables: Mapping[str, str] | None = None,
+    candidates: Candidates | None = None,
 ) -> None:
     """Writes the files of a run, `tables` by name among them, results last, and only then forgets the checkpoints.
 
-    Files of an earlier run in the same directory go first, so that two runs are never mixed.
+    What frbench wrote there before goes first, so that two runs are never mixed. The manifest lists what is written: it
+    is written before all of that, and goes after all of it.
     """
-    candidates = () if section.results["kind"] == "identify" else ("candidates.safetensors",)
-    files.remove(options.out / name for name in ("results.json", "report.html", SIGNATURE, TAIL, SUBJECTS, *candidates))
-    files.save_tally(section.tally, options.out / "tally.safetensors")
-    files.write_json(options.out / "manifest.json", section.manifest)
-    for name, text in (tables or {}).items():
-        files.write(options.out / name, text)
-    if options.with_report:
-        files.write(options.out / "report.html", report.render([section], title=title))
-    files.write_json(options.out / "results.json", section.results)
+    tables, out = tables or {}, options.out
+    pages = {"report.html": report.render([section], title=title)} if options.with_report else {}
+    names = ["manifest.json", "tally.safetensors", *([] if candidates is None else [files.FOUND]), *tables, *pages]
+    _clear(out)
+    files.write_json(out / "manifest.json", {**section.manifest, "files": [*names, "results.json"]})
+    files.save_tally(section.tally, out / "tally.safetensors")
+    if candidates is not None:
+        files.save_candidates(candidates, out / files.FOUND)
+    for name, text in {**tables, **pages}.items():
+        files.write(out / name, text)
+    files.write_json(out / "results.json", section.results)
     if checkpoint:
         checkpoint.clear()
+
+
+def _clear(out: Path) -> None:
+    """Removes what an earlier run wrote to `out`, and what was exported of it there; its list goes last."""
+    files.remove(export.exported(out))
+    with suppress(OSError):
+        (out / export.FOLDER).rmdir()
+    files.remove(sorted(folder.earlier(out), key=lambda path: path.name == folder.MANIFEST))

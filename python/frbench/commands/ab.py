@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from frbench import files
+from frbench import files, folder
 from frbench.commands import amounts
 from frbench.estimate import LEVEL
 from frbench.progress import TerminalProgress
@@ -97,7 +97,8 @@ def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: b
         "timeout_s": given["timeout"],
     }
     if out is not None:
-        files.remove([files.prepare(out) / FILE])
+        folder.refuse_run(files.prepare(out), "a comparison")
+        files.remove([out / FILE])
     progress = TerminalProgress(quiet=quiet or as_json)
     sides = Command("A", a, **shared), Command("B", b, **shared)
     try:

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures, files, reasons
+from frbench import figures, files, folder, reasons
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
 from frbench.report import time_cells
@@ -65,7 +65,7 @@ def compare_command(
         raise InputError(f"--threshold-b is of one run, got {len(others)}; compare them one by one")
     thresholds = None if threshold_a is None or threshold_b is None else (threshold_a, threshold_b)
     if out is not None:
-        files.prepare(out)
+        folder.refuse_run(files.prepare(out), "a comparison")
     runs = [Run.read(path) for path in (a, *others)]
     compared = [_compared(runs[0], run, thresholds, rank) for run in runs[1:]]
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}

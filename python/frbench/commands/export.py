@@ -23,7 +23,7 @@ def export_command(run: Path, to: str, out: Path | None) -> None:
     frbench export out/verify --to parquet --out tables
     frbench export out/verify --to bob5
     """
-    directory = out or run / "export"
+    directory = out or run / export.FOLDER
     if to in export.BOB_FORMATS:
         paths = [export.write_tail(run, to, directory)]
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from frbench import files, jobs, report, summary
+from frbench import files, folder, jobs, report, summary
 from frbench.calibrate import Target, parse_targets
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
 from frbench.cluster.runners import Runner
@@ -21,7 +21,7 @@ from frbench.manifest import hardware
 from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
 from frbench.run_options import Options
-from frbench.shortcuts.ann_job import CHANGED, AnnAsked, run_ann
+from frbench.shortcuts.ann_job import AnnAsked, run_ann
 from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import Templates, load
 
@@ -89,7 +89,7 @@ def ann(given: dict[str, Any]) -> None:
     section = run_ann(gallery, probes, options, asked, **_lists(gallery, given), progress=progress_of(given))
     _show(section, options, given)
     if asked.rebuilds and not (given["quiet"] or given["as_json"]):
-        click.echo(f"searches that depend on the order of insertion: {options.out / CHANGED}")
+        click.echo(f"searches that depend on the order of insertion: {options.out / files.CHANGED}")
 
 
 def precision(given: dict[str, Any]) -> None:
@@ -136,6 +136,7 @@ def demo(given: dict[str, Any]) -> None:
         jobs.run_identify(gallery, probes, searched, k=DEFAULT_K, ranks=DEFAULT_RANKS, progress=progress),
         *jobs.run_latencies(task, timed, None, runs=3, progress=progress),
     ]
+    files.remove(folder.earlier(out))
     if not given["no_report"]:
         page = report.render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
         files.write(out / "report.html", page)

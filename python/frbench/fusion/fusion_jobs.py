@@ -31,7 +31,7 @@ from frbench.pair_list import PairList
 from frbench.plan import Plan, digest_of
 from frbench.recorded.recorded_jobs import RecordedOptions
 from frbench.run import Checkpoint, Progress
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.templates import Source
 from frbench.verify import Pairs
@@ -96,7 +96,7 @@ def run_fusion(
     InputError : nobody is left to count or to fit on, or what the options name is not there.
     """
     _require(twins, options)
-    files.prepare(options.out)
+    prepare_run(options, [source.path for source in _sources(twins, pairs)])
     clock, checkpoint = Clock(), options.checkpoint()
     with closing(options.open_engine(progress)) as engine, ExitStack() as stack:
         with clock.time("fit"):

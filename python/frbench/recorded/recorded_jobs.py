@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, identify, jobs, report, results
+from frbench import identify, jobs, report, results
 from frbench.audits.leakage import Finding, polarity
 from frbench.calibrate import points_by
 from frbench.calibrated import score_points
+from frbench.candidates import Candidates
 from frbench.engines.recorded import RecordedScores, auc, looks_reversed
 from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
@@ -28,7 +29,7 @@ from frbench.recorded.recorded_searches import SearchLog
 from frbench.recorded.score_axis import edges_over
 from frbench.recorded.score_files import Recorded
 from frbench.run import Progress
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
 from frbench.tally import Tally
@@ -75,7 +76,7 @@ def run_scores(
     ------
     InputError : mated scores are clearly lower than non-mated ones, as distances are; or a mistake in a file.
     """
-    files.prepare(options.out)
+    prepare_run(options, [*(f.path for f in source.files), *_paths_of(people)])
     clock = Clock()
     with ExitStack() as stack:
         with clock.time("read"), progress.step("read", source.estimated_rows, "rows") as advance:
@@ -132,7 +133,8 @@ def run_candidates(
     k : candidates to keep of each search; None keeps lists as they are, and 50 of whole ones.
     ranks : at which misses are counted; () takes the usual ones that the lists reach.
     """
-    files.prepare(options.out)
+    known = () if protocol is None else (protocol.gallery, protocol.probes)
+    prepare_run(options, [log.path, *_paths_of(people, *known)])
     clock = Clock()
     with clock.time("read"), progress.step("read", log.stream().estimated_rows, "rows") as advance:
         found = recorded_searches.read(
@@ -155,9 +157,8 @@ def run_candidates(
     )
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
     body["hubness"] = jobs.hubs(task, found.candidates)
-    files.save_candidates(found.candidates, options.out / "candidates.safetensors")
     more = {"k": task.k, "ranks": list(task.ranks), "format": log.format}
-    return _finish(options, body, tally, sources, clock, more, title="1:N identification")
+    return _finish(options, body, tally, sources, clock, more, title="1:N identification", candidates=found.candidates)
 
 
 def _search_points(task: identify.Identification, found: SearchLog, options: RecordedOptions) -> list[OperatingPoint]:
@@ -177,6 +178,11 @@ def _search_points(task: identify.Identification, found: SearchLog, options: Rec
         options.targets,
         population=title,
     )
+
+
+def _paths_of(*labelled: Templates | None) -> list[str]:
+    """The files that labels were read from."""
+    return [source.path for templates in labelled if templates is not None for source in templates.sources]
 
 
 def _inputs(source: Recorded, sources: Sequence[Source], people: Templates | None, options: RecordedOptions) -> str:
@@ -218,6 +224,7 @@ def _finish(
     more: Mapping[str, Any],
     *,
     title: str = "1:1 verification",
+    candidates: Candidates | None = None,
     findings: Sequence[Finding] = (),
 ) -> report.Section:
     """The section of a run, whose files are written."""
@@ -230,5 +237,5 @@ def _finish(
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
     section = report.Section(body, made, tally)
-    write_run(section, options, title=title)
+    write_run(section, options, title=title, candidates=candidates)
     return section

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from frbench import files, report
+from frbench import report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.ann.index import THREADS, Advance, Family
 from frbench.errors import InputError
+from frbench.files import CHANGED
 from frbench.layout import Ints
 from frbench.run import Progress
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock
 from frbench.run_options import Options
 from frbench.shortcuts.builds import Built, builder
@@ -41,7 +42,6 @@ from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.templates import Templates
 
 TITLE = "1:N identification, exact and approximate"
-CHANGED = "changed.csv"
 COLUMNS = ("system", "template_id", "is_mated", "exact_first", "first_of_each_build", "builds_with_mate_first")
 
 
@@ -216,7 +216,7 @@ def run_ann(
 ) -> report.Section:
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
-    files.prepare(options.out)
+    prepare_run(options, [source.path for source in (*gallery.sources, *probes.sources)])
     clock = Clock()
     with closing(options.open_engine(progress)) as engine:
         exact = Exact.of(task, options, engine, clock, progress)
@@ -226,7 +226,6 @@ def run_ann(
             found = _results(work, exact, options, asked)
         more = {"efforts": list(work.efforts), "rebuilds": asked.rebuilds, **work.description(None)}
         section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
-        files.remove([options.out / CHANGED])
         tables = {CHANGED: _changed(work, exact)} if asked.rebuilds else {}
         write_run(section, options, title=TITLE, checkpoint=exact.checkpoint, tables=tables)
         return section

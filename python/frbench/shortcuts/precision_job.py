@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from frbench import files, identify, report
+from frbench import identify, report
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
@@ -16,7 +16,7 @@ from frbench.identify import Identification
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.run import Advance, Progress
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock
 from frbench.run_options import Options
 from frbench.shortcuts.differences import Grouping, rows_of
@@ -73,7 +73,7 @@ def run_precision(
         raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     ways = storages(formats, gallery)
-    files.prepare(options.out)
+    prepare_run(options, [source.path for source in (*gallery.sources, *probes.sources)])
     clock = Clock()
     with closing(options.open_engine(progress)) as engine:
         exact = Exact.of(task, options, engine, clock, progress)

@@ -14,7 +14,6 @@ from frbench.traffic.run import Measured
 SUFFIX = ".hgrm"
 # Labels may hold anything, names of files may not.
 UNSAFE = re.compile(r"[^\w=,+-]")
-PATTERN = f"latency.*{SUFFIX}"
 
 
 def histogram_files(measured: Measured, groupings: Sequence[tuple[str, ...]]) -> dict[str, str]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from frbench import files, report
+from frbench import report
 from frbench.errors import InputError
 from frbench.run import Progress
-from frbench.run_folder import write_run
+from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
 from frbench.traffic.generator import Generator
-from frbench.traffic.histograms import PATTERN, histogram_files
+from frbench.traffic.histograms import histogram_files
 from frbench.traffic.objective import Objective
 from frbench.traffic.results import load_results
 from frbench.traffic.run import (
@@ -66,7 +66,7 @@ def run_load(
     asked.check(task)
     if runs < 1:
         raise InputError(f"number of runs is {runs}, expected at least 1")
-    files.prepare(options.out)
+    prepare_run(options, [source.path for source in task.probes.sources])
     clock = Clock()
     if asked.rate is not None:
         check_drawn(task, [Load(rate=asked.rate)], runs=runs)
@@ -91,7 +91,6 @@ def run_load(
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more=more)
     section = report.Section(found, made, measured.tally)
     texts = histogram_files(measured, options.groupings)
-    files.remove(options.out.glob(PATTERN))
     write_run(section, options, title=TITLE, tables=texts)
     return section
 
