@@ -234,6 +234,7 @@ LAYER = {
     "commands.serve": 16,
     "export": 8,
     "folder": 8,
+    "user_cache": 8,
     "commands.export": 16,
     "fusion.rule": 1,
     "fusion.kept_scores": 10.5,
