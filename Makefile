@@ -9,11 +9,11 @@ unexport VIRTUAL_ENV CONDA_PREFIX
 # Tests start many processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint chromium protos bench bench-gpu bench-ray coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test lint chromium protos bench bench-gpu bench-ray bench-service coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: .venv/.built ## Make the environment and build the extension: leaves .venv/bin/frbench
 
@@ -48,9 +48,13 @@ bench-gpu: setup ## Hold the GPU engine to its contract and measure it: benches/
 	$(UV) pip install --quiet --python $(BIN)/python -r pyproject.toml --extra gpu
 	$(BIN)/pytest tests/test_gpu.py tests/test_engines.py -k gpu
 	$(BIN)/python -m benches.gpu $(if $(QUICK),--quick)
+
 bench-ray: setup ## What handing tiles to Ray costs, and a plan against a run at a thousandth of its scale (5 minutes)
 	$(BIN)/python -m benches.ray_overhead
 	$(BIN)/python -m benches.plan_against_run
+
+bench-service: setup ## The service beside a plain servicer and beside the core, its load curve and overload: out/service.json (8 minutes)
+	$(BIN)/python -m benches.service $(if $(QUICK),--quick) --out out/service.json
 
 coverage-study: setup ## Simulate how often intervals hold the truth and write docs/coverage*.md, docs/gates.md (15 minutes)
 	$(BIN)/python -m studies.coverage --out docs/coverage.md

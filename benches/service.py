@@ -1,7 +1,7 @@
 """The service, measured from outside: rates beside a plain servicer and beside the core, a curve of load, and overload.
 
-`python -m benches.service --out out/service.json` takes eight minutes. Server and client share the processors of one
-machine; every answer is checked before a time is taken.
+`make bench-service` takes eight minutes, and `python -m benches.service --quick` two. Server and client share the
+processors of one machine; every answer is checked before a time is taken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benches import naive_server
+from benches import machine, naive_server
 from benches.workload import unit_rows
 from frbench import wire
 from frbench.client import Client
@@ -281,13 +281,13 @@ def main() -> None:
     """Measures everything and writes it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("out/service.json"))
-    parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it runs")
     parser.add_argument("--only", choices=list(PARTS), help="measure this part, and keep the others of an earlier run")
     asked = parser.parse_args()
     lengths = QUICK if asked.quick else Lengths()
     found: dict[str, Any] = json.loads(asked.out.read_text()) if asked.only and asked.out.exists() else {}
     for name in [asked.only] if asked.only else PARTS:
-        found[name] = PARTS[name](lengths)
+        found[name] = PARTS[name](lengths) | {"machine": machine.describe()}
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from frbench import report
+from frbench import files, report
 from frbench.candidates import Candidates
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
