@@ -4,14 +4,14 @@
     python -m benches.gpu --quick    under three minutes
     python -m benches.gpu --rehearse tiny sizes on the processor, to see that it runs; times mean nothing
 
-It needs frbench, PyTorch and Triton, and no network. A part that fails is written down, and the others run.
+It needs frbench, PyTorch and Triton, and no network. A part that fails is written down, and the others run; the record
+is written after each, so that a machine that is taken away leaves what was measured until then.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import re
 import sys
 import time
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benches import gpu_contract, race
+from frbench import files
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, GpuRows, devices
 from frbench.engines.gpu.arrays import Screen
@@ -77,7 +78,7 @@ class Bench:
     def wait(self) -> None:
         """Until the device has done all that it was given."""
         if self.is_gpu:
-            self.torch.cuda.synchronize()
+            self.torch.cuda.synchronize(self.device)
 
     def seconds(self, call: Callable[[], Any]) -> float:
         """Wall time of one call, until the device lies still."""
@@ -299,8 +300,8 @@ def show(record: dict[str, Any]) -> None:
         print(f"FAILED {part}: {why}")
 
 
-def run(bench: Bench) -> bool:
-    """Runs every part, and whether all did; nothing is timed where an answer was wrong."""
+def run(bench: Bench, keep: Callable[[dict[str, Any]], None]) -> bool:
+    """Runs every part, and whether all did; nothing is timed where an answer was wrong. keep : given what there is."""
     failed = bench.record["failed"] = {}
     for part in (contract, peaks, sweep, search, histogram):
         name, begin = part.__name__, time.perf_counter()
@@ -315,7 +316,9 @@ def run(bench: Bench) -> bool:
         print(f"{name}: {time.perf_counter() - begin:.1f} s", flush=True)
         if bench.is_gpu:
             bench.torch.cuda.empty_cache()
-    bench.record["targets"] = verdicts(bench.record)
+        keep(bench.record | {"targets": verdicts(bench.record), "is_whole": False})
+    bench.record |= {"targets": verdicts(bench.record), "is_whole": not failed}
+    keep(bench.record)
     return not failed
 
 
@@ -344,13 +347,13 @@ def main() -> int:
         "gpu": None if given.rehearse else devices.found()[0],
         "versions": devices.versions(),
     }
-    is_whole = run(bench)
-    show(bench.record)
     named = re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
     out = given.out or (None if given.rehearse else RECORDS / f"gpu-{named}-{date:%Y-%m-%d}.json")
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(bench.record, indent=1) + "\n")
+        files.prepare(out.parent)
+    is_whole = run(bench, lambda record: None if out is None else files.write_json(out, record))
+    show(bench.record)
+    if out is not None:
         print(f"record: {out}")
     return 0 if is_whole else 1
 

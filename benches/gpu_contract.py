@@ -59,15 +59,17 @@ def crowd(n: int, d: int) -> Matrix:
     return unit_rows(rows)
 
 
-def check(gpu: Engine, unit: Matrix, name: str) -> None:
+def check(gpu: Engine, unit: Matrix, name: str, *, held: Any = None) -> None:
     """Holds counts, searches, tails and scores of one world to those of the CPU.
+
+    held : the same rows on a device, to be given to the engine in their place.
 
     Raises
     ------
     AnswersDiffer : the message says in which.
     """
     cpu = CpuEngine()
-    ours, theirs = gpu.rows(unit), cpu.rows(unit)
+    ours, theirs = gpu.rows(unit if held is None else held), cpu.rows(unit)
     n, random = len(unit), np.random.default_rng(7)
     a, b = random.integers(n, size=(2, 500))
     scores = theirs.score_pairs(theirs, a, b)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import Gallery, _rust, jobs
-from frbench.engines.gpu import GpuEngine, counting, devices
+from frbench.engines.gpu import GpuEngine, counting, devices, packing
 from frbench.engines.gpu.arrays import Array, HostArrays, Screen, Side, float32_error
-from frbench.engines.gpu.packing import GUARD, Centre, packed
+from frbench.engines.gpu.packing import GUARD, Centre, packed, tensor_core_error
 from frbench.engines.gpu.rectangle import Rectangle
 from frbench.engines.gpu.residence import Residence
 from frbench.engines.gpu.screening import Screening
@@ -70,6 +70,89 @@ def test_a_pair_at_its_limit_is_never_sieved_out(
         )
         assert found == len(probe)
         assert set(zip(*np.nonzero(true >= limits[:, None]), strict=True)) <= set(zip(probe, row, strict=True))
+
+
+def cut(x: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """float64 `x` without what lies below the last of the 24 bits of `largest`."""
+    last = np.ldexp(1.0, np.frexp(np.abs(largest))[1] - 24)
+    return np.trunc(x / last) * last
+
+
+def cut_sums(terms: np.ndarray, together: int) -> np.ndarray:
+    """Sums (...) of float64 terms (..., d) as tensor cores add them: so many at a time and what there is, all cut."""
+    total = np.zeros(terms.shape[:-1])
+    for start in range(0, terms.shape[-1], together):
+        some = np.concatenate([total[..., None], terms[..., start : start + together]], axis=-1)
+        added = cut(some, np.abs(some).max(axis=-1, keepdims=True)).sum(axis=-1)
+        total = cut(added, added)
+    return total
+
+
+class CutProducts(np.ndarray):
+    """Rows whose products a tensor core makes."""
+
+    together = 1
+
+    def __matmul__(self, other: np.ndarray) -> np.ndarray:
+        a, b = np.asarray(self), np.asarray(other).T
+        return cut_sums(a[:, None, :] * b[None, :, :], self.together)
+
+
+class CuttingArrays(HostArrays):
+    """numpy, with a tensor core's sums in the sieve."""
+
+    def full(self, x: Array) -> Array:
+        """See `Arrays.full`."""
+        return super().full(x).view(CutProducts)
+
+
+@given(
+    d=st.integers(1, 300), together=st.sampled_from([1, 4, 8, 16]), seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["gaussian", "spiky", "positive", "cancelling"]),
+)  # fmt: skip
+@settings(worlds.FEW)
+def test_a_tensor_core_errs_by_less_than_is_said(d: int, together: int, seed: int, kind: str):
+    """Sums that are cut off and never rounded stay within the bound, however many products are added at a time."""
+    a, b = (spiky(8, d, seed + i) if kind == "spiky" else gaussian(8, d, seed + i) for i in range(2))
+    if kind == "positive":
+        a, b = abs(a), abs(b)
+    elif kind == "cancelling":
+        a[:, d // 2 : d // 2 * 2], b[:, d // 2 : d // 2 * 2] = -a[:, : d // 2], b[:, : d // 2]
+    a, b = (HostArrays().brief(side).astype(float) for side in (a, b))
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+
+    error = np.abs(cut_sums(a * b, together) - (a * b).sum(axis=1))
+
+    assert (error <= tensor_core_error(d) * norms + 1e-15).all()
+
+
+def test_a_tensor_core_is_not_taken_to_round():
+    """Of 512 positive products, cuts all go one way: the error is far above that of rounding, and below the bound."""
+    a, b = (HostArrays().brief(abs(gaussian(20, 512, seed))).astype(float) for seed in (1, 2))
+    exact = (a * b).sum(axis=1)
+    share = (exact - cut_sums(a * b, 1)) / exact
+
+    assert (share > 2 * np.sqrt(512) * 2.0**-24).all()
+    assert (share < tensor_core_error(512)).all()
+    assert tensor_core_error(512) == pytest.approx(2 * 512 * 2.0**-21, rel=1e-3)
+
+
+@pytest.mark.parametrize("is_allowed_for", [True, False])
+def test_no_pair_is_lost_where_products_are_cut(monkeypatch: pytest.MonkeyPatch, is_allowed_for: bool):
+    """Rows that bfloat16 holds exactly leave nothing else unsaid: only what is allowed for cuts keeps their pairs."""
+    arrays = CuttingArrays("bf16")
+    unit = arrays.brief(abs(gaussian(5, 4096, 1)))
+    if not is_allowed_for:
+        monkeypatch.setattr(packing, "CUT", 0.0)
+    rows = packed(unit, Centre(np.zeros(4096, np.float32), 0.0, 1e-9), arrays)
+    lost = 0
+    for limits in scores(unit, unit).T:
+        found, _, _ = arrays.sieve(
+            rows.as_probes(limits, arrays), rows.as_gallery(arrays), upper=False, shift=0, capacity=25
+        )
+        lost += int((scores(unit, unit) >= limits[:, None]).sum()) - found
+
+    assert (lost <= 0) == is_allowed_for
 
 
 @both_screens

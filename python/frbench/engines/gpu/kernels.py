@@ -3,9 +3,11 @@
 Both run on an NVIDIA GPU, and in Triton's interpreter (TRITON_INTERPRET=1) on any machine.
 
 Sieve. One program makes a tile of products of packed rows, and compares each, still in registers, with what its probe
-must reach. Pairs that may reach it are few: their columns are taken out of the tile row by row, the last of each row
-first, so that a tile asks for room in the list once for as many pairs as its fullest row holds. The list says how many
-there were, whether or not they had room.
+must reach. Of each comparison one bit is kept, 32 rows to a word, so that nothing of the size of the tile outlives its
+products. Pairs that may reach it are few: most words are empty, and nearly all others hold one. The last bit of every
+word is taken at a time, with one request for room in the list for all of them; so a tile asks as often as its fullest
+word has bits. The list says how many there were, whether or not they had room. A tile is compared in two halves:
+numbers of all of its rows would not fit beside its products in the registers of a thread.
 
 Score. Sixteen lanes a pair add float64 products, component after component, and then by halves: `rust/dot` defines it
 so. A product of two float32 is exact in float64, so it does not matter whether a multiply-add rounds once or twice;
@@ -22,17 +24,21 @@ import triton
 import triton.language as tl
 
 LANES = tl.constexpr(16)
+# Rows of which one word says which are hits.
+WORD = tl.constexpr(32)
 
-# Tiles that the autotuner tries: probes, gallery rows, bytes of a row at a time; warps and stages.
+# Tiles that the tuner tries: probes, gallery rows, bytes of a row at a time; warps and stages. Of the first two a
+# multiprocessor of an H100 holds two: one multiplies while the other compares. `tests/test_gpu_torch.py` counts it.
 SHAPES = (
+    (128, 128, 128, 4, 3),
+    (128, 128, 64, 4, 4),
     (128, 256, 128, 8, 3),
-    (128, 256, 64, 8, 4),
-    (128, 128, 128, 4, 4),
     (256, 128, 128, 8, 3),
-    (64, 256, 128, 4, 4),
+    (64, 128, 64, 4, 4),
 )
 # The tile of work that is too small to be tuned for; any card has room for it.
 ANY_SHAPE = (128, 128, 64, 4, 3)
+# Pairs from which on it pays to tune, and that are sieved to time a tile.
 WORTH_TUNING = 1 << 32
 PAIRS_OF_A_PROGRAM = 32
 # Tiles of probes that pass over the gallery together, so that its rows are read from the cache.
@@ -43,6 +49,40 @@ TIMED_RUNS = 3
 # One binary for every size and place in memory: only packed rows are known to begin at multiples of sixteen bytes.
 VARYING = ["probe_scale", "probe_spread", "probe_need", "row_scale", "row_spread", "row_offset", "found_probe"]
 VARYING += ["found_row", "found", "m", "n", "capacity", "shift"]
+
+
+@triton.jit
+def hits(
+    products,
+    scale,
+    spread,
+    need,
+    probe,
+    row_scale,
+    row_spread,
+    row_offset,
+    row,
+    n,
+    shift,
+    UPPER: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
+    """(PROBES, ROWS / 32) words of the hits among the products of some rows."""
+    PROBES: tl.constexpr = products.shape[0]
+    ROWS: tl.constexpr = products.shape[1]
+    is_row = row < n
+    slack = spread[:, None] * tl.load(row_spread + row, mask=is_row, other=0.0)[None, :]
+    slack += tl.load(row_offset + row, mask=is_row, other=float("-inf"))[None, :]
+    if WHOLE:
+        most = products.to(tl.float32) * tl.load(row_scale + row, mask=is_row, other=0.0)[None, :]
+        most = most * scale[:, None] + slack
+    else:
+        most = products + slack
+    is_hit = most >= need[:, None]
+    if UPPER:
+        is_hit = is_hit & (row[None, :] > probe[:, None] + shift)
+    bit = tl.full((), 1, tl.int32) << (tl.arange(0, ROWS) % WORD)
+    return tl.sum(tl.reshape(tl.where(is_hit, bit[None, :], 0), (PROBES, ROWS // WORD, WORD)), axis=2)
 
 
 @triton.jit(do_not_specialize=VARYING)
@@ -106,33 +146,34 @@ def sieve(
             products = tl.dot(tl.load(a), tl.load(b), products, out_dtype=tl.float32)
         a += STEP
         b += STEP
-    is_probe, is_row = probe < m, row < n
+    is_probe = probe < m
     scale = tl.load(probe_scale + probe, mask=is_probe, other=0.0)
     spread = tl.load(probe_spread + probe, mask=is_probe, other=0.0)
     need = tl.load(probe_need + probe, mask=is_probe, other=float("inf"))
-    slack = spread[:, None] * tl.load(row_spread + row, mask=is_row, other=0.0)[None, :]
-    slack += tl.load(row_offset + row, mask=is_row, other=float("-inf"))[None, :]
-    if WHOLE:
-        most = products.to(tl.float32) * tl.load(row_scale + row, mask=is_row, other=0.0)[None, :]
-        most = most * scale[:, None] + slack
-    else:
-        most = products + slack
-    is_hit = most >= need[:, None]
-    if UPPER:
-        is_hit = is_hit & (row[None, :] > probe[:, None] + shift)
-    columns = tl.where(is_hit, tl.arange(0, ROWS)[None, :], -1)
-    last = tl.max(columns, axis=1)
+    HALF: tl.constexpr = ROWS // 2
+    WORDS: tl.constexpr = ROWS // WORD
+    left, right = tl.split(tl.permute(tl.reshape(products, (PROBES, 2, HALF)), (0, 2, 1)))
+    row = first_row + tl.arange(0, HALF)
+    of_left = hits(left, scale, spread, need, probe, row_scale, row_spread, row_offset, row, n, shift, UPPER, WHOLE)
+    row += HALF
+    of_right = hits(right, scale, spread, need, probe, row_scale, row_spread, row_offset, row, n, shift, UPPER, WHOLE)
+    words = tl.reshape(tl.permute(tl.join(of_left, of_right), (0, 2, 1)), (PROBES * WORDS,))
+    word = tl.arange(0, PROBES * WORDS)
+    wanted = (words != 0).to(tl.int32)
+    count = tl.sum(wanted, axis=0)
     place = tl.zeros((), dtype=tl.int64)
-    while (tl.max(last, axis=0) >= 0) & (place <= capacity):
-        is_found = last >= 0
-        wanted = is_found.to(tl.int32)
-        place = tl.atomic_add(found, tl.sum(wanted, axis=0).to(tl.int64))
+    while (count > 0) & (place <= capacity):
+        place = tl.atomic_add(found, count.to(tl.int64), sem="relaxed")
         places = place + tl.cumsum(wanted, axis=0) - 1
-        has_room = is_found & (places < capacity)
-        tl.store(found_probe + places, probe, mask=has_room)
-        tl.store(found_row + places, first_row + last, mask=has_room)
-        columns = tl.where(columns == last[:, None], -1, columns)
-        last = tl.max(columns, axis=1)
+        has_room = (wanted > 0) & (places < capacity)
+        last = words & -words
+        # The exponent of a power of two.
+        bit = (last.to(tl.uint32, bitcast=True).to(tl.float32).to(tl.int32, bitcast=True) >> 23) - 127
+        tl.store(found_probe + places, first_probe + word // WORDS, mask=has_room)
+        tl.store(found_row + places, first_row + word % WORDS * WORD + bit, mask=has_room)
+        words = words ^ last
+        wanted = (words != 0).to(tl.int32)
+        count = tl.sum(wanted, axis=0)
 
 
 @triton.jit(do_not_specialize=["a", "b", "a_rows", "b_rows", "scores", "n", "d"])
@@ -164,22 +205,26 @@ def launch_sieve(
     is_whole: bool,
 ) -> None:
     """Runs `sieve` once, on its arrays, of which the last is set to nothing found, and its four sizes."""
-    probes, rows, step, warps, stages = shape
-    depth = arrays[0].shape[1]
     arrays[-1].zero_()
-    sieve[(triton.cdiv(sizes[0], probes) * triton.cdiv(sizes[1], rows),)](
-        *arrays,
-        *sizes,
-        depth,
-        UPPER=upper,
-        WHOLE=is_whole,
-        PROBES=probes,
-        ROWS=rows,
-        STEP=step if is_whole else step // 2,
-        BAND=TILES_OF_A_BAND,
-        num_warps=warps,
-        num_stages=stages,
-    )
+    tiles = triton.cdiv(sizes[0], shape[0]) * triton.cdiv(sizes[1], shape[1])
+    known = shape_of_sieve(shape, upper=upper, is_whole=is_whole)
+    sieve[(tiles,)](*arrays, *sizes, arrays[0].shape[1], **known)
+
+
+def shape_of_sieve(shape: tuple[int, ...], *, upper: bool, is_whole: bool) -> dict[str, Any]:
+    """What is known of `sieve` when it is compiled: its constants, and how."""
+    probes, rows, step, warps, stages = shape
+    return {
+        "UPPER": upper,
+        "WHOLE": is_whole,
+        "PROBES": probes,
+        "ROWS": rows,
+        "STEP": step if is_whole else step // 2,
+        "BAND": TILES_OF_A_BAND,
+        "num_warps": warps,
+        "num_stages": stages,
+        "enable_fp_fusion": True,
+    }
 
 
 def fastest(torch: Any, run: Callable[[tuple[int, ...]], None]) -> tuple[int, ...]:
@@ -189,7 +234,7 @@ def fastest(torch: Any, run: Callable[[tuple[int, ...]], None]) -> tuple[int, ..
         try:
             run(shape)
             times[shape] = min(_milliseconds(torch, run, shape) for _ in range(TIMED_RUNS))
-        except triton.runtime.errors.OutOfResources:
+        except (triton.runtime.errors.OutOfResources, triton.runtime.errors.PTXASError):
             continue
     return min(times, key=lambda shape: times[shape], default=ANY_SHAPE)
 
@@ -206,4 +251,5 @@ def _milliseconds(torch: Any, run: Callable[[tuple[int, ...]], None], shape: tup
 def launch_score(a: Any, b: Any, a_rows: Any, b_rows: Any, out: Any) -> None:
     """Runs `score` for every pair of rows."""
     n = len(out)
-    score[(triton.cdiv(n, PAIRS_OF_A_PROGRAM),)](a, b, a_rows, b_rows, out, n, a.shape[1], PAIRS=PAIRS_OF_A_PROGRAM)
+    known = {"PAIRS": PAIRS_OF_A_PROGRAM, "enable_fp_fusion": True}
+    score[(triton.cdiv(n, PAIRS_OF_A_PROGRAM),)](a, b, a_rows, b_rows, out, n, a.shape[1], **known)

@@ -38,10 +38,10 @@ class Tailing:
         if not self.n or not len(floors):
             return kept
         for meeting in meetings(self.residence, self.probes, self.gallery, ranges, upper=self.at.upper):
-            places = Places.of(self.at, meeting, self.arrays)
+            places, subjects = Places.of(self.at, meeting, self.arrays), self._subjects(meeting)
             probes, gallery = self._sides(meeting, floors)
             for probe, row in self.screening.pairs(probes, gallery, shift=meeting.shift):
-                found = self._wanted(meeting, places, floors, probe, row)
+                found = self._wanted(meeting, places, subjects, floors, probe, row)
                 kept = self._best(tuple(np.concatenate(pair) for pair in zip(kept, found, strict=True)))  # type: ignore[arg-type]
                 floors = self._raised(floors, kept)
         return kept
@@ -57,17 +57,45 @@ class Tailing:
         limits = self.arrays.put(of_group[groups])
         return mine.as_probes(limits, self.arrays), theirs.as_gallery(self.arrays)
 
-    def _wanted(self, meeting: Meeting, places: Places, floors: NDArray[np.float32], probe: Array, row: Array) -> Kept:
-        """Pairs of two subjects that reach the floor of their cell."""
+    def _subjects(self, meeting: Meeting) -> tuple[Array, Array]:
+        """Subjects of the rows of a meeting, on the device."""
+        firsts = (meeting.first_probe, meeting.first_row)
+        parts = (meeting.probe_part, meeting.gallery_part)
+        named = (self.probe_subjects, self.gallery_subjects)
+        a, b = (
+            self.arrays.put(subjects[first : first + stop - start].astype(np.int64))
+            for subjects, first, (start, stop) in zip(named, firsts, parts, strict=True)
+        )
+        return a, b
+
+    def _wanted(
+        self,
+        meeting: Meeting,
+        places: Places,
+        subjects: tuple[Array, Array],
+        floors: NDArray[np.float32],
+        probe: Array,
+        row: Array,
+    ) -> Kept:
+        """Pairs of two subjects that reach the floor of their cell, but those that `n` of the others surpass."""
         arrays = self.arrays
         scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
         cell = places.cell(probe, row)
-        near = scores >= arrays.put(floors)[cell]
-        a, b = (arrays.get(arrays.cast(side[near], "int64")) for side in (probe, row))
-        a, b = a + meeting.first_probe, b + meeting.first_row
-        is_strange = self.probe_subjects[a] != self.gallery_subjects[b]
-        found = (arrays.get(cell[near]), arrays.get(scores[near]), a, b)
-        return found[0][is_strange], found[1][is_strange], a[is_strange], b[is_strange]
+        is_near = (scores >= arrays.put(floors)[cell]) & (subjects[0][probe] != subjects[1][row])
+        near = cell[is_near], scores[is_near], probe[is_near], row[is_near]
+        best = self._is_leading(near[0], near[1])
+        cell, scores, a, b = (arrays.get(column[best]) for column in near)
+        return cell, scores, a.astype(np.int64) + meeting.first_probe, b.astype(np.int64) + meeting.first_row
+
+    def _is_leading(self, cell: Array, score: Array) -> Array:
+        """Which pairs are among the best `n` of their cell, or tie with the last of them: the others stay behind."""
+        arrays = self.arrays
+        if not len(cell):
+            return score >= 0
+        counts = arrays.get(arrays.histogram(cell, len(self.floors)))
+        order = arrays.order(cell, score, arrays.numbers(len(cell)))
+        last = np.maximum(np.cumsum(counts) - counts + np.minimum(counts, self.n) - 1, 0)
+        return score >= score[order][arrays.put(last)][cell]
 
     def _best(self, kept: Kept) -> Kept:
         """The best `n` of each cell, best first; equal scores by the lower probe, then by the lower row."""

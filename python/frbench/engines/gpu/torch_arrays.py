@@ -16,6 +16,8 @@ from frbench.engines.gpu.arrays import LANES, Array, Kind, Screen, Side, plain_s
 
 # All bits of a float32 but its sign.
 SIGN = 0x7FFFFFFF
+# Ways to multiply float32 that round each step to float32: the first is what PyTorch does unless it is told otherwise.
+IEEE = ("none", "ieee")
 
 
 class TorchArrays:
@@ -42,7 +44,7 @@ class TorchArrays:
     def put(self, host: Any) -> Array:
         """See `Arrays.put`; what PyTorch or DLPack holds on this device is not copied."""
         if not isinstance(host, np.ndarray):
-            return self._torch.as_tensor(host).to(self._device).contiguous()
+            return self._torch.as_tensor(host).detach().to(self._device).contiguous()
         array = np.ascontiguousarray(host)
         if not array.flags.writeable:
             array = array.copy()
@@ -125,9 +127,13 @@ class TorchArrays:
         ------
         RuntimeError : this process has PyTorch multiply float32 in fewer bits, of which nothing is proved here.
         """
-        if self._torch.get_float32_matmul_precision() != "highest":
+        backends = self._torch.backends
+        # What is asked of all of PyTorch at once is refused where a process has set parts of it by their own names.
+        precision = (backends.cuda if self._is_gpu else backends.mkldnn).matmul.fp32_precision
+        if precision not in IEEE:
             raise RuntimeError(
-                "PyTorch multiplies float32 in fewer bits here, expected set_float32_matmul_precision('highest')"
+                f"PyTorch multiplies float32 in {precision} here, expected ieee; "
+                "call torch.set_float32_matmul_precision('highest')"
             )
         return a @ b.T
 
@@ -183,13 +189,14 @@ class TorchArrays:
         arrays = (*arrays, gallery.scale, gallery.spread, gallery.offset, *out)
         sizes = (len(probes.rows), len(gallery.rows), *limits)
 
-        def run(shape: tuple[int, ...]) -> None:
-            kernels.launch_sieve(arrays, sizes, shape=shape, upper=upper, is_whole=self.screen == "int8")
+        def run(shape: tuple[int, ...], most_pairs: int = sizes[0] * sizes[1]) -> None:
+            some = (min(sizes[0], -(-most_pairs // sizes[1])), *sizes[1:])
+            kernels.launch_sieve(arrays, some, shape=shape, upper=upper, is_whole=self.screen == "int8")
 
         key = (probes.rows.shape[1], self.screen)
         with self._here():
             if self._is_gpu and key not in self._best and sizes[0] * sizes[1] >= kernels.WORTH_TUNING:
-                self._best[key] = kernels.fastest(self._torch, run)
+                self._best[key] = kernels.fastest(self._torch, lambda shape: run(shape, kernels.WORTH_TUNING))
             run(self._best.get(key, kernels.ANY_SHAPE))
 
     def scores(self, a: Array, b: Array, a_rows: Array, b_rows: Array) -> Array:
