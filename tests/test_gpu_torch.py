@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -115,21 +117,21 @@ def test_the_benchmark_runs_at_tiny_sizes(tmp_path: Path):
 @pytest.mark.parametrize("screen", ["int8", "bf16"])
 def test_every_tile_fits_an_h100(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, screen: str):
     """Tiles find room, their products stay in registers of the tensor cores' own instructions, and two run at once."""
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     from frbench.engines.gpu import kernels
 
     at_once = []
     for shape in (*kernels.SHAPES, kernels.ANY_SHAPE):
-        binary = _sieve(screen, shape, capability=90)
+        with compiled_for(monkeypatch, tmp_path, capability=90) as made:
+            _launch_sieve(screen, shape)
+        ((grid, binary),) = made
         registers, stack = _usage(binary, tmp_path)
         warps, shared = shape[3], binary.metadata.shared
+        assert grid == (-(-1000 // shape[0]) * -(-3000 // shape[1]),)
         assert shared <= SHARED_BYTES - BYTES_OF_A_BLOCK
         assert stack <= SPILLED_BYTES, shape
         kinds = {"int8": "s32.s8.s8", "bf16": "f32.bf16.bf16"}[screen]
         assert re.search(rf"wgmma\.mma_async\S+\.{re.escape(kinds)}", binary.asm["ptx"]), shape
-        at_once.append(
-            min(REGISTERS // (registers * warps * 32), SHARED_BYTES // (shared + BYTES_OF_A_BLOCK))
-        )  # fmt: skip
+        at_once.append(min(REGISTERS // (registers * warps * 32), SHARED_BYTES // (shared + BYTES_OF_A_BLOCK)))
 
     assert at_once[:2] == [2, 2]
     assert min(at_once) >= 1
@@ -137,32 +139,103 @@ def test_every_tile_fits_an_h100(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_the_tile_of_small_work_fits_any_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """It asks for less than the smallest card of capability 8 has, and multiplies on its tensor cores."""
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     from frbench.engines.gpu import kernels
 
-    binary = _sieve("bf16", kernels.ANY_SHAPE, capability=80, is_upper=True)
+    with compiled_for(monkeypatch, tmp_path, capability=80) as made:
+        _launch_sieve("bf16", kernels.ANY_SHAPE, is_upper=True)
+    ((_, binary),) = made
 
     assert binary.metadata.shared <= LEAST_SHARED_BYTES
     assert "mma.sync" in binary.asm["ptx"]
 
 
-def _sieve(screen: str, shape: tuple[int, ...], *, capability: int, is_upper: bool = False) -> Any:
-    """The sieve's binary for a card, as `launch_sieve` would have it made there."""
-    from triton import compile as compiled
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
+def test_scores_are_made_in_registers_by_one_binary_of_each_type_of_places(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Neither the number of pairs nor the dimension asks for another binary, and no sum leaves the registers."""
+    import torch
 
     from frbench.engines.gpu import kernels
 
-    names = list(kernels.sieve.arg_names)
-    known = kernels.shape_of_sieve(shape, upper=is_upper, is_whole=screen == "int8")
-    options = {name: known.pop(name) for name in ("num_warps", "num_stages", "enable_fp_fusion")}
-    kinds = dict.fromkeys(names[:2], {"int8": "*i8", "bf16": "*bf16"}[screen]) | dict.fromkeys(names[2:8], "*fp32")
-    kinds |= dict.fromkeys(names[8:10], "*i32") | {"found": "*i64"} | dict.fromkeys(names[11:16], "i32")
-    aligned = {(names.index(name),): [["tt.divisibility", 16]] for name in ("probes", "gallery", "depth")}
-    kinds |= dict.fromkeys(known, "constexpr")
-    source = ASTSource(fn=kernels.sieve, signature=kinds, constexprs=known, attrs=aligned)
-    return compiled(source, target=GPUTarget("cuda", capability, 32), options=options)
+    with compiled_for(monkeypatch, tmp_path, capability=90) as made:
+        for d, n in ((512, 1), (16, 33), (77, 1 << 20)):
+            places, rows = _Held(torch.int32, n), _Held(torch.float32, 100, d)
+            kernels.launch_score(rows, rows, places, places, _Held(torch.float32, n))
+
+    assert [grid for grid, _ in made] == [(1,), (2,), (1 << 15,)]
+    assert len({binary.hash for _, binary in made}) == 1
+    assert _usage(made[0][1], tmp_path)[1] == 0
+
+
+class _Held:
+    """An array that has a type and a shape alone; Triton asks no more of what it compiles for."""
+
+    def __init__(self, dtype: Any, *shape: int) -> None:
+        self.dtype, self.shape = dtype, shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def zero_(self) -> None:
+        """Nothing is there."""
+
+    def data_ptr(self) -> int:
+        """The start of a page."""
+        return 0
+
+
+def _launch_sieve(screen: str, shape: tuple[int, ...], *, is_upper: bool = False) -> None:
+    """A launch of 1,000 probes and 3,000 rows of 512 components."""
+    import torch
+
+    from frbench.engines.gpu import kernels
+
+    kind = {"int8": torch.int8, "bf16": torch.bfloat16}[screen]
+    sides = [_Held(kind, n, 512) for n in (1000, 3000)]
+    facts = [_Held(torch.float32, n) for n in (1000, 1000, 1000, 3000, 3000, 3000)]
+    out = _Held(torch.int32, 100), _Held(torch.int32, 100), _Held(torch.int64, 1)
+    kernels.launch_sieve(
+        (*sides, *facts, *out), (1000, 3000, 100, -5), shape=shape, upper=is_upper, is_whole=screen == "int8"
+    )
+
+
+@contextmanager
+def compiled_for(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, capability: int
+) -> Iterator[list[tuple[tuple[int, ...], Any]]]:
+    """Within it a launch ends before the card is asked to run it: the grid and the binary of each are listed."""
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import driver
+
+    from frbench.engines.gpu import kernels
+
+    made: list[tuple[tuple[int, ...], Any]] = []
+
+    class Card:
+        def get_current_target(self) -> Any:
+            return GPUTarget("cuda", capability, 32)
+
+        def get_current_device(self) -> int:
+            return 0
+
+        def get_current_stream(self, _: int) -> int:
+            return 0
+
+    class Launch:
+        def __init__(self, kernel: Any) -> None:
+            self._kernel = kernel
+
+        def __getitem__(self, grid: tuple[int, ...]) -> Any:
+            return lambda *given, **known: made.append((grid, self._kernel.warmup(*given, grid=grid, **known)))
+
+    with monkeypatch.context() as patched:
+        patched.setenv("TRITON_CACHE_DIR", str(folder))
+        for name in ("sieve", "score"):
+            kernel = getattr(kernels, name)
+            kernel.device_caches.clear()
+            patched.setattr(kernels, name, Launch(kernel))
+        patched.setattr(driver, "_active", Card())
+        yield made
 
 
 def _usage(binary: Any, folder: Path) -> tuple[int, int]:

@@ -30,7 +30,11 @@ class Rectangle:
         (a, b), (c, d) = self.probe_range, self.gallery_range
         mine, theirs = self.probe_groups[a:b].astype(np.int64), self.gallery_groups[c:d].astype(np.int64)
         counts = np.zeros(n_cells, np.int64)
-        rows_after = np.clip(np.arange(a, b) + 1 - c, 0, max(0, d - c)) if self.upper else np.zeros(b - a, np.int64)
+        if not self.upper:
+            rows = (np.bincount(side, minlength=n) for side, n in zip((mine, theirs), self.cells.shape, strict=True))
+            np.add.at(counts, self.cells, np.outer(*rows))
+            return counts
+        rows_after = np.clip(np.arange(a, b) + 1 - c, 0, max(0, d - c))
         for group in np.flatnonzero(np.bincount(theirs)):
             before = np.concatenate([[0], np.cumsum(theirs == group)])
             pairs = np.bincount(mine, before[-1] - before[rows_after], minlength=len(self.cells)).astype(np.int64)
