@@ -88,6 +88,7 @@ LAYER = {
     "engines.ann": 8.3,
     "engines.local": 9.6,
     "cluster.parts": 1,
+    "cluster.ending": 1,
     "cluster.ray_workers": 8,
     "cluster.shard_index": 8.9,
     "cluster.shard": 9,

@@ -6,11 +6,13 @@ A whole file is never read at once, nor mapped: what a reader holds is the rows 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ Ints = NDArray[np.int64]
 Numbers: TypeAlias = range | Ints
 # Bytes of a file that are read at a time.
 WINDOW_BYTES = 8 << 20
+SCHEME = "://"
+# Names of options of a URI whose values are not for everybody.
+SECRET = re.compile("key|secret|token|password|signature|^sig$", re.IGNORECASE)
 # As much as safetensors itself reads.
 MOST_HEADER_BYTES = 100_000_000
 # Rows that nobody asked for are read over if they are fewer bytes than these.
@@ -45,12 +50,35 @@ class Location:
 
     @classmethod
     def of(cls, path: str, array: str | None = None) -> Location:
-        """A file of this machine."""
-        return cls(str(Path(path).resolve()), array)
+        """A file of this machine, under the name that it was given, whatever a link of that name leads to."""
+        return cls(str(Path(path).absolute()), array)
+
+    @property
+    def suffix(self) -> str:
+        """What the name of the file ends with, dot included."""
+        return PurePosixPath(urlsplit(self.uri).path if SCHEME in self.uri else self.uri).suffix
 
     def within(self, folder: str) -> Location:
-        """The file of the same name in `folder`, a path or URI."""
-        return Location(f"{folder.rstrip('/')}/{PurePosixPath(self.uri).name}", self.array, self.is_unit)
+        """The file of the same name in `folder`, a path or URI, of which options after a question mark stay."""
+        name = PurePosixPath(self.uri).name
+        if SCHEME not in folder:
+            return replace(self, uri=str(Path(folder).absolute() / name))
+        begin, mark, options = folder.partition("?")
+        return replace(self, uri=f"{begin.rstrip('/')}/{quote(name)}{mark}{options}")
+
+
+def require_no_secret(folder: str) -> None:
+    """Raises InputError if a URI holds what only its owner may know: command lines and manifests are read by others."""
+    try:
+        parts = urlsplit(folder)
+        is_secret = parts.password is not None or any(SECRET.search(name) for name, _ in parse_qsl(parts.query))
+    except ValueError as error:
+        raise InputError(f"the folder of files is no path and no URI: {error}") from error
+    if is_secret:
+        raise InputError(
+            "the folder of files names a key or a password; leave it out, and set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY where workers are started"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +147,7 @@ def windows(location: Location, numbers: Sequence[Numbers]) -> Iterator[tuple[In
 @contextmanager
 def _opened(location: Location) -> Iterator[Any]:
     try:
-        if "://" in location.uri:
+        if SCHEME in location.uri:
             system, path = filesystems.FileSystem.from_uri(location.uri)
         else:
             system, path = filesystems.LocalFileSystem(), location.uri
@@ -138,26 +166,28 @@ def _rows(file: Any, location: Location, shape: Shape, first: int, stop: int) ->
 
 
 def _shape(file: Any, location: Location) -> Shape:
-    suffix = PurePosixPath(location.uri).suffix
     try:
-        if suffix == ".npy":
-            return _npy_shape(file)
-        if suffix == ".safetensors":
+        if location.suffix == ".npy":
+            return _npy_shape(file, location)
+        if location.suffix == ".safetensors":
             return _safetensors_shape(file, location.array)
+    except InputError:
+        raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{location.uri} is damaged: {error}") from error
     raise InputError(
-        f"{location.uri}: workers read rows of .npy and .safetensors files, not of '{suffix}'; save the matrix as .npy"
+        f"{location.uri}: workers read rows of .npy and .safetensors files, not of '{location.suffix}'; save the "
+        "matrix as .npy, and give this file as --labels if it names ids or subjects"
     )
 
 
-def _npy_shape(file: Any) -> Shape:
+def _npy_shape(file: Any, location: Location) -> Shape:
     file.seek(0)
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     (n, d), is_fortran, dtype = read(file)
     if is_fortran:
-        raise ValueError("its rows are not contiguous; save it in C order")
+        raise InputError(f"{location.uri}: its rows are not contiguous, as workers need them; save it in C order")
     return Shape(file.tell(), dtype, n, d)
 
 

@@ -10,11 +10,11 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from frbench import files, scratch
+from frbench import __version__, files, scratch
+from frbench.cluster.ending import Calls, handlers_kept, undisturbed, without_orphans
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 
 STORE_BYTES = 192 << 20
@@ -33,6 +34,8 @@ MOST_LOSSES = 5
 START_S = 180.0
 CONNECT_S = 10.0
 ASK_AGAIN_S = 1.0
+# A call that is under way when workers are ended takes no longer: it asks again after the time above.
+CLOSE_S = 10.0
 # Of this machine alone. Ray takes 127.0.0.1 for a name of the address that other machines see.
 LOCAL = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 TEMPORARY = "frbench-ray-"
@@ -71,7 +74,7 @@ class RayWorkers:
         self.lost: list[str] = []
         self._make, self._address = make, address
         self._changing = threading.Lock()
-        self._is_closed = threading.Event()
+        self._calls = Calls()
         self._ray = _imported()
         self._cluster = ExitStack()
         self._actors: list[Any] = []
@@ -85,8 +88,17 @@ class RayWorkers:
             raise
 
     def share(self, value: Any) -> Any:
-        """`value` as an argument that is sent to each machine once."""
-        return self._ray.put(value)
+        """`value` as an argument that is sent to each machine once.
+
+        Raises
+        ------
+        EngineUnavailable : the store of objects is full, or its machine is gone.
+        """
+        try:
+            with self._calls.one():
+                return self._ray.put(value)
+        except self._ray.exceptions.RayError as error:
+            raise EngineUnavailable(f"Ray does not take what workers are sent: {_sentence(error)}") from error
 
     def map(self, method: str, pieces: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[list[Any]]:
         """For each piece, what the method of the first workers returns for these arguments, one tuple a worker.
@@ -115,20 +127,20 @@ class RayWorkers:
 
     def close(self) -> None:
         """Ends the workers, and the cluster that was started for them; what is waited for is given up."""
-        self._is_closed.set()
-        # An actor or a cluster that is gone already is as wanted.
-        for actor in self._actors:
-            with suppress(Exception):
-                self._ray.kill(actor)
-        self._actors = []
-        self._cluster.close()
+        with undisturbed():
+            self._calls.close(CLOSE_S)
+            # An actor or a cluster that is gone already is as wanted.
+            for actor in self._actors:
+                with suppress(Exception):
+                    self._ray.kill(actor)
+            self._actors = []
+            self._cluster.close()
 
     def submit(self, method: str, worker: int, arguments: tuple[Any, ...]) -> tuple[Any, Any]:
         """The actor that was asked, and the reference of its answer."""
-        if self._is_closed.is_set():
-            raise EngineUnavailable("the workers were ended")
-        actor = self._actors[worker]
-        return actor, actor.call.remote(method, *arguments)
+        with self._calls.one():
+            actor = self._actors[worker]
+            return actor, actor.call.remote(method, *arguments)
 
     def fetch(self, reference: Any) -> Any:
         """The answer, in turns, so that it is seen when the workers are ended.
@@ -138,29 +150,44 @@ class RayWorkers:
         FrbenchError : what the worker raised. Lost : the worker is no more.
         """
         errors = self._ray.exceptions
-        while not self._is_closed.is_set():
+        while True:
             try:
-                return self._ray.get(reference, timeout=ASK_AGAIN_S)
+                with self._calls.one():
+                    return self._ray.get(reference, timeout=ASK_AGAIN_S)
             except errors.GetTimeoutError:
                 continue
-            except (errors.RayActorError, errors.ObjectLostError, errors.WorkerCrashedError) as error:
-                raise Lost(_sentence(error)) from None
             except errors.RayTaskError as error:
                 if isinstance(error.cause, FrbenchError | MemoryError | ValueError):
                     raise error.cause from None
                 raise
-        raise EngineUnavailable("the workers were ended")
+            except errors.ActorUnavailableError:
+                raise Lost("its process or machine cannot be reached") from None
+            except errors.OutOfMemoryError:
+                raise Lost("its machine has no memory left, and Ray ended it") from None
+            except errors.RayError as error:
+                raise Lost(_reason(error)) from None
 
     def replace(self, worker: int, actor: Any, why: str) -> None:
-        """Starts another worker in place of `actor`, unless that was done already."""
+        """Starts another worker in place of `actor`, unless that was done already.
+
+        Raises
+        ------
+        EngineUnavailable : no machine has room for it.
+        """
         with self._changing:
-            if self._is_closed.is_set() or self._actors[worker] is not actor:
-                return
-            with suppress(Exception):
-                self._ray.kill(actor)
-            self.lost.append(f"worker {worker}: {why}")
-            self._actors[worker] = self._started()
-        log.warning("frbench: worker %d was lost, another one takes its place: %s", worker, why)
+            with self._calls.one():
+                if self._actors[worker] is not actor:
+                    return
+                with suppress(Exception):
+                    self._ray.kill(actor)
+                self.lost.append(f"worker {worker}: {why}")
+                log.warning("frbench: worker %d was lost, another one takes its place: %s", worker, why)
+                self._actors[worker] = self._started()
+            if not self._is_started(worker):
+                raise EngineUnavailable(
+                    f"worker {worker} was lost ({why}), and in {START_S:.0f} s no machine of the cluster had room for "
+                    "another one; start machines or lower --workers, and the same command goes on"
+                )
 
     def _connect(self, processors: int) -> None:
         if self._address is not None:
@@ -192,11 +219,41 @@ class RayWorkers:
         return actor.options(num_cpus=self.threads, max_restarts=0, max_task_retries=0).remote(self._make, self.threads)
 
     def _await_start(self) -> None:
-        ready = [actor.is_ready.remote() for actor in self._actors]
-        if len(self._ray.wait(ready, num_returns=self.n, timeout=START_S)[0]) < self.n:
+        releases = [actor.release.remote() for actor in self._actors]
+        if len(self._ray.wait(releases, num_returns=self.n, timeout=START_S)[0]) < self.n:
             raise EngineUnavailable(
                 f"not all of {self.n} workers were started in {START_S:.0f} s; are others using Ray?"
             )
+        for release in releases:
+            self._require_this_release(release)
+
+    def _require_this_release(self, release: Any) -> None:
+        """Raises EngineUnavailable if a machine has another frbench, or none."""
+        try:
+            found = self._ray.get(release)
+        except self._ray.exceptions.RayActorError as error:
+            if error.actor_init_failed:
+                raise EngineUnavailable(
+                    f"workers cannot be started ({_reason(error)}); install frbench {__version__} on every machine of "
+                    "the cluster, for the Python that runs Ray there"
+                ) from error
+            # It was lost, as it may be at any time: the first call replaces it.
+            return
+        if found != __version__:
+            raise EngineUnavailable(
+                f"a machine of the cluster has frbench {found}, this one {__version__}; install the same on all"
+            )
+
+    def _is_started(self, worker: int) -> bool:
+        """Whether a worker answers in time, if only by its end."""
+        end = time.monotonic() + START_S
+        with self._calls.one():
+            release = self._actors[worker].release.remote()
+        while time.monotonic() < end:
+            with self._calls.one():
+                if self._ray.wait([release], timeout=ASK_AGAIN_S)[0]:
+                    return True
+        return False
 
 
 class Lost(Exception):
@@ -231,9 +288,9 @@ class Holder:
         self._make, self._threads = make, threads
         self._held: Any = None
 
-    def is_ready(self) -> bool:
-        """That the actor was started."""
-        return True
+    def release(self) -> str:
+        """Version of frbench where the actor was started."""
+        return __version__
 
     def call(self, method: str, *arguments: Any) -> Any:
         """What the method of the object returns."""
@@ -259,6 +316,8 @@ def local_cluster(processors: int) -> Iterator[None]:
     try:
         with _initialised(
             "on this machine",
+            # Else a cluster that runs here, or that RAY_ADDRESS names, would be joined.
+            address="local",
             num_cpus=processors,
             num_gpus=0,
             object_store_memory=STORE_BYTES,
@@ -288,24 +347,42 @@ def _require_listener(address: str) -> None:
 @contextmanager
 def _initialised(where: str, **options: Any) -> Iterator[None]:
     ray = _imported()
-    with _as_before():
-        try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise EngineUnavailable(
-                f"no Ray cluster {where}: {_sentence(error)}; start one with `ray start --head`, or leave --address out"
-            ) from error
     try:
+        with handlers_kept():
+            _initialise(ray, where, options)
         yield
     finally:
-        with _as_before():
+        with undisturbed(), without_orphans():
             ray.shutdown()
+
+
+def _initialise(ray: ModuleType, where: str, options: Mapping[str, Any]) -> None:
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except SystemExit as error:
+        # Ray's answer to SIGTERM while it starts.
+        raise KeyboardInterrupt from error
+    except ray.exceptions.AuthenticationError as error:
+        raise _unknown_here(where) from error
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if "AuthToken" in str(error.__cause__):
+            raise _unknown_here(where) from error
+        raise EngineUnavailable(
+            f"no Ray cluster {where}: {_sentence(error)}; start one with `ray start --head`, or leave --address out"
+        ) from error
+
+
+def _unknown_here(where: str) -> EngineUnavailable:
+    return EngineUnavailable(
+        f"the Ray cluster {where} does not know this program; set RAY_AUTH_MODE=token here as on its machines, with "
+        "their token in RAY_AUTH_TOKEN, or in ~/.ray/auth_token"
+    )
 
 
 def _imported() -> ModuleType:
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     try:
-        with _as_before():
+        with handlers_kept():
             import ray
             from ray._private import worker
     except ImportError as error:
@@ -320,19 +397,6 @@ def _say_nothing(*_: Any, **__: Any) -> None:
     """Instead of what Ray prints."""
 
 
-@contextmanager
-def _as_before() -> Iterator[None]:
-    """Gives the handler of SIGTERM back to the program: Ray takes it, and would end it without a word."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-
-
 def _remove_orphans(folder: Path) -> None:
     """Removes what clusters of programs that were killed have left."""
     for path in folder.glob(f"{TEMPORARY}*"):
@@ -342,6 +406,12 @@ def _remove_orphans(folder: Path) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    """The first line that says something, without a trailing stop."""
+    """What an error says, in one line without a trailing stop."""
+    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+
+
+def _reason(error: BaseException) -> str:
+    """Why a worker ended: the last line, less guesses of Ray that follow it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    said = lines[-1] if lines else type(error).__name__
+    return said.rpartition("Worker exit detail: ")[2].partition(" Some common causes")[0].rstrip(".")

@@ -294,6 +294,7 @@ class ClusterEngine:
         return {
             **self.here.describe(),
             **self.workers.describe(),
+            "storage": self._folder,
             "workers": workers,
             "lost_workers": list(self.workers.lost),
             "screened": {screen: n for screen, n in self._work.items() if screen != SETTLED},

@@ -9,6 +9,7 @@ from frbench.cluster.ray_workers import RayWorkers
 from frbench.cluster.rows import ClusterEngine
 from frbench.cluster.shard import Shard
 from frbench.engines.local import open_local
+from frbench.storage import require_no_secret
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Runner:
     workers: int | None = None
     address: str | None = None
     folder: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            require_no_secret(self.folder)
 
     @property
     def starting(self) -> str:
