@@ -35,6 +35,17 @@ def test_a_stretch_is_what_its_places_say(some: tuple[int, int], data: st.DataOb
     np.testing.assert_array_equal(parts.places(worker, parts.before(worker, start), parts.before(worker, stop)), inside)
 
 
+@given(SOME, st.data())
+def test_places_of_some_rows_are_those_among_all(some: tuple[int, int], data: st.DataObject):
+    """In any shape, without a list of all places."""
+    parts = Parts.of(*some)
+    worker = data.draw(st.integers(0, parts.workers - 1))
+    numbers = st.lists(st.integers(0, parts.size(worker) - 1), min_size=2, max_size=2)
+    own = np.array(data.draw(st.lists(numbers, min_size=1, max_size=5)))
+
+    np.testing.assert_array_equal(parts.places_of(worker, own), parts.places(worker)[own])
+
+
 def test_a_block_of_subjects_is_spread_over_all_workers():
     """Each of 32 equal blocks of 100,000 rows is shared out to 4 workers, but for a run at each end."""
     parts = Parts.of(100_000, 4)

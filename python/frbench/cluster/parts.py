@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 # Runs that each worker gets: several in every block of subjects.
 RUNS = 128
+# Bytes of probes that travel in one call.
+PIECE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class Parts:
 
     def places(self, worker: int, first: int = 0, stop: int | None = None) -> Ints:
         """(m,) places of a worker's rows from its `first` one on, increasing."""
-        own = np.arange(first, self.size(worker) if stop is None else stop, dtype=np.int64)
+        return self.places_of(worker, np.arange(first, self.size(worker) if stop is None else stop, dtype=np.int64))
+
+    def places_of(self, worker: int, own: Ints) -> Ints:
+        """Places of these rows of a worker, by number among its own; of any shape."""
         run, within = np.divmod(own, self.grain)
         return (run * self.workers + worker) * self.grain + within
 

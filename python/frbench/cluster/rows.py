@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import best_of
-from frbench.cluster.parts import Parts
+from frbench.cluster.parts import PIECE_BYTES, Parts
 from frbench.cluster.shard import NO_HITS, SETTLED, Answer, Block, Held, digest_of, merged
 from frbench.engines import Engine, Rows
 from frbench.errors import EngineUnavailable
 from frbench.storage import Location, Stored, numbers_of
 from frbench.templates import Templates
 
-# Bytes of probes that travel in one call. Two tiles are under way, each with this piece and the next.
-PIECE_BYTES = 32 << 20
+# Each with a piece of probes and the next.
 TILES_AT_ONCE = 2
 DIGEST_ROWS = 1 << 14
 

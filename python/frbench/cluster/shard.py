@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,7 +130,7 @@ class Shard:
         """The best `n` pairs of each cell of the block, as `Hits` with places of both sides; value of an `Answer`."""
 
         def tail(rows: Rows) -> Hits:
-            places = held.parts.places(held.worker)
+            places = partial(held.parts.places_of, held.worker)
             found = [NO_HITS]
             groups = _of_gallery(held, block, block.gallery_groups)
             subjects = _of_gallery(held, block, block.gallery_subjects)
@@ -149,7 +150,8 @@ class Shard:
                         gallery_subjects=subjects,
                     )
                 )
-                found.append(hits._replace(a=places[hits.a] if part.is_own else hits.a + block.first, b=places[hits.b]))
+                a = places(hits.a) if part.is_own else hits.a + block.first
+                found.append(hits._replace(a=a, b=places(hits.b)))
             return merged(found, n)
 
         return self._answer(held, tail)
@@ -159,7 +161,7 @@ class Shard:
 
         def search(rows: Rows) -> tuple[Floats, NDArray[np.int64], NDArray[np.uint64]]:
             scores, at, above = rows.search(self._engine.rows(unit), min(k, len(rows)), floors=floors)
-            return scores, held.parts.places(held.worker)[at], above
+            return scores, held.parts.places_of(held.worker, at), above
 
         return self._answer(held, search)
 
@@ -172,7 +174,7 @@ class Shard:
 
         def propose(_: Rows) -> NDArray[np.int64]:
             own = self._indexed(recipe).propose(unit, k, effort)
-            return np.where(own < 0, -1, held.parts.places(held.worker)[own])
+            return np.where(own < 0, -1, held.parts.places_of(held.worker, own))
 
         return self._answer(held, propose)
 
