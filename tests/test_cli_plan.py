@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from frbench import scratch
 from frbench.cli import app
 from frbench.cluster import measured
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.sizing import Sizing
 from frbench.errors import InputError
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "plan" / "machines.toml"
 FILE = """
 name = "large"
 memory_gib = 512
@@ -33,6 +35,14 @@ currency = "EUR"
 def run(*arguments: str) -> Result:
     """The command, in this process."""
     return CliRunner().invoke(app, ["plan", *arguments])
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement of 2,000 rows, of dimension 64."""
+    monkeypatch.setattr(measured, "BYTES", 2000 * 64 * 4)
+    monkeypatch.setattr(measured, "LABELS", 2000)
+    for seconds in ("LEAST_S", "TAKEN_S"):
+        monkeypatch.setattr(measured, seconds, 0.01)
 
 
 @pytest.fixture
@@ -59,6 +69,37 @@ def test_a_plan_is_what_the_arithmetic_says(file: Path):
     assert text.count("assumed: ") == len(values["assumed"]) > 0
 
 
+def test_the_example_plans_a_thousand_million_people():
+    """Every figure has a value, memory of an index among them, and the program is told to need a larger machine."""
+    asked = ("--gallery-size", "3e9", "--probes", "1e5", "--hardware", str(EXAMPLE))
+    values = json.loads(run(*asked, "--json").output)
+    indexed = json.loads(run(*asked, "--index", "hnsw", "--build", "M=32", "--json").output)
+
+    reasons = {"settled_pairs_reason", "storage_s_reason", "travel_s_reason", "price_reason"}
+    assert {name for name, value in values.items() if value is None} == {"index", *reasons}
+    assert "558.81 GiB of memory for labels: more than a machine has room for" in run(*asked).output
+    assert indexed["index"] == {"family": "hnsw", "M": 32}
+    # 2,048 bytes of a vector, 276.26 of links and numbers, rounded up, and 110 of the heap.
+    assert indexed["worker_index_bytes"] == indexed["rows_of_worker"] * (2048 + 277 + 110)
+    assert indexed["machines"] > values["machines"]
+    assert "GiB of it for the index" in run(*asked, "--index", "hnsw").output
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--templates", "t.npy"), "--templates is of a measurement, and --hardware has its rates already"),
+        (("--threads", "2"), "--threads is of a measurement"),
+        (("--build", "M=8"), "--build is of an index: say which with --index"),
+        (("--index", "hnsw", "--build", "m=8"), "hnsw has no build parameter 'm'"),
+        (("--index", "hnsw", "--build", "M=1"), "build parameter M is 1, expected 2 or more"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(more: tuple[str, ...], message: str):
+    """Rather than passed over."""
+    assert message in str(run("--gallery-size", "3e9", "--hardware", str(EXAMPLE), *more).exception)
+
+
 def test_more_workers_are_asked_for_on_the_command_line(file: Path):
     """The option stands before the file."""
     found = run("--gallery-size", "1000", "--hardware", str(file), "--workers", "7", "--json")
@@ -67,8 +108,7 @@ def test_more_workers_are_asked_for_on_the_command_line(file: Path):
 
 def test_what_was_measured_here_is_a_hardware_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A plan made from the printed JSON is the same plan."""
-    monkeypatch.setattr(measured, "BYTES", 2000 * 64 * 4)
-    monkeypatch.setattr(measured, "LEAST_S", 0.01)
+    quick(monkeypatch)
     asked = ("--gallery-size", "1e6", "--probes", "100", "--dimension", "64", "--json")
     here = json.loads(run(*asked, "--threads", "1").output)
     (tmp_path / "here.json").write_text(json.dumps(here))
@@ -77,10 +117,24 @@ def test_what_was_measured_here_is_a_hardware_file(tmp_path: Path, monkeypatch: 
     assert "2,000 rows of random numbers" in here["hardware"]["source"]
     assert 0 < here["hardware"]["settled_share"] < 1
     assert here["hardware"]["threads"] == 1
+    assert here["hardware"]["labels_prepared_per_s"] > 0
 
 
-def test_rates_are_measured_on_the_templates_that_are_given(tmp_path: Path):
+def test_workers_are_measured_side_by_side_as_many_as_there_are_processors_for(monkeypatch: pytest.MonkeyPatch):
+    """Two are tried where there are two processors; of a thousand, no more than there are, and the source says so."""
+    quick(monkeypatch)
+    monkeypatch.setattr(scratch, "processors", lambda: 2)
+
+    both, many = (measured.measure(64, 5, threads=1, workers=workers) for workers in (2, 1000))
+
+    assert (both.workers, both.threads, "at a time" in both.source) == (2, 1, False)
+    assert (many.workers, "2 workers at a time" in many.source) == (1000, True)
+    assert measured.measure(64, 5, workers=1).threads == 2
+
+
+def test_rates_are_measured_on_the_templates_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Equal rows cannot be told from each other by integers: all pairs are settled."""
+    quick(monkeypatch)
     np.save(tmp_path / "t.npy", np.ones((300, 8), np.float32))
     found = run("--gallery-size", "1e6", "--dimension", "8", "--templates", str(tmp_path / "t.npy"), "--json")
 
@@ -98,6 +152,9 @@ def test_rates_are_measured_on_the_templates_that_are_given(tmp_path: Path):
         ("machines = 1.5", "machines is 1.5, expected a number above 0"),
         ("dimension = true", "dimension is True, expected a number above 0"),
         ("currency = 3", "currency is 3, expected a text"),
+        ("rows_passed_per_s = nan", "rows_passed_per_s is nan, expected a number above 0"),
+        ("price_per_hour = inf", "price_per_hour is inf, expected a number above 0"),
+        ("settled_share = 1.5", "settled_share is 1.5, expected a share from 0 to 1"),
         ("rows_read_per_s = ", "not a hardware file in TOML or JSON"),
     ],
 )

@@ -97,7 +97,9 @@ LAYER = {
     "cluster.runners": 10,
     "cluster.hardware": 1,
     "cluster.sizing": 2,
-    "cluster.measured": 10,
+    "cluster.side_by_side": 1,
+    "cluster.trial": 9.7,
+    "cluster.measured": 11.5,
     "gallery": 10,
     "run": 10,
     "calibrate": 10,
@@ -276,7 +278,7 @@ COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_s
 COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
 COUNTING |= {"shortcuts.builds", "shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
 COUNTING |= {"cluster.parts", "cluster.ray_workers", "cluster.shard", "cluster.rows", "cluster.runners"}
-COUNTING |= {"cluster.measured", "cluster.shard_index", "cluster.indexes"}
+COUNTING |= {"cluster.side_by_side", "cluster.trial", "cluster.measured", "cluster.shard_index", "cluster.indexes"}
 READING = {
     "estimate",
     "jackknife",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.cluster.hardware import Hardware
-from frbench.cluster.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, packed_bytes
+from frbench.cluster.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
+from frbench.engines.ann import FAMILIES
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 
@@ -77,11 +78,14 @@ def test_a_large_gallery_has_its_floats_on_disk():
     st.integers(1, 4096),
     st.floats(1.0, 4096.0),
     st.integers(1, 4),
+    st.none() | st.integers(2, 64),
 )
-def test_machines_that_are_planned_hold_the_gallery(gallery: int, dimension: int, memory_gib: float, workers: int):
-    """All workers of a machine fit the share that they may fill, and hold every row."""
+def test_machines_that_are_planned_hold_the_gallery(
+    gallery: int, dimension: int, memory_gib: float, workers: int, links: int | None
+):
+    """All workers of a machine fit the share that they may fill, with an index each or without, and hold every row."""
     hardware = replace(MACHINE, memory_gib=memory_gib, workers=workers)
-    found = Sizing(gallery=gallery, probes=1, dimension=dimension, hardware=hardware)
+    found = Sizing(gallery=gallery, probes=1, dimension=dimension, hardware=hardware, hnsw_links=links)
 
     assert workers * found.worker_bytes <= SHARE_OF_MEMORY * memory_gib * GIB
     assert found.workers * found.rows_of_worker >= gallery
@@ -92,7 +96,7 @@ def test_unknown_prices_networks_and_shares_are_not_zero():
     hardware = replace(MACHINE, settled_share=None, network_bytes_per_s=None, price_per_hour=None)
     found = Sizing(gallery=1000, probes=1, dimension=512, hardware=hardware)
 
-    assert (found.settled, found.travel_s, found.price) == (None, None, None)
+    assert (found.settled, found.storage_s, found.travel_s, found.price) == (None, None, None, None)
     assert found.hours > 0
 
 
@@ -106,6 +110,46 @@ def test_machines_that_there_are_are_used_or_too_few():
         assert Sizing(gallery=10, probes=1, dimension=1, hardware=replace(MACHINE, memory_gib=0.1)).machines
     with pytest.raises(InputError, match="probes is 0, expected 1 or more"):
         Sizing(gallery=10, probes=0, dimension=1, hardware=MACHINE)
+
+
+def test_what_takes_time_beside_pairs_is_added():
+    """A pass through all rows in each of 32 blocks of probes, a list of each probe, labels of each row."""
+    more = replace(MACHINE, rows_passed_per_s=1e8, lists_per_s=1e4, labels_prepared_per_s=5e5)
+    found, few = (Sizing(gallery=10**7, probes=probes, dimension=256, hardware=more) for probes in (1000, 10))
+
+    # Half the dimension, half the time of everything but labels.
+    assert found.compare_s == pytest.approx((5 + 32 * 0.05 + 0.1) / 2)
+    assert few.compare_s == pytest.approx((0.05 + 10 * 0.05 + 0.001) / 2)
+    assert found.prepare_s == pytest.approx(10.001 / 2 + 10_001_000 / 5e5)
+    # 250,000 probes of 1 KiB travel in pieces of 24 MiB; a block of them takes less than one.
+    assert [replace(found, probes=n).calls for n in (1, 31, 250_000, 10**6)] == [1, 31, 32, 41]
+
+
+def test_rows_come_from_storage_twice_unless_half_of_a_machine_holds_them():
+    """A gallery of 20 GB comes once to one machine; one of 6 TB twice to the program, and once to its workers."""
+    stored = replace(MACHINE, storage_bytes_per_s=1e9)
+    small, large = (Sizing(gallery=n, probes=1, dimension=512, hardware=stored) for n in (10**7, 3 * 10**9))
+
+    assert small.storage_s == pytest.approx(20.48, rel=1e-6)
+    assert large.storage_s == pytest.approx(2 * 6144 + 2 * large.rows_of_worker * 2048 / 1e9, rel=1e-6)
+    assert large.hours > (large.storage_s or 0) / 3600
+
+
+@pytest.mark.parametrize(("dimension", "links"), [(8, 4), (8, 16), (40, 32)])
+def test_an_index_of_hnswlib_takes_what_is_said(dimension: int, links: int):
+    """Its saved bytes, to the spread of the levels that are drawn; a worker is given more, for what is not saved."""
+    pytest.importorskip("hnswlib")
+    n = 5000
+    unit = np.random.default_rng(0).standard_normal((n, dimension)).astype(np.float32)
+    parameters = {"M": links, "ef_construction": 10}
+    found = FAMILIES["hnsw"].build(unit, parameters, 1, lambda _: None).nbytes
+    planned, without = (Sizing(n, 1, dimension, replace(MACHINE, workers=1), hnsw_links=m) for m in (links, None))
+
+    # A row has 1 / (M - 1) levels above the lowest on average, geometrically: six standard errors of the mean.
+    spread = 6 * 4 * (links + 1) * np.sqrt(links * n) / (links - 1)
+    # Its header, which does not grow.
+    assert abs(found - n * hnsw_saved_bytes(dimension, links)) < spread + 200
+    assert found < planned.index_bytes == planned.worker_bytes - without.worker_bytes
 
 
 @pytest.mark.parametrize(("dimension", "expected"), [(1, 80), (64, 80), (65, 144), (512, 528)])

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ class Hardware:
     comparisons_per_s : of a worker, searching. settled_share : of pairs that its screen leaves to the definition.
     rows_read_per_s : of a worker: from storage to rows that are normalised, checked and packed.
     rows_prepared_per_s : of the program that hands out the work, which reads and checks every row once itself.
-    candidates_merged_per_s : of that program.
+    candidates_merged_per_s : of that program. labels_prepared_per_s : of that program, whatever the dimension; None if
+    labels take no time.
+    rows_passed_per_s : of a worker, in one search, however few its probes. lists_per_s : candidate lists that a worker
+    begins, however few its rows. Both stand beside comparisons; None if those are all that a search takes.
+    storage_bytes_per_s : into a machine; None if files lie in its memory already.
     workers : on a machine. threads : of each. machines : there are; None for as many as it takes.
     network_bytes_per_s : into a machine; None if probes travel in no time.
     price_per_hour : of a machine, in `currency`; None if nobody asked. source : how these numbers were come by.
@@ -33,6 +38,10 @@ class Hardware:
     rows_prepared_per_s: float
     candidates_merged_per_s: float
     settled_share: float | None = None
+    labels_prepared_per_s: float | None = None
+    rows_passed_per_s: float | None = None
+    lists_per_s: float | None = None
+    storage_bytes_per_s: float | None = None
     workers: int = 1
     threads: int = 1
     machines: int | None = None
@@ -82,5 +91,8 @@ def _check(path: Path, name: str, value: Any, kind: str) -> None:
     if value is None and "None" in kind:
         return
     is_number = isinstance(value, (int, float) if "float" in kind else int) and not isinstance(value, bool)
-    if not is_number or value < 0 or (value == 0 and name != "settled_share"):
+    if name == "settled_share":
+        if not is_number or not 0 <= value <= 1:
+            raise InputError(f"{path}: {name} is {value!r}, expected a share from 0 to 1")
+    elif not is_number or not 0 < value < inf:
         raise InputError(f"{path}: {name} is {value!r}, expected a number above 0")

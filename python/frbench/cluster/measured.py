@@ -1,105 +1,215 @@
-"""Measured: what a worker of this machine does in a second, tried on a gallery that it reads and searches."""
+"""Measured: what a worker of this machine does in a second, tried on a gallery that workers read and search.
+
+Workers are tried side by side, each in a process of its own. Rows lie in memory that the system has to find, as those
+of a large gallery do: below a virtual machine, whose idle memory serves others, that takes many times as long as to use
+again what was just set free.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from frbench import scratch, templates
 from frbench.candidates import best_of
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.parts import Parts
-from frbench.cluster.shard import SETTLED, Held, Shard, digest_of
+from frbench.cluster.rows import DIGEST_ROWS
+from frbench.cluster.shard import SETTLED, Held, digest_of
+from frbench.cluster.side_by_side import SideBySide
+from frbench.cluster.trial import Trial
 from frbench.engines import Engine
 from frbench.engines.local import open_local
 from frbench.errors import InputError
-from frbench.storage import Stored
+from frbench.identify import Identification
+from frbench.readers import read_matrix
+from frbench.storage import numbers_of
+from frbench.templates import Templates
 
-# Of random rows: more than caches hold.
-BYTES = 96 << 20
+Floats = NDArray[np.float32]
+Advance = Callable[[int], None]
+# Of rows that are tried: more than caches hold.
+BYTES = 192 << 20
+# Memory is taken for so long before anything is timed, so that what programs have just set free is used up.
+TAKEN_S = 2.0
+TAKEN_AT_ONCE = 64 << 20
+LABELS = 400_000
 PROBES = 1_000
-READINGS = 3
-# Each rate is measured for this long at least.
-LEAST_S = 0.5
+# A search is repeated for this long at least.
+LEAST_S = 0.4
 # Lists of candidates that are merged at a time.
 LISTS = 4
+# Things done that `measure` tells of.
+STEPS = 4
 
 
-def measure(dimension: int, k: int, *, path: Path | None = None, threads: int = 0, workers: int = 1) -> Hardware:
-    """This machine, from a few seconds of reading and searching.
+class _Worker(NamedTuple):
+    """What a worker does while others do the same; see `Hardware`."""
 
-    path : templates whose rows are read and searched; None takes random ones of `dimension`, which no one resembles.
-    threads : of a worker; 0 takes every processor. workers : on a machine; only one is tried.
+    rows_read_per_s: float
+    comparisons_per_s: float
+    rows_passed_per_s: float | None
+    lists_per_s: float | None
+
+
+def measure(
+    dimension: int,
+    k: int,
+    *,
+    path: Path | None = None,
+    threads: int = 0,
+    workers: int = 1,
+    advance: Advance = lambda _: None,
+) -> Hardware:
+    """This machine, from some seconds of reading and searching.
+
+    path : templates whose first rows are read and searched; None takes random ones of `dimension`, which no one
+        resembles. threads : of a worker; 0 takes its share of the processors. workers : on a machine; as many are tried
+        side by side as there are processors for. advance : told of each of `STEPS` that is done.
 
     Raises
     ------
-    InputError : the file cannot be read, or has another dimension or too few rows.
+    InputError : the file cannot be read, or has another dimension, too few rows, or failed ones.
     """
-    if path is not None:
-        return _measured(path, dimension, k, threads, workers, f"of {path.name}")
+    each = threads or max(1, scratch.processors() // workers)
+    tried = max(1, min(workers, scratch.processors() // each))
+    least = 4 * (k + 1)
+    rows = _rows(path, dimension, max(least, BYTES // (4 * dimension)))
+    if len(rows) < least:
+        raise InputError(f"{path}: rates of this plan are measured on {least:,} rows or more, it has {len(rows):,}")
     with tempfile.TemporaryDirectory(prefix="frbench-plan-") as folder:
-        file = Path(folder) / "random.npy"
-        n = max(2 * k + 2, BYTES // (4 * dimension))
-        np.save(file, np.random.default_rng(0).standard_normal((n, dimension), dtype=np.float32))
-        return _measured(file, dimension, k, threads, workers, "of random numbers")
-
-
-def _measured(path: Path, dimension: int, k: int, threads: int, workers: int, which: str) -> Hardware:
-    begin = time.perf_counter()
-    found = templates.load(path, threads=threads)
-    assert found.digest
-    assert digest_of([found.unit])
-    prepare_s = time.perf_counter() - begin
-    if found.dimension != dimension:
-        raise InputError(f"{path} has dimension {found.dimension}, the plan has {dimension}; give --dimension")
-    if found.failed.any() or len(found) < 2 * (k + 1) or found.stored is None:
-        raise InputError(f"{path}: rates are measured on at least {2 * (k + 1)} rows, none of them failed")
-    halves = [_held(found.stored, found.unit, *ends) for ends in ((0, len(found) // 2), (len(found) // 2, len(found)))]
-    shard = Shard(partial(open_local, "cpu", None), threads)
-    probes = np.ascontiguousarray(found.unit[:: max(1, len(found) // PROBES)][:PROBES])
-    # A worker holds one half: asked for the other, it reads.
-    read_s = [_seconds_of_search(shard, halves[turn % 2], probes, k) for turn in range(2 * READINGS)]
-    rounds = range(max(READINGS, int(LEAST_S / min(read_s))))
-    search_s = min(_seconds_of_search(shard, halves[1], probes, k) for _ in rounds)
+        file = Path(folder) / "rows.npy"
+        np.save(file, rows)
+        del rows
+        taken = _taken()
+        advance(1)
+        begin = time.perf_counter()
+        found, held = _prepared(file, threads)
+        prepare_s = time.perf_counter() - begin
+        advance(1)
+        if found.failed.any():
+            raise InputError(f"{path}: rates are measured on rows none of which failed, {found.failed.sum():,} did")
+        probes = np.ascontiguousarray(found.unit[:: max(1, len(found) // PROBES)][:PROBES])
+        with SideBySide(partial(Trial, each), tried) as trials:
+            worker = _tried(trials, held, _held(found, len(found) // 2), probes, k)
+        advance(1)
+        labels_s = _seconds_of_labels(Path(folder), threads)
+        advance(1)
+    del taken
     return Hardware(
         memory_gib=scratch.memory_bytes() / 2**30,
         dimension=dimension,
-        comparisons_per_s=len(probes) * halves[1].parts.n / search_s,
-        rows_read_per_s=halves[1].parts.n / max(min(read_s[1::2]) - search_s, 1e-9),
+        comparisons_per_s=worker.comparisons_per_s,
+        rows_read_per_s=worker.rows_read_per_s,
         rows_prepared_per_s=len(found) / prepare_s,
         candidates_merged_per_s=_merged_per_s(len(probes), k),
         settled_share=_settled_share(open_local("cpu", None, threads), found.unit, probes, k),
+        labels_prepared_per_s=LABELS / labels_s,
+        rows_passed_per_s=worker.rows_passed_per_s,
+        lists_per_s=worker.lists_per_s,
         workers=workers,
-        threads=threads or scratch.processors(),
-        source=_source(len(found), dimension, which),
+        threads=each,
+        source=_source(len(found), dimension, path, tried if tried < workers else None),
     )
 
 
-def _source(n: int, dimension: int, which: str) -> str:
+def _rows(path: Path | None, dimension: int, most: int) -> NDArray[Any]:
+    if path is None:
+        return np.random.default_rng(0).standard_normal((most, dimension), dtype=np.float32)
+    matrix = read_matrix(path)
+    if matrix.dimension != dimension:
+        raise InputError(f"{path} has dimension {matrix.dimension}, the plan has {dimension}; give --dimension")
+    blocks, left = [], most
+    for block in matrix.blocks:
+        blocks.append(np.asarray(block[:left]))
+        left -= len(blocks[-1])
+    return np.concatenate(blocks)
+
+
+def _taken() -> list[NDArray[np.uint8]]:
+    """Memory, to be kept while rates are measured: at most half of what is free, and what rows would be given."""
+    most = min(scratch.SHARE_OF_MEMORY * scratch.memory_bytes(), scratch.free_bytes() / 2)
+    taken: list[NDArray[np.uint8]] = []
+    begin = time.perf_counter()
+    while len(taken) * TAKEN_AT_ONCE < most and time.perf_counter() - begin < TAKEN_S:
+        taken.append(np.ones(TAKEN_AT_ONCE, np.uint8))
+    return taken
+
+
+def _prepared(file: Path, threads: int) -> tuple[Templates, Held]:
+    """What the program that hands out the work does with every row, and what a worker is told to hold."""
+    found = templates.load(file, threads=threads)
+    assert found.digest
+    return found, _held(found, len(found))
+
+
+def _seconds_of_labels(folder: Path, threads: int) -> float:
+    """Seconds in which that program reads labels, joins and digests them, and plans: each row is of another subject."""
+    rows, labels = folder / "narrow.npy", folder / "labels.csv"
+    np.save(rows, np.ones((LABELS, 1), np.float32))
+    labels.write_text("\n".join(["subject_id", *(f"S{row:09}" for row in range(LABELS))]) + "\n")
+    begin = time.perf_counter()
+    found = templates.load(rows, labels=labels, threads=threads)
+    task = Identification(found, found.take(range(1)), (), k=1)
+    assert task.digest
+    assert len(task.mates[0]) == 1
+    assert task.plan(())
+    return time.perf_counter() - begin
+
+
+def _held(found: Templates, n: int) -> Held:
+    """The first `n` rows, as a worker is told to hold them."""
+    assert found.stored is not None
+    rows = np.arange(n, dtype=np.int64)
+    blocks = (found.unit[rows[start : start + DIGEST_ROWS]] for start in range(0, n, DIGEST_ROWS))
+    return Held(found.stored.location, (numbers_of(rows),), found.dimension, digest_of(blocks), Parts.of(n, 1), 0)
+
+
+def _tried(trials: SideBySide, held: Held, half: Held, probes: Floats, k: int) -> _Worker:
+    """From three searches: of as many probes in all rows and in half of them, and of one probe in all rows."""
+
+    def most(method: str, *arguments: Any) -> float:
+        return max(float(seconds) for seconds in trials.ask(method, [arguments] * trials.n))
+
+    n, fewer, m = held.parts.n, half.parts.n, len(probes)
+    read_s = most("read", held)
+    in_all, of_one = (most("search", held, asked, k, LEAST_S) for asked in (probes, probes[:1]))
+    again_s = most("read", half)
+    in_half = most("search", half, probes, k, LEAST_S)
+    rows_read_per_s = max(n / read_s, fewer / again_s)
+    # Seconds are m (n / comparisons + 1 / lists) + n / passed. Each is known to a share of itself; none is below 0.
+    seconds = np.array([in_all, of_one, in_half])
+    factors = np.array([[m * n, m, n], [n, 1, n], [m * fewer, m, fewer]]) / seconds[:, None]
+    (a_pair, a_list, a_row), _ = nnls(factors, np.ones(3))
+    if not a_pair:
+        # Too few rows to tell what grows with them: everything is said of pairs.
+        return _Worker(rows_read_per_s, m * n / in_all, None, None)
+    return _Worker(rows_read_per_s, float(1 / a_pair), _rate(a_row), _rate(a_list))
+
+
+def _rate(seconds: float) -> float | None:
+    return float(1 / seconds) if seconds else None
+
+
+def _source(n: int, dimension: int, path: Path | None, tried: int | None) -> str:
     """What was measured; rows that fill no call tell little of a large gallery."""
-    found = f"measured here, on {n:,} rows {which}"
+    found = f"measured here, on {n:,} rows {'of random numbers' if path is None else f'of {path.name}'}"
+    if tried is not None:
+        found += f", {tried} workers at a time"
     if n * dimension * 4 >= BYTES // 2:
         return found
     return f"{found}: too few to tell the rates of a large gallery, which may be much higher"
 
 
-def _held(stored: Stored, unit: NDArray[np.float32], start: int, stop: int) -> Held:
-    digest = digest_of([unit[start:stop]])
-    return Held(stored.location, (range(start, stop),), unit.shape[1], digest, Parts.of(stop - start, 1), 0)
-
-
-def _seconds_of_search(shard: Shard, held: Held, probes: NDArray[np.float32], k: int) -> float:
-    begin = time.perf_counter()
-    shard.search(held, probes, k, None)
-    return time.perf_counter() - begin
-
-
-def _settled_share(engine: Engine, unit: NDArray[np.float32], probes: NDArray[np.float32], k: int) -> float:
+def _settled_share(engine: Engine, unit: Floats, probes: Floats, k: int) -> float:
     """Share of pairs that a sieve leaves, whose limit is what the k-th best of a middling probe reaches."""
     rows, searched = engine.rows(unit), engine.rows(probes)
     scores, _, _ = rows.search(searched, k)

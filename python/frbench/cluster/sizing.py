@@ -8,7 +8,9 @@ from functools import cached_property
 from math import ceil
 
 from frbench import scratch
+from frbench.choices import DEFAULT_BLOCKS
 from frbench.cluster.hardware import Hardware
+from frbench.cluster.parts import PIECE_BYTES
 from frbench.errors import InputError
 
 GIB = 1 << 30
@@ -23,21 +25,25 @@ BESIDE_BYTES = 16
 PLACES_BYTES = 24
 # Ids, subjects and a label of a row in the program that hands out the work, as a guess.
 LABEL_BYTES = 200
-CANDIDATE_BYTES = 12
+# Of hnswlib beside vectors, links and what is saved with them: a lock of 40 bytes, an entry of a table of labels, a
+# pointer, a mark of what was visited, and what allocation rounds up.
+HNSW_HEAP_BYTES = 110
 
 ASSUMED = (
     "rates fall as the dimension grows; machines are alike and do nothing else",
     "settled pairs are those of the gallery that was measured: a larger one reaches higher and settles fewer",
     "the program that hands out the work reads and checks every row once itself, before workers begin",
-    "float rows are kept in memory where they take up to a quarter of a machine's, else on its disk",
+    "float rows are kept in memory where they take up to a quarter of a machine's, else on its disk, which keeps up",
 )
+ASSUMED_OF_PAIRS = "pairs, 1:1, are counted as fast as they are searched: on an axis that begins above most scores"
+ASSUMED_OF_INDEXES = "indexes take memory alone: hours are those of the exact search beside them"
 
 
 @dataclass(frozen=True)
 class Sizing:
     """A search of `probes` in `gallery` rows by machines of `hardware`; probes None: all pairs of the gallery, 1:1.
 
-    k : length of candidate lists.
+    k : length of candidate lists. hnsw_links : M of the index of hnswlib that each worker has of its rows, or None.
     """
 
     gallery: int
@@ -45,11 +51,19 @@ class Sizing:
     dimension: int
     hardware: Hardware
     k: int = 50
+    hnsw_links: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("gallery", self.gallery), ("probes", self.probes), ("dimension", self.dimension)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}, expected 1 or more")
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """What the figures rest on."""
+        of_pairs = (ASSUMED_OF_PAIRS,) if self.probes is None else ()
+        of_indexes = () if self.hnsw_links is None else (ASSUMED_OF_INDEXES,)
+        return (*ASSUMED, *of_pairs, *of_indexes)
 
     @property
     def pairs(self) -> int:
@@ -96,6 +110,11 @@ class Sizing:
         return self._worker_bytes(self.machines)
 
     @property
+    def index_bytes(self) -> int:
+        """Memory of a worker for its index, which is part of `worker_bytes`."""
+        return self.rows_of_worker * self._index_row_bytes
+
+    @property
     def disk_bytes(self) -> int:
         """Disk that a worker needs for float rows; 0 where they are in memory."""
         return 0 if self._has_floats_in_memory(self.machines) else 4 * self.dimension * self.rows_of_worker
@@ -113,8 +132,9 @@ class Sizing:
 
     @property
     def prepare_s(self) -> float:
-        """Seconds in which the program reads and checks all rows."""
-        return (self.gallery + (self.probes or 0)) * self._slower / self.hardware.rows_prepared_per_s
+        """Seconds in which the program reads and checks all rows and their labels."""
+        rows, rate = self.gallery + (self.probes or 0), self.hardware.labels_prepared_per_s
+        return rows * self._slower / self.hardware.rows_prepared_per_s + (0.0 if rate is None else rows / rate)
 
     @property
     def read_s(self) -> float:
@@ -122,9 +142,20 @@ class Sizing:
         return self.rows_of_worker * self._slower / self.hardware.rows_read_per_s
 
     @property
+    def calls(self) -> int:
+        """Searches that each worker is asked for: of the probes of a block each, and of no more than travel at once."""
+        if self.probes is None:
+            return ceil(4 * self.dimension * self.gallery / PIECE_BYTES)
+        return max(min(DEFAULT_BLOCKS, self.probes), ceil(4 * self.dimension * self.probes / PIECE_BYTES))
+
+    @property
     def compare_s(self) -> float:
-        """Seconds of comparisons."""
-        return self.pairs / self.workers * self._slower / self.hardware.comparisons_per_s
+        """Seconds of comparisons: of pairs, of going through all rows in each call, and of each list."""
+        hardware = self.hardware
+        pairs = self.pairs / self.workers / hardware.comparisons_per_s
+        passes = 0.0 if hardware.rows_passed_per_s is None else self.rows_of_worker / hardware.rows_passed_per_s
+        lists = 0.0 if hardware.lists_per_s is None else (self.probes or 0) / hardware.lists_per_s
+        return (pairs + self.calls * passes + lists) * self._slower
 
     @property
     def merge_s(self) -> float:
@@ -139,9 +170,26 @@ class Sizing:
         return None if rate is None else sent / rate
 
     @property
+    def storage_s(self) -> float | None:
+        """Seconds in which rows come from storage; None if nobody knows it.
+
+        The program goes through all rows twice, once for the checksum of the file; then each worker through its own.
+        A file that half of a machine's memory holds comes once to each machine.
+        """
+        rate = self.hardware.storage_bytes_per_s
+        all_bytes = 4 * self.dimension * (self.gallery + (self.probes or 0))
+        own_bytes = 4 * self.dimension * self.rows_of_worker * self.hardware.workers
+        if all_bytes <= self.hardware.memory_gib * GIB / 2:
+            needed = all_bytes if self.machines == 1 else all_bytes + own_bytes
+        else:
+            needed = 2 * all_bytes + own_bytes
+        return None if rate is None else needed / rate
+
+    @property
     def hours(self) -> float:
         """Hours from start to end."""
-        return (self.prepare_s + self.read_s + self.compare_s + self.merge_s + (self.travel_s or 0.0)) / 3600
+        known = self.prepare_s + self.read_s + self.compare_s + self.merge_s
+        return (known + (self.storage_s or 0.0) + (self.travel_s or 0.0)) / 3600
 
     @property
     def price(self) -> float | None:
@@ -161,13 +209,18 @@ class Sizing:
     def _room(self) -> float:
         return SHARE_OF_MEMORY * self.hardware.memory_gib * GIB
 
+    @property
+    def _index_row_bytes(self) -> int:
+        links = self.hnsw_links
+        return 0 if links is None else ceil(hnsw_saved_bytes(self.dimension, links)) + HNSW_HEAP_BYTES
+
     def _candidates(self) -> Iterator[int]:
         """Fewest machines with float rows on disk, and with float rows in memory."""
         packed = packed_bytes(self.dimension)
         for row in (packed, 4 * self.dimension + packed, 4 * self.dimension + packed + PLACES_BYTES):
             left = self._room - self.hardware.workers * WORKER_BYTES
             if left > 0:
-                least = ceil(self.gallery * row / left)
+                least = ceil(self.gallery * (row + self._index_row_bytes) / left)
                 # Rows are dealt out whole, so that the next number may be the first that is enough.
                 yield from (max(1, least), least + 1)
 
@@ -181,9 +234,24 @@ class Sizing:
     def _worker_bytes(self, machines: int) -> int:
         rows = self._rows_of_worker(machines)
         floats = 4 * self.dimension * self._has_floats_in_memory(machines)
-        return WORKER_BYTES + rows * (floats + max(packed_bytes(self.dimension), PLACES_BYTES))
+        row = floats + max(packed_bytes(self.dimension), PLACES_BYTES) + self._index_row_bytes
+        return WORKER_BYTES + rows * row
 
 
 def packed_bytes(dimension: int) -> int:
     """Most bytes of a packed row."""
     return -(-dimension // STEP) * STEP + BESIDE_BYTES
+
+
+def hnsw_saved_bytes(dimension: int, links: int) -> float:
+    """Mean bytes of a row in a saved index of hnswlib.
+
+    Its vector and number, two times `links` neighbours of the lowest level, and `links` of each level above it, where
+    one row of `links` goes on from each level to the next. Numbers and lengths of lists take four bytes, the row's own
+    number eight.
+
+    Source: Malkov & Yashunin (2018), IEEE TPAMI 42, 824, with levels drawn at 1 / ln(M).
+    """
+    lowest = 4 * (2 * links + 1)
+    above = 4 * (links + 1) / (links - 1)
+    return 4 * dimension + 8 + lowest + 4 + above

@@ -45,6 +45,17 @@ def numbers(kind: Callable[[str], Any], _: click.Context, option: click.Paramete
         raise InputError(f"{option.opts[0]} is '{text}', expected numbers with commas between them") from error
 
 
+def parameters(_: click.Context, option: click.Parameter, text: str | None) -> dict[str, int]:
+    """M=16,ef_construction=200 as numbers by name."""
+    found = {}
+    for item in text.split(",") if text else ():
+        name, equals, value = item.partition("=")
+        if not equals or not value.strip().isdecimal():
+            raise InputError(f"{option.opts[0]} is '{text}', expected NAME=N,NAME=N, such as M=16,ef_construction=200")
+        found[name.strip()] = int(value)
+    return found
+
+
 def whole(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
     """3e9 or 3000000000 as a whole number, from 1 to what 64 bits hold."""
     if text is None:

@@ -8,21 +8,9 @@ from typing import Any
 import click
 
 from frbench.choices import INDEXES
-from frbench.commands.amounts import numbers
+from frbench.commands.amounts import numbers, parameters
 from frbench.commands.options import of_exact_counting, of_files, of_runs, of_searches
 from frbench.commands.runner import runner_options
-from frbench.errors import InputError
-
-
-def _parameters(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, int]:
-    """M=16,ef_construction=200 as numbers by name."""
-    found = {}
-    for item in text.split(",") if text else ():
-        name, equals, value = item.partition("=")
-        if not equals or not value.strip().isdecimal():
-            raise InputError(f"--build is '{text}', expected NAME=N,NAME=N, such as M=16,ef_construction=200")
-        found[name.strip()] = int(value)
-    return found
 
 
 @click.command(name="ann")
@@ -32,7 +20,7 @@ def _parameters(_: click.Context, __: click.Parameter, text: str | None) -> dict
               help="Ranks at which misses count.")  # fmt: skip
 @click.option("--index", "family", type=click.Choice(INDEXES), default="hnsw", show_default=True,
               help="Kind of index: hnswlib, three of faiss, usearch.")  # fmt: skip
-@click.option("--build", "parameters", callback=_parameters, metavar="NAME=N[,NAME=N]",
+@click.option("--build", "parameters", callback=parameters, metavar="NAME=N[,NAME=N]",
               help="Build parameters, such as M=16,ef_construction=200.  [default: see docs/ann.md]")  # fmt: skip
 @click.option("--effort", "efforts", callback=partial(numbers, int), metavar="N[,N...]",
               help="Widths of search (ef, nprobe, expansion) to sweep.  [default: k, 2k ... 16k]")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from frbench.choices import DEFAULT_K
-from frbench.commands.amounts import whole
+from frbench.commands.amounts import parameters, whole
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -35,11 +35,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--templates", type=FILE, help="Measure on these templates rather than on random rows.")
 @click.option("--workers", type=click.IntRange(min=1), help="Workers on a machine.  [default: 1, or the file's]")
 @click.option(
-    "--threads",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Threads of a worker that is measured; 0 uses every processor.  [default: 0]",
+    "--threads", type=click.IntRange(min=0), help="Threads of a worker that is measured.  [default: its share]"
 )
+@click.option("--index", type=click.Choice(["hnsw"]), help="Each worker has an index of its rows, too.")
+@click.option("--build", "parameters", callback=parameters, metavar="NAME=N", help="Of the index.  [default: M=16]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; what it says of the hardware is a hardware file.")
 def plan_command(**given: Any) -> None:
     """Say on paper what a search of PROBES in a gallery takes, or a sweep of all its pairs.
@@ -48,6 +47,10 @@ def plan_command(**given: Any) -> None:
     frbench plan --gallery-size 3e9 --probes 1e5
     frbench plan --gallery-size 3e9 --probes 1e5 --hardware machines.toml --json
     frbench plan --gallery-size 3e9 --probes 1e5 --templates t.npy --dimension 128
+    frbench plan --gallery-size 3e9 --probes 1e5 --index hnsw --build M=32 --hardware machines.toml
+
+    \b
+    Without a hardware file this machine is measured, which takes a quarter of a minute. Workers are tried side by side.
 
     \b
     A hardware file has these fields; --json prints those of the machine it was measured on:
@@ -57,7 +60,11 @@ def plan_command(**given: Any) -> None:
       rows_read_per_s           of a worker, from storage to packed rows
       rows_prepared_per_s       of the program that hands out the work
       candidates_merged_per_s   of that program
-      settled_share             optional: pairs that the screen leaves
+      settled_share             optional: of pairs, those that the screen leaves
+      labels_prepared_per_s     optional: of that program, rows of labels
+      rows_passed_per_s         optional: of a worker, in a search of a single probe
+      lists_per_s               optional: of a worker, candidate lists begun
+      storage_bytes_per_s       optional: into a machine
       workers, threads          optional: workers on a machine, and threads of each
       machines                  optional: how many there are, else as few as hold the gallery
       network_bytes_per_s       optional: into a machine

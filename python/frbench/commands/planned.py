@@ -10,27 +10,51 @@ import click
 
 from frbench.cluster import measured
 from frbench.cluster.hardware import Hardware
-from frbench.cluster.sizing import ASSUMED, GIB, Sizing
-from frbench.progress import scaled
+from frbench.cluster.sizing import GIB, SHARE_OF_MEMORY, Sizing
+from frbench.engines.ann.hnsw import HNSW
+from frbench.errors import InputError
+from frbench.progress import TerminalProgress, scaled
 
 NO_SHARE = "the hardware file has no settled_share"
 NO_NETWORK = "the hardware has no network_bytes_per_s: probes are taken to travel in no time"
+NO_STORAGE = "the hardware has no storage_bytes_per_s: files are taken to lie in memory already"
 NO_PRICE = "the hardware has no price_per_hour"
 
 
 def show(given: dict[str, Any]) -> None:
     """Prints the plan of a search, as a person or a machine reads it."""
     dimension, k, workers = given["dimension"], given["k"], given["workers"]
+    links = _links(given)
     if given["hardware"] is None:
-        found = measured.measure(dimension, k, path=given["templates"], threads=given["threads"], workers=workers or 1)
+        with TerminalProgress().step("measure", measured.STEPS, "steps") as advance:
+            found = measured.measure(
+                dimension,
+                k,
+                path=given["templates"],
+                threads=given["threads"] or 0,
+                workers=workers or 1,
+                advance=advance,
+            )
     else:
+        for option in ("templates", "threads"):
+            if given[option] is not None:
+                raise InputError(f"--{option} is of a measurement, and --hardware has its rates already; leave one out")
         found = Hardware.read(given["hardware"])
         found = found if workers is None else replace(found, workers=workers)
-    sizing = Sizing(given["gallery_size"], given["probes"], dimension, found, k)
+    sizing = Sizing(given["gallery_size"], given["probes"], dimension, found, k, links)
     if given["as_json"]:
         click.echo(json.dumps(_values(sizing)))
     else:
         click.echo("\n".join(_lines(sizing)))
+
+
+def _links(given: dict[str, Any]) -> int | None:
+    """M of the index that was asked for."""
+    if given["index"] is None:
+        if given["parameters"]:
+            raise InputError("--build is of an index: say which with --index")
+        return None
+    return HNSW.parameters(given["parameters"], n=given["gallery_size"], d=given["dimension"])["M"]
 
 
 def _values(sizing: Sizing) -> dict[str, Any]:
@@ -49,12 +73,16 @@ def _values(sizing: Sizing) -> dict[str, Any]:
         "workers": sizing.workers,
         "rows_of_worker": sizing.rows_of_worker,
         "worker_bytes": sizing.worker_bytes,
+        "index": None if sizing.hnsw_links is None else {"family": HNSW.name, "M": sizing.hnsw_links},
+        "worker_index_bytes": sizing.index_bytes,
         "worker_disk_bytes": sizing.disk_bytes,
         "program_bytes": sizing.program_bytes,
         "prepare_s": sizing.prepare_s,
         "read_s": sizing.read_s,
         "compare_s": sizing.compare_s,
         "merge_s": sizing.merge_s,
+        "storage_s": sizing.storage_s,
+        "storage_s_reason": NO_STORAGE if sizing.storage_s is None else None,
         "travel_s": sizing.travel_s,
         "travel_s_reason": NO_NETWORK if sizing.travel_s is None else None,
         "hours": sizing.hours,
@@ -62,7 +90,7 @@ def _values(sizing: Sizing) -> dict[str, Any]:
         "price_reason": NO_PRICE if sizing.price is None else None,
         "currency": hardware.currency,
         "hardware": asdict(hardware),
-        "assumed": list(ASSUMED),
+        "assumed": list(sizing.assumed),
     }
 
 
@@ -71,8 +99,11 @@ def _lines(sizing: Sizing) -> list[str]:
     what = "all pairs of them, 1:1" if sizing.probes is None else f"{sizing.probes:,} probes, lists of {sizing.k}"
     settled = NO_SHARE if sizing.settled is None else f"{sizing.settled:.3g} ({hardware.settled_share:.2g} of all)"
     disk = f", and {sizing.disk_bytes / GIB:,.1f} GiB of its disk" if sizing.disk_bytes else ""
+    storage = NO_STORAGE if sizing.storage_s is None else _time(sizing.storage_s)
     travel = NO_NETWORK if sizing.travel_s is None else _time(sizing.travel_s)
     price = NO_PRICE if sizing.price is None else f"{sizing.price:,.2f} {hardware.currency}".rstrip()
+    index = f", {sizing.index_bytes / GIB:,.2f} GiB of it for the index" if sizing.index_bytes else ""
+    worker = f"{sizing.rows_of_worker:,} rows, at most {sizing.worker_bytes / GIB:,.2f} GiB of memory{index}{disk}"
     rates = f"{scaled(hardware.comparisons_per_s)} comparisons/s a worker at dimension {hardware.dimension}"
     return [
         f"gallery    {sizing.gallery:,} rows of dimension {sizing.dimension}; {what}",
@@ -80,17 +111,23 @@ def _lines(sizing: Sizing) -> list[str]:
         f"settled    {settled}",
         f"hardware   {', '.join(text for text in (hardware.name, rates, hardware.source) if text)}",
         f"machines   {sizing.machines:,} of {hardware.memory_gib:,.1f} GiB; workers on each: {hardware.workers}",
-        f"a worker   {sizing.rows_of_worker:,} rows, at most {sizing.worker_bytes / GIB:,.2f} GiB of memory{disk}",
-        f"program    about {sizing.program_bytes / GIB:,.2f} GiB of memory for labels",
+        f"a worker   {worker}",
+        f"program    about {sizing.program_bytes / GIB:,.2f} GiB of memory for labels{_too_large(sizing)}",
         f"prepare    {_time(sizing.prepare_s)}",
         f"read       {_time(sizing.read_s)}",
         f"compare    {_time(sizing.compare_s)}",
         f"merge      {_time(sizing.merge_s)}",
+        f"storage    {storage}",
         f"travel     {travel}",
         f"hours      {sizing.hours:,.3g}",
         f"price      {price}",
-        *(f"assumed: {each}" for each in ASSUMED),
+        *(f"assumed: {each}" for each in sizing.assumed),
     ]
+
+
+def _too_large(sizing: Sizing) -> str:
+    has_room = sizing.program_bytes <= SHARE_OF_MEMORY * sizing.hardware.memory_gib * GIB
+    return "" if has_room else ": more than a machine has room for, so it needs a larger one"
 
 
 def _time(seconds: float) -> str:
