@@ -121,8 +121,8 @@ def test_what_takes_time_beside_pairs_is_added():
     assert found.compare_s == pytest.approx((5 + 32 * 0.05 + 0.1) / 2)
     assert few.compare_s == pytest.approx((0.05 + 10 * 0.05 + 0.001) / 2)
     assert found.prepare_s == pytest.approx(10.001 / 2 + 10_001_000 / 5e5)
-    # 250,000 probes of 1 KiB travel in pieces of 24 MiB; a block of them takes less than one.
-    assert [replace(found, probes=n).calls for n in (1, 31, 250_000, 10**6)] == [1, 31, 32, 41]
+    # 250,000 probes of 1 KiB travel in pieces of 32 MiB; a block of them takes less than one.
+    assert [replace(found, probes=n).calls for n in (1, 31, 250_000, 1_300_000)] == [1, 31, 32, 40]
 
 
 def test_rows_come_from_storage_twice_unless_half_of_a_machine_holds_them():
