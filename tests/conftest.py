@@ -68,9 +68,15 @@ def watched(browser: Browser, reported: Report) -> Iterator[Watched]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """A Ray cluster that tests share: runners of this process find it, and leave it as it is."""
-    with local_cluster(processors=8):
-        yield
+    """A Ray cluster that tests share: runners of this process find it, and leave it as it is.
+
+    Its workers have credentials, as an object store asks for some.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+        with local_cluster(processors=8):
+            yield
 
 
 @pytest.fixture

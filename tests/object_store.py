@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -24,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(b"", is_head=False)
 
     def _send(self, body: bytes, *, is_head: bool) -> None:
-        path = self.folder / self.path.partition("?")[0].lstrip("/")
+        path = self.folder / unquote(self.path.partition("?")[0].lstrip("/"))
         if not path.is_file():
             self.send_response(404)
             self.send_header("Content-Length", "0")

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import ray
 
+import object_store
+import worlds
 from frbench import files, templates
 from frbench.cluster import ray_workers
 from frbench.cluster.hardware import Hardware
@@ -39,27 +41,34 @@ ON_RAY = ("--runner", "ray", "--threads", "1", "--workers")
 
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(
-    ("workers", "command", "kept"),
+    ("workers", "storage", "command", "kept"),
     [
-        (2, ("verify", "--at", "fmr=1e-1,1e-2", "--keep-pairs", "9", "--per-subject"), ("tail.csv", "subjects.csv")),
-        (3, ("identify", "--at", "fpir=0.1", "--at", "fmr=0.01", "-k", "7", "--gallery-sizes", "5,10"),
+        (2, "a folder", ("verify", "--at", "fmr=1e-1,1e-2", "--keep-pairs", "9", "--per-subject"),
+         ("tail.csv", "subjects.csv")),
+        (3, "s3://bucket", ("identify", "--at", "fpir=0.1", "--at", "fmr=0.01", "-k", "7", "--gallery-sizes", "5,10"),
          ("candidates.safetensors",)),
     ],
 )  # fmt: skip
 def test_a_run_by_workers_writes_the_files_of_one_machine(
-    tmp_path: Path, population: tuple[str, ...], run: Run, workers: int, command: tuple[str, ...], kept: tuple[str, ...]
-):
+    tmp_path: Path, population: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch,
+    workers: int, storage: str, command: tuple[str, ...], kept: tuple[str, ...],
+):  # fmt: skip
     """Tally, results and lists are equal, byte for byte, read from a copy in storage; the manifest says who counted."""
-    (tmp_path / "storage").mkdir()
-    shutil.copy(tmp_path / "t.npy", tmp_path / "storage")
-    on_ray = (*ON_RAY, str(workers), "--storage", str(tmp_path / "storage"))
-    for out, runner in (("here", ()), ("there", on_ray)):
-        assert run(*command, *population, *runner, "--out", str(tmp_path / out), "--quiet") == 0
+    for name in ("a folder", "bucket"):
+        (tmp_path / name).mkdir()
+        shutil.copy(tmp_path / "t.npy", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with object_store.serving(tmp_path) as address:
+        folder = f"{storage}?endpoint_override={address}&scheme=http" if "://" in storage else storage
+        on_ray = (*ON_RAY, str(workers), "--storage", folder)
+        for out, runner in (("here", ()), ("there", on_ray)):
+            assert run(*command, *population, *runner, "--out", str(tmp_path / out), "--quiet") == 0
 
     for name in ("tally.safetensors", "results.json", *kept):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
     described = files.read_json(tmp_path / "there" / "manifest.json")["engine"]
     assert (described["runner"], len(described["workers"]), described["lost_workers"]) == ("ray", workers, [])
+    assert described["storage"] == folder
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -146,6 +155,60 @@ def test_a_worker_that_is_lost_again_and_again_is_given_up(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_for_which_there_is_no_room_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch):
+    """A machine with nine processors that is gone: those that are left have eight."""
+    workers = RayWorkers(str, 1, threads=1)
+    monkeypatch.setattr(ray_workers, "START_S", 1.0)
+    try:
+        (process,) = workers_of(os.getpid())
+        workers.threads = 9
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(EngineUnavailable, match=r"worker 0 was lost \(.*\), and in 1 s no machine .* had room"):
+            list(workers.map("upper", [[()]]))
+    finally:
+        workers.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_of_another_release_are_refused(monkeypatch: pytest.MonkeyPatch):
+    """What they count would be of another definition, perhaps."""
+    monkeypatch.setattr(ray_workers, "version", lambda _: "999.0")
+    with pytest.raises(EngineUnavailable, match=r"a machine of the cluster has frbench .*, this one 999\.0"):
+        RayWorkers(str, 1, threads=1)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_workers_that_lack_what_they_need_are_not_tried_again():
+    """A module that only this program can find, as frbench is one where nobody installed it."""
+    with pytest.raises(EngineUnavailable, match=r"cannot be started \(ModuleNotFoundError: .*; install frbench"):
+        RayWorkers(Deadly, 1, threads=1)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_rows_are_few_or_of_any_float_and_the_search_is_the_same(tmp_path: Path):
+    """Galleries with fewer rows than workers, lists longer than a part, failed rows, six kinds of numbers."""
+    draw = np.random.default_rng(1)
+    probes, _ = worlds.unit_rows(draw.standard_normal((5, 16)))
+    engine, here = Runner(workers=3).open("cpu", None, 1), CpuEngine()
+    try:
+        few = [(n, "<f4") for n in (1, 2, 4)]
+        for n, kind in [*few, *((50, f"{order}f{size}") for order in "<>" for size in (2, 4, 8))]:
+            gallery = draw.standard_normal((n, 16))
+            gallery[3::10], gallery[4::10] = np.nan, 0.0
+            np.save(tmp_path / "g.npy", gallery.astype(kind))
+            found = templates.load(tmp_path / "g.npy")
+            for k in {1, n}:
+                there, expected = (
+                    packed(each, found, np.arange(n)).search(each.rows(probes), k, floors=np.zeros(5, np.float32))
+                    for each in (engine, here)
+                )
+                for a, b in zip(there, expected, strict=True):
+                    np.testing.assert_array_equal(a, b)
+    finally:
+        engine.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_workers_that_find_another_file_count_nothing(
     tmp_path: Path, population: tuple[str, ...], run: Run, capsys: pytest.CaptureFixture[str]
 ):
@@ -163,6 +226,8 @@ def test_workers_that_find_another_file_count_nothing(
         (("--workers", "2"), "--workers is for workers of a cluster; add --runner ray"),
         (("--storage", "s3://bucket"), "--storage is for workers of a cluster; add --runner ray"),
         (("--runner", "ray", "--engine", "grpc://127.0.0.1:1"), "name no servers with --engine"),
+        (("--runner", "ray", "--storage", "s3://k:s@bucket"), "the folder of files names a key or a password"),
+        (("--runner", "ray", "--workers", "1000000"), "1,000,000 workers take 190,921 GiB before they read a row"),
     ],
 )
 def test_a_mistake_about_runners_is_one_sentence(

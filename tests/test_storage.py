@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 import object_store
 from frbench import storage
 from frbench.errors import InputError
-from frbench.storage import Location, Stored, numbers_of
+from frbench.storage import Location, Stored, numbers_of, require_no_secret
 
 N, D = 50, 3
 MATRIX = np.arange(N * D, dtype=np.float32).reshape(N, D)
@@ -83,6 +83,67 @@ def test_rows_come_from_an_object_store(folder: Path, monkeypatch: pytest.Monkey
             rows(Location("s3://bucket/none.npy"), range(1))
 
 
+def test_a_store_is_named_with_options_and_a_file_with_any_letters(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """The options of a URI stay behind the name of the file, which is written as URIs write it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    np.save(folder / "a b#ü%20.npy", MATRIX)
+    with object_store.serving(folder.parent) as address:
+        options = f"?endpoint_override={address}&scheme=http"
+        there = Location.of(str(folder / "a b#ü%20.npy")).within(f"s3://bucket/{options}")
+        assert there.uri == f"s3://bucket/a%20b%23%C3%BC%2520.npy{options}"
+        np.testing.assert_array_equal(rows(there, range(3, 5)), MATRIX[[3, 4]])
+
+
+def test_a_file_that_goes_away_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Between two windows of the same reading."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    monkeypatch.setattr(storage, "WINDOW_BYTES", 7 * 4 * D)
+    np.save(folder / "gone.npy", MATRIX)
+    with object_store.serving(folder.parent) as address:
+        there = Location(f"s3://bucket/gone.npy?endpoint_override={address}&scheme=http")
+        reading = storage.windows(there, [range(N)])
+        next(reading)
+        (folder / "gone.npy").unlink()
+        with pytest.raises(InputError, match=r"s3://bucket/gone\.npy.*: a worker cannot read it"):
+            list(reading)
+
+
+def test_a_link_is_read_under_its_own_name(tmp_path: Path, folder: Path):
+    """Stores of datasets link names to contents that have no names of their own."""
+    (tmp_path / "0a1b").write_bytes((folder / "m.npy").read_bytes())
+    (tmp_path / "m.npy").symlink_to(tmp_path / "0a1b")
+
+    assert Location.of(str(tmp_path / "m.npy")).within("/data").uri == "/data/m.npy"
+    np.testing.assert_array_equal(rows(Location.of(str(tmp_path / "m.npy")), range(2)), MATRIX[:2])
+
+
+def test_a_folder_without_a_beginning_is_that_of_this_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Workers may be started elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert Location("/a/m.npy").within("my data").uri == str(tmp_path / "my data" / "m.npy")
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["s3://KEYID:hidden@bucket/x", "s3://bucket?secret_key=hidden", "abfs://:hidden@account.invalid/x", "s3://[hidden"],
+)
+def test_a_secret_in_a_folder_is_refused_and_not_repeated(folder: str):
+    """Command lines and manifests are read by others; so are error messages."""
+    with pytest.raises(InputError, match="the folder of files") as found:
+        require_no_secret(folder)
+    assert "hidden" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "folder", ["/data", "a b/c?", "s3://bucket/x?endpoint_override=127.0.0.1:9000&scheme=http", "gs://anonymous@bucket"]
+)
+def test_a_folder_without_a_secret_is_taken(folder: str):
+    """Options that everybody may know are no secret."""
+    require_no_secret(folder)
+
+
 def test_stored_rows_of_rows_are_rows_of_the_file():
     """Taking twice composes: rows 2 and 0 of rows 30, 10, 20 are rows 20 and 30."""
     stored = Stored(Location("/m.npy")).take(np.array([30, 10, 20])).take(np.array([2, 0]))
@@ -126,5 +187,5 @@ def test_a_file_that_ends_early_is_refused(tmp_path: Path, folder: Path):
     with pytest.raises(InputError, match="has 50 rows, expected row 50"):
         rows(Location(str(folder / "m.npy")), range(50, 51))
     np.save(tmp_path / "f.npy", np.asfortranarray(MATRIX))
-    with pytest.raises(InputError, match="save it in C order"):
+    with pytest.raises(InputError, match=r"f\.npy: its rows are not contiguous, .* save it in C order"):
         rows(Location(str(tmp_path / "f.npy")), range(1))

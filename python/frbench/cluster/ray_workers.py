@@ -18,11 +18,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from frbench import __version__, files, scratch
+from frbench import files, scratch
 from frbench.cluster.ending import Calls, handlers_kept, undisturbed, without_orphans
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 
@@ -231,17 +232,17 @@ class RayWorkers:
         """Raises EngineUnavailable if a machine has another frbench, or none."""
         try:
             found = self._ray.get(release)
-        except self._ray.exceptions.RayActorError as error:
-            if error.actor_init_failed:
-                raise EngineUnavailable(
-                    f"workers cannot be started ({_reason(error)}); install frbench {__version__} on every machine of "
-                    "the cluster, for the Python that runs Ray there"
-                ) from error
-            # It was lost, as it may be at any time: the first call replaces it.
-            return
-        if found != __version__:
+        except self._ray.exceptions.RayError as error:
+            if not getattr(error, "actor_init_failed", False):
+                # It was lost, as it may be at any time: the first call replaces it.
+                return
             raise EngineUnavailable(
-                f"a machine of the cluster has frbench {found}, this one {__version__}; install the same on all"
+                f"workers cannot be started ({_reason(error)}); install frbench {version('frbench')} on every machine "
+                "of the cluster, for the Python that runs Ray there"
+            ) from error
+        if found != version("frbench"):
+            raise EngineUnavailable(
+                f"a machine of the cluster has frbench {found}, this one {version('frbench')}; install the same on all"
             )
 
     def _is_started(self, worker: int) -> bool:
@@ -290,7 +291,7 @@ class Holder:
 
     def release(self) -> str:
         """Version of frbench where the actor was started."""
-        return __version__
+        return version("frbench")
 
     def call(self, method: str, *arguments: Any) -> Any:
         """What the method of the object returns."""

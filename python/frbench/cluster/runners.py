@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from frbench import scratch
 from frbench.cluster.ray_workers import RayWorkers
 from frbench.cluster.rows import ClusterEngine
 from frbench.cluster.shard import Shard
+from frbench.cluster.sizing import GIB, WORKER_BYTES
 from frbench.engines.local import open_local
+from frbench.errors import InputError
 from frbench.storage import require_no_secret
 
 
@@ -27,6 +30,12 @@ class Runner:
     def __post_init__(self) -> None:
         if self.folder is not None:
             require_no_secret(self.folder)
+        needed, there = (self.workers or 0) * WORKER_BYTES / GIB, scratch.memory_bytes() / GIB
+        if self.address is None and needed > there:
+            raise InputError(
+                f"{self.workers:,} workers take {needed:,.0f} GiB before they read a row, this machine has "
+                f"{there:.0f}; lower --workers, or give the --address of a cluster"
+            )
 
     @property
     def starting(self) -> str:
