@@ -1,43 +1,85 @@
 //! Buffers that begin where a line of the cache begins: a tile or vector then touches no line twice.
+//!
+//! Large ones lie on large pages where the system has them: it finds, clears and looks those up in a fraction of the
+//! time.
 
+use crate::error::Error;
+use bytemuck::Pod;
+use memmap2::{Advice, MmapMut};
 use std::ops::{Deref, DerefMut};
 
 const LINE_BYTES: usize = 64;
+/// Bytes from which on a buffer is worth pages of its own.
+const LARGE_BYTES: usize = 4 << 20;
+
+/// Zeroed memory outside the heap, on large pages where the system has them.
+pub fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
+    let refused = |_| Error::Memory(format!("{bytes} bytes of packed rows are more than there is memory for"));
+    let map = MmapMut::map_anon(bytes.max(1)).map_err(refused)?;
+    // Advice that is not taken costs speed, nothing else.
+    let _ = map.advise(Advice::HugePage);
+    Ok(map)
+}
+
+enum Store<T> {
+    Heap { values: Vec<T>, start: usize },
+    Pages(MmapMut),
+}
 
 pub struct Aligned<T> {
-    values: Vec<T>,
-    start: usize,
+    store: Store<T>,
     len: usize,
 }
 
-impl<T: Copy + Default> Aligned<T> {
+impl<T: Pod> Aligned<T> {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        let values = vec![T::default(); len + LINE_BYTES / size_of::<T>()];
-        let start = values.as_ptr().align_offset(LINE_BYTES);
-        Aligned { start, len, values }
+        let bytes = len * size_of::<T>();
+        let pages = if bytes < LARGE_BYTES { None } else { anonymous(bytes).ok() };
+        let store = pages.map_or_else(|| Self::on_heap(len), Store::Pages);
+        Aligned { store, len }
     }
 
     /// `len` values to be overwritten: those of `spare` where there are as many, whatever they are, or zeros.
     pub fn reused(spare: Option<Self>, len: usize) -> Self {
         match spare {
-            Some(spare) if spare.start + len <= spare.values.len() => Aligned { len, ..spare },
+            Some(spare) if len <= spare.room() => Aligned { len, ..spare },
             _ => Aligned::zeros(len),
+        }
+    }
+
+    fn on_heap(len: usize) -> Store<T> {
+        let values = vec![T::zeroed(); len + LINE_BYTES / size_of::<T>()];
+        let start = values.as_ptr().align_offset(LINE_BYTES);
+        Store::Heap { values, start }
+    }
+
+    /// Values that the buffer can hold.
+    fn room(&self) -> usize {
+        match &self.store {
+            Store::Heap { values, start } => values.len() - start,
+            Store::Pages(map) => map.len() / size_of::<T>(),
         }
     }
 }
 
-impl<T> Deref for Aligned<T> {
+impl<T: Pod> Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.values[self.start..self.start + self.len]
+        match &self.store {
+            Store::Heap { values, start } => &values[*start..start + self.len],
+            Store::Pages(map) => bytemuck::cast_slice(&map[..self.len * size_of::<T>()]),
+        }
     }
 }
 
-impl<T> DerefMut for Aligned<T> {
+impl<T: Pod> DerefMut for Aligned<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.values[self.start..self.start + self.len]
+        match &mut self.store {
+            Store::Heap { values, start } => &mut values[*start..*start + self.len],
+            Store::Pages(map) => bytemuck::cast_slice_mut(&mut map[..self.len * size_of::<T>()]),
+        }
     }
 }
 
@@ -45,20 +87,28 @@ impl<T> DerefMut for Aligned<T> {
 mod tests {
     use super::*;
 
+    /// Numbers of a buffer that has pages of its own.
+    const LARGE: usize = LARGE_BYTES / size_of::<i32>();
+
     #[test]
     fn a_spare_buffer_is_used_again_where_it_is_long_enough() {
         let spare = Aligned::<i32>::zeros(100);
         let place = spare.as_ptr();
         let shorter = Aligned::reused(Some(spare), 60);
         assert_eq!((shorter.as_ptr(), shorter.len()), (place, 60));
-        assert_eq!(Aligned::reused(Some(shorter), 1000).len(), 1000);
+        let longer = Aligned::reused(Some(shorter), LARGE);
+        let place = longer.as_ptr();
+        assert_eq!(longer.len(), LARGE);
+        assert_eq!(Aligned::reused(Some(longer), LARGE - 1).as_ptr(), place);
     }
 
     #[test]
     fn a_buffer_begins_at_a_line_and_holds_zeros() {
-        for len in [0, 1, 63, 1000] {
-            let buffer = Aligned::<i32>::zeros(len);
+        for len in [0, 1, 63, 1000, LARGE, LARGE + 1] {
+            let mut buffer = Aligned::<i32>::zeros(len);
             assert_eq!((buffer.as_ptr() as usize % LINE_BYTES, &buffer[..]), (0, &vec![0; len][..]));
+            buffer.fill(7);
+            assert!(buffer.iter().all(|&x| x == 7));
         }
     }
 }

@@ -34,12 +34,12 @@
 //! row `lane`. Of integers, four components at a time: integers `k * LANES + 4 * lane ..` are components `k` to
 //! `k + 3`. A kernel then multiplies one probe with sixteen rows at a time, and needs no sum across a register.
 
-use crate::aligned::Aligned;
+use crate::aligned::{Aligned, anonymous};
 use crate::dot::{Form, Ints, Kernel, LANES, Limit};
 use crate::error::Error;
 use crate::rows::Rows;
 use crate::work;
-use memmap2::{Advice, MmapMut};
+use memmap2::MmapMut;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -322,15 +322,6 @@ fn share(rows: Rows<'_>, centre: &Centre, k: usize) -> f64 {
         .collect();
     shares.sort_by(f64::total_cmp);
     shares.get(shares.len() / 2).copied().unwrap_or(0.0).max(1e-9)
-}
-
-/// Zeroed memory outside the heap, on large pages where the system has them.
-fn anonymous(bytes: usize) -> Result<MmapMut, Error> {
-    let refused = |_| Error::Memory(format!("{bytes} bytes of packed rows are more than there is memory for"));
-    let map = MmapMut::map_anon(bytes.max(1)).map_err(refused)?;
-    // Advice that is not taken costs speed, nothing else.
-    let _ = map.advise(Advice::HugePage);
-    Ok(map)
 }
 
 /// Puts a row into its lane of a panel.
