@@ -261,7 +261,7 @@ def test_an_engine_describes_itself(engine: Engine):
         "cpu": {"screened", "settled"},
         "gpu": {"screened", "settled", "devices", "gpus"},
         "grpc": {"screened", "settled", "servers", "lost"},
-        "ray": {"screened", "settled", "runner", "ray", "address", "workers", "lost_workers"},
+        "ray": {"screened", "settled", "runner", "ray", "address", "storage", "workers", "lost_workers"},
     }
     described = engine.describe()
     assert described.keys() == {"engine", "isa", "threads"} | more[described.get("runner", engine.name)]

@@ -19,7 +19,7 @@ def runner_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--workers", type=click.IntRange(min=1), metavar="N",
                      help="Workers; --threads are those of each.  [default: one a machine, or one a processor]"),
         click.option("--storage", metavar="FOLDER|URI",
-                     help="Where workers find the matrix files, by name, such as s3://bucket/folder.  "
-                          "[default: where they are here]"),
+                     help="Where workers find the matrix files, by name, such as s3://bucket/folder; keys for it go "
+                          "into the environment of workers (docs/cluster.md).  [default: where they are here]"),
     ]  # fmt: skip
     return decorated(options, command)
