@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import ray  # noqa: F401  # psutil comes with it
 
 from frbench import files
-from frbench.cluster.ending import Calls, undisturbed, without_orphans
+from frbench.cluster.ending import Calls, undisturbed
 from frbench.errors import EngineUnavailable
 
 
@@ -70,20 +69,33 @@ def test_a_second_signal_does_not_break_an_end(number: signal.Signals):
         signal.signal(number, before)
 
 
+# In a process of its own: the one that runs tests may have a raylet that they share.
+ENDING = """
+import subprocess, sys
+import ray  # psutil comes with it
+from frbench import files
+from frbench.cluster.ending import without_orphans
+
+with subprocess.Popen([sys.argv[1]], stdout=subprocess.PIPE, text=True) as raylet:
+    child = int(raylet.stdout.readline())
+    with without_orphans():
+        raylet.kill()
+        assert files.is_alive(child)
+    raylet.stdout.close()
+print(child)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of processes are those of their files")
 def test_what_a_raylet_started_is_ended_with_it(tmp_path: Path):
     """Killed, it ends nobody itself."""
     script = tmp_path / "raylet"
     script.write_text("#!/bin/sh\nsleep 60 &\necho $!\nwait\n")
     script.chmod(0o700)
-    with subprocess.Popen([script], stdout=subprocess.PIPE, text=True) as raylet:
-        assert raylet.stdout is not None
-        child = int(raylet.stdout.readline())
-        with without_orphans():
-            raylet.kill()
-            assert files.is_alive(child)
-        raylet.stdout.close()
+
+    done = subprocess.run([sys.executable, "-c", ENDING, str(script)], stdout=subprocess.PIPE, text=True, check=True)
+
     end = time.monotonic() + 20
-    while files.is_alive(child) and time.monotonic() < end:
+    while files.is_alive(int(done.stdout)) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not files.is_alive(child)
+    assert not files.is_alive(int(done.stdout))
