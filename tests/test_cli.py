@@ -509,6 +509,17 @@ def test_ctrl_c_stops_a_sweep_and_keeps_what_was_counted(tmp_path: Path) -> None
     assert not (out / "results.json").exists()
 
 
+def test_an_interruption_while_a_module_loads_exits_with_130(tmp_path: Path) -> None:
+    """Also where it falls into the methods that a dataclass makes from text, after which Python would die by SIGINT."""
+    (tmp_path / "loads.py").write_text(
+        "from frbench import cli\ncli.app.main = lambda **_: exec('raise KeyboardInterrupt')\ncli.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-m", "loads"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == cli.INTERRUPTED
+    assert ended.stderr.startswith("frbench: stopped;")
+
+
 def test_info_tells_of_the_machine_as_text_and_as_json(world: World) -> None:
     """Without measuring, both name the kernels that were found."""
     code, text, _ = world.run("info", "--quick")

@@ -26,6 +26,14 @@ def is_gone(pid: str) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
+def wait_until_gone(pid: str) -> None:
+    """Returns when a process has ended: a signal to an orphan is delivered a moment after it was sent."""
+    end = time.monotonic() + 30
+    while not is_gone(pid):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_each_call_is_a_fresh_process(tmp_path: Path):
     """Three calls write three process ids."""
     ids = tmp_path / "ids"
@@ -99,7 +107,7 @@ def test_a_killed_command_takes_its_children_along(tmp_path: Path):
     with pytest.raises(InputError, match="was killed"):
         Command("A", ("sh", "-c", f"sh -c '{code}' & wait"), timeout_s=1)()
 
-    assert is_gone(pid.read_text())
+    wait_until_gone(pid.read_text())
 
 
 def test_what_a_command_leaves_behind_is_ended(tmp_path: Path):
@@ -108,9 +116,7 @@ def test_what_a_command_leaves_behind_is_ended(tmp_path: Path):
     found = Command("A", ("sh", "-c", f"sleep 60 & echo $! > {pid}"))()
 
     assert set(found) == {"wall"}
-    # A signal to an orphan is delivered a moment after it was sent.
-    while not is_gone(pid.read_text()):
-        time.sleep(0.01)
+    wait_until_gone(pid.read_text())
 
 
 def test_a_metric_with_the_name_of_a_clock_is_refused():

@@ -67,6 +67,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    finally:
+        # After an interrupt in code that is made from text, as methods of dataclasses are, `python -m` dies by SIGINT
+        # whatever it exits with, unless other such code has run since.
+        exec("")
 
 
 def _say(text: str) -> None:
