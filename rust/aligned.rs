@@ -15,7 +15,7 @@ const LINE_BYTES: usize = 64;
 /// Bytes from which on a buffer is worth pages of its own.
 const LARGE_BYTES: usize = 4 << 20;
 /// Most bytes that are kept.
-const KEPT_BYTES: usize = 64 << 20;
+const KEPT_BYTES: usize = 96 << 20;
 
 /// Memory of buffers that are no more, the oldest first.
 static KEPT: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());

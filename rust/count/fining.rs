@@ -10,32 +10,39 @@ use crate::screen::chunks;
 use crate::work::part;
 use std::ops::Range;
 
+/// Blocks of probes that are laid out at a time: for them the gallery is laid out once, block after block.
+const PROBE_BLOCKS: usize = 2;
+
 impl Job<'_> {
-    pub fn fine(&self, way: Way, centre: &Centre, stop: &mut dyn FnMut() -> bool) -> Result<Counted, Error> {
+    /// `step` rows of the gallery are laid out at a time, a multiple of [`LANES`].
+    pub fn fine(
+        &self,
+        way: Way,
+        centre: &Centre,
+        step: usize,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Counted, Error> {
         let at = self.at;
         let plan = fine::Plan { way, centre, kernel: self.kernel, threads: self.threads };
-        let step = Way::block(at.probes.dimension());
         let first = at.gallery_range.start / LANES * LANES;
         let mut counts = Counts::zeros(self.size)?;
-        let (mut laid_out, mut spare): (Option<(usize, Side)>, _) = (None, None);
-        for start in (first..at.gallery_range.end).step_by(step) {
-            let rows = start..(start + step).min(at.gallery_range.end);
-            let gallery = plan.gallery(at.gallery, rows.clone(), spare.take())?;
-            for start in at.probe_range.clone().step_by(step) {
-                let block = start..(start + step).min(at.probe_range.end);
-                // Probes of a single block are laid out once for all of the gallery.
-                let probes = match laid_out.take() {
-                    Some((first, probes)) if first == start => probes,
-                    other => plan.probes(at.probes, block.clone(), other.map(|(_, spare)| spare))?,
-                };
+        let (mut spare_probes, mut spare_gallery) = (None, None);
+        for start in at.probe_range.clone().step_by(PROBE_BLOCKS * step) {
+            let block = start..(start + PROBE_BLOCKS * step).min(at.probe_range.end);
+            let probes = plan.probes(at.probes, block.clone(), spare_probes.take())?;
+            for start in (first..at.gallery_range.end).step_by(step) {
+                let rows = start..(start + step).min(at.gallery_range.end);
+                if at.upper && rows.end <= block.start + 1 {
+                    continue;
+                }
+                let gallery = plan.gallery(at.gallery, rows.clone(), spare_gallery.take())?;
                 let wanted = rows.start.max(at.gallery_range.start)..rows.end;
-                let unit = Fining::new(self, (&probes, &gallery), (start, rows.start));
-                counts = counts.add(self.shared(block, UNIT_PROBES / 2, &wanted, stop, |counts, probes, rows| {
-                    unit.count(probes, rows, counts);
-                })?);
-                laid_out = Some((start, probes));
+                let unit = Fining::new(self, (&probes, &gallery), (block.start, rows.start));
+                let count = |counts: &mut Counts, probes, rows| unit.count(probes, rows, counts);
+                counts = counts.add(self.shared(block.clone(), UNIT_PROBES / 2, &wanted, stop, count)?);
+                spare_gallery = Some(gallery);
             }
-            spare = Some(gallery);
+            spare_probes = Some(probes);
         }
         Ok(Counted { counts: counts.bins, strategy: Strategy::Fine(way), settled: counts.settled })
     }

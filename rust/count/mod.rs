@@ -80,7 +80,7 @@ pub fn count(
     let strategy = job.strategy(packed, stop)?;
     match strategy {
         Strategy::Sieve => job.sieve(Gallery { rows: at.gallery, panels: packed.panels(stop)? }, stop),
-        Strategy::Fine(way) => job.fine(way, packed.centre(), stop),
+        Strategy::Fine(way) => job.fine(way, packed.centre(), Way::block(at.probes.dimension()), stop),
     }
 }
 
@@ -188,6 +188,7 @@ fn too_large(what: String) -> Error {
 pub(crate) mod tests {
     use super::Strategy;
     use super::*;
+    use crate::dot::LANES;
     use crate::rows::Rows;
     use crate::rows::tests::{awkward, ties};
     use proptest::prelude::*;
@@ -248,7 +249,9 @@ pub(crate) mod tests {
             found.push((kernel.name().to_owned(), count(at, &kept, axis, kernel, threads, stop).unwrap()));
             found.push((kernel.name().to_owned(), job.sieve(kept.with(at.gallery), stop).unwrap()));
             for way in [Some(Way::Floats), sliced].into_iter().flatten() {
-                found.push((kernel.name().to_owned(), job.fine(way, &kept.centre, stop).unwrap()));
+                for step in [LANES, Way::block(at.probes.dimension())] {
+                    found.push((kernel.name().to_owned(), job.fine(way, &kept.centre, step, stop).unwrap()));
+                }
             }
         }
         found
