@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 # Runs that each worker gets: several in every block of subjects.
 RUNS = 128
 # Bytes of probes that travel in one call.
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)

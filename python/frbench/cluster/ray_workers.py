@@ -27,7 +27,7 @@ from frbench import files, scratch
 from frbench.cluster.ending import Calls, handlers_kept, undisturbed, without_orphans
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 
-STORE_BYTES = 192 << 20
+STORE_BYTES = 384 << 20
 # Pieces that are on their way to the workers while the answer to another one is awaited.
 AHEAD = 1
 # Losses of one worker in a row after which it is given up: something kills it.
