@@ -226,6 +226,8 @@ LAYER = {
     "run_manifest": 12,
     "calibrated": 12,
     "run_folder": 14.5,
+    "run_work": 14.6,
+    "verification": 14.7,
     "jobs": 15,
     "demo": 16,
     "recorded.recorded_jobs": 16,

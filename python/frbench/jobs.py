@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any
 
-import numpy as np
-
-from frbench import files, folds, identify, report, results, tail
-from frbench.audits import audit_results
-from frbench.audits.leakage import in_comparisons, in_searches, lengths, polarity
-from frbench.audits.per_subject import per_subject
-from frbench.audits.reconcile import Counts
+from frbench import files, identify, report, results
+from frbench.audits.leakage import in_searches, lengths
 from frbench.audits.subject_view import hubness
-from frbench.calibrated import comparison_points, search_points
+from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.engines.gpu import devices
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.latency import LatencyTask, measure_runs
-from frbench.layout import Layout, subjects_of
+from frbench.layout import subjects_of
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.pair_list import PairList
 from frbench.plan import Plan
-from frbench.run import Progress, kept_on_exit, sweep
+from frbench.run import Progress
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
-from frbench.run_options import Grouping, Options
+from frbench.run_options import Options
+from frbench.run_work import Work
 from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
-from frbench.tally import Tally
-from frbench.templates import Templates
-from frbench.verify import AllPairs, Pairs
+from frbench.templates import Source, Templates
+from frbench.verification import Comparisons
 
 # Length of the lists in which hubs are counted, as is usual for k-occurrences.
 HUB_LENGTH = 10
@@ -61,75 +54,16 @@ def run_verify(
     """
     if by_subject and templates.subject_ids is None:
         raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
-    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each)]
-    prepare_run(options, [source.path for source in sources])
-    clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine(progress)) as engine:
+    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each is not None)]
+    with Work.begun(options, sources, progress) as work:
         options.require(templates)
-        known = _with_subjects(templates, pairs)
-        listed = pairs.without(excluded) if pairs and excluded else pairs
-
-        def comparisons(columns: Grouping) -> AllPairs | Pairs:
-            layout = Layout.of(known, columns, options.n_blocks)
-            return AllPairs(layout, engine, excluded) if listed is None else Pairs(listed, layout, engine)
-
-        def count(counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
-            with progress.step(title, sum(plan.trials), "comparisons") as advance:
-                return sweep(
-                    plan,
-                    partial(counter.count, plan),
-                    checkpoint=checkpoint,
-                    advance=advance,
-                    workers=engine.parallel,
-                )
-
+        comparisons = Comparisons.of(templates, pairs, excluded=excluded, failed=failed, work=work)
         if keep_pairs is not None:
-            tail.checked(keep_pairs, comparisons(options.columns).plan(()))
-        with clock.time("calibrate"):
-            points = comparison_points(known, options, comparisons=comparisons, count=count, failed=failed)
-        with clock.time("count"):
-            counter = comparisons(options.columns)
-            plan = counter.plan(options.edges(points))
-            tally = count(counter, plan, "verify")
-        kept = None
-        with kept_on_exit(partial(files.save_tally, tally, checkpoint.path(plan.digest))):
-            with clock.time("checksum"), progress.step("checksum", counter.rows_in_moments, "rows") as advance:
-                moments = counter.moments(plan, advance).check(tally)
-            if keep_pairs is not None:
-                with clock.time("keep pairs"), progress.step("keep pairs", sum(plan.trials), "comparisons") as advance:
-                    kept = counter.tail(tally, keep_pairs, advance).to_csv(templates)
-            whose = None
-            if by_subject:
-                layout = Layout.of(known, options.columns, options.n_blocks)
-                with (
-                    clock.time("per subject"),
-                    progress.step("per subject", sum(plan.trials), "comparisons") as advance,
-                ):
-                    whose = per_subject(counter, layout, tally, options.all_thresholds(points), advance)
-        by_fold = None
-        if isinstance(counter, Pairs) and listed is not None and listed.folds is not None:
-            by_fold = folds.accuracy(counter.scores, listed.mated, listed.folds, failed=failed)
-        found = results.verify_results(
-            tally,
-            thresholds=options.all_thresholds(points),
-            groupings=options.groupings,
-            points=points,
-            failed=failed,
-            moments=moments,
-            excluded=excluded,
-            folds=by_fold,
-        )
-        found |= audit_results.counts(tally, _rows_of_subjects(known, listed), declared)
-        if whose is not None:
-            found["subjects"] = whose.to_json(options.groupings)
-        findings = [*in_comparisons(templates), *lengths(templates), *polarity(tally), *options.trained(templates)]
-        more = {"failed": failed, "keep_pairs": keep_pairs, "labels_joined_by": {"templates": templates.joined_by}}
-        described = {**engine.describe(), "checksum": moments.checksum}
-        made = run_manifest(options, plan, sources=sources, engine=described, clock=clock, more=more, findings=findings)
-        section = report.Section(found, made, tally)
-        tables = {files.TAIL: kept, files.SUBJECTS: None if whose is None else whose.to_csv()}
-        named = {name: text for name, text in tables.items() if text is not None}
-        write_run(section, options, title="1:1 verification", checkpoint=checkpoint, tables=named)
+            comparisons.check_tail(keep_pairs)
+        found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
+        section = report.Section(found.results(declared), found.manifest(keep_pairs), found.tally)
+        tables = found.tables()
+        write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
         return section
 
 
@@ -148,19 +82,15 @@ def run_identify(
     sizes : gallery sizes, smaller or larger, to report rates at as well.
     """
     sizes = checked_sizes(sizes)
-    sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-    prepare_run(options, [source.path for source in sources])
-    clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine(progress)) as engine:
+    with Work.begun(options, sources_of_search(gallery, probes), progress) as work:
         options.require(probes)
         task = Identification(gallery, probes, options.columns, k=k, ranks=ranks, n_blocks=options.n_blocks)
-        with clock.time("search"), progress.step("identify", len(probes), "searches") as advance:
-            candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
-        with clock.time("calibrate"):
-            points = search_points(task, candidates, options=options, engine=engine)
-        with clock.time("count"):
-            plan = task.plan(options.edges(points))
-            tally = identify.count(task, plan, candidates)
+        with work.step("identify", len(probes), "searches", clocked="search") as advance:
+            candidates = identify.search_all(task, work.engine, checkpoint=work.checkpoint, advance=advance)
+        with work.clock.time("calibrate"):
+            points = search_points(task, candidates, options=options, engine=work.engine)
+        with work.clock.time("count"):
+            tally = identify.count(task, task.plan(options.edges(points)), candidates)
         found = results.identify_results(
             tally,
             thresholds=options.all_thresholds(points),
@@ -170,28 +100,35 @@ def run_identify(
         )
         found["hubness"] = hubs(task, candidates)
         if sizes:
-            with clock.time("gallery sizes"):
-                hits = hits_of(task, plan, candidates, engine, options.all_thresholds(points))
+            with work.clock.time("gallery sizes"):
+                hits = hits_of(task, tally.plan, candidates, work.engine, options.all_thresholds(points))
                 found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
-        joined = {
-            "k": k,
-            "ranks": list(ranks),
-            "gallery_sizes": list(sizes),
-            "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
-        }
-        findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
-        findings = list(dict.fromkeys(findings))
-        made = run_manifest(
-            options, plan, sources=sources, engine=engine.describe(), clock=clock, more=joined, findings=findings
-        )
+        made = manifest_of_search(work, task, tally.plan, more={"gallery_sizes": list(sizes)})
         section = report.Section(found, made, tally)
-        write_run(section, options, title="1:N identification", checkpoint=checkpoint, candidates=candidates)
+        write_run(section, options, title="1:N identification", checkpoint=work.checkpoint, candidates=candidates)
         return section
+
+
+def sources_of_search(gallery: Templates, probes: Templates) -> list[Source]:
+    """The files that gallery and probes were read from, each once."""
+    return list(dict.fromkeys((*gallery.sources, *probes.sources)))
+
+
+def manifest_of_search(work: Work, task: Identification, plan: Plan, *, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What produced a run of searches. more : options of its command, beside those of every search."""
+    gallery, probes = task.gallery, task.probes
+    joined = {"gallery": gallery.joined_by, "probes": probes.joined_by}
+    findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *work.options.trained(probes)]
+    return work.manifest(
+        plan,
+        more={"k": task.k, "ranks": list(task.ranks), **more, "labels_joined_by": joined},
+        findings=list(dict.fromkeys(findings)),
+    )
 
 
 def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> report.Section:
     """Times searches and writes the run to `options.out`."""
-    sources = list(dict.fromkeys((*task.gallery.sources, *task.probes.sources)))
+    sources = sources_of_search(task.gallery, task.probes)
     prepare_run(options, [source.path for source in sources])
     clock = Clock()
     plan = task.plan()
@@ -246,18 +183,3 @@ def hubs(task: Identification, candidates: Candidates) -> dict[str, Any]:
     found = asdict(hubness(candidates, *subjects, k=min(HUB_LENGTH, candidates.k)))
     hub = found.pop("hub")
     return found | {"template": None if hub is None else str(task.gallery.template_ids[hub])}
-
-
-def _with_subjects(templates: Templates, pairs: PairList | None) -> Templates:
-    """Pairs that say which are mated need no labels: each template then stands for a subject of its own."""
-    if templates.subject_ids is None and pairs is not None:
-        return templates.with_subjects(templates.template_ids)
-    return templates
-
-
-def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
-    """What the templates make under every convention; of a list of pairs, those that it names."""
-    subjects = subjects_of(templates)
-    if pairs is not None:
-        subjects = subjects[np.unique(np.concatenate([pairs.a, pairs.b]))]
-    return Counts.of(list(Counter(subjects).values()))

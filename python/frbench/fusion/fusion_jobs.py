@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from frbench.moments import Moments
 from frbench.pair_list import PairList
 from frbench.plan import Plan, digest_of
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.run import Checkpoint, Progress
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock, run_manifest
+from frbench.run import Progress
+from frbench.run_folder import write_run
+from frbench.run_work import Work
 from frbench.templates import Source
 from frbench.verify import Pairs
 
@@ -96,27 +96,25 @@ def run_fusion(
     InputError : nobody is left to count or to fit on, or what the options name is not there.
     """
     _require(twins, options)
-    prepare_run(options, [source.path for source in _sources(twins, pairs)])
-    clock, checkpoint = Clock(), options.checkpoint()
-    with closing(options.open_engine(progress)) as engine, ExitStack() as stack:
-        with clock.time("fit"):
-            rule, fit, counted, listed = _fitted(twins, pairs, fusion, engine, checkpoint, progress)
+    with Work.begun(options, _sources(twins, pairs), progress) as work, ExitStack() as stack:
+        with work.clock.time("fit"):
+            rule, fit, counted, listed = _fitted(twins, pairs, fusion, work)
         layout = Layout.of(counted.a, options.population_columns, options.n_blocks)
-        bare = _plan(layout, counted, rule, listed, engine)
-        kept = KeptScores(digest_of(bare.digest, str(SIDE)), checkpoint, stack)
-        with clock.time("score"), progress.step("score", sum(bare.trials), "comparisons") as advance:
+        bare = _plan(layout, counted, rule, listed, work.engine)
+        kept = KeptScores(digest_of(bare.digest, str(SIDE)), work.checkpoint, stack)
+        with work.step("score", sum(bare.trials), "comparisons") as advance:
             recording = FusedPairs(counted, rule, layout, listed).record(
-                bare, engine, kept, interval_s=options.checkpoint_s, advance=advance
+                bare, work.engine, kept, interval_s=options.checkpoint_s, advance=advance
             )
         scores = RecordedScores(recording, bare.inputs)
-        with clock.time("calibrate"):
+        with work.clock.time("calibrate"):
             points = score_points(scores, options, failed=failed)
         edges = options.edges_of(recording.lowest, recording.highest, points)
         plan = replace(bare, edges=edges, keeps_blocks=True)
-        with clock.time("count"), progress.step("count", len(recording), "comparisons") as advance:
+        with work.step("count", len(recording), "comparisons") as advance:
             tally = scores.count(plan, advance)
         by_fold = _folds(kept, listed, failed)
-        described = {**engine.describe(), "fused": "numpy float64"}
+        engine = {**work.engine.describe(), "fused": "numpy float64"}
     body = results.verify_results(
         tally,
         thresholds=options.all_thresholds(points),
@@ -130,13 +128,11 @@ def run_fusion(
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))
     joined = {"A": twins.a.joined_by, "B": twins.b.joined_by}
     more = {"failed": failed, "fusion": body["fusion"], "labels_joined_by": joined}
-    made = run_manifest(
-        options, plan, sources=_sources(twins, pairs), engine=described, clock=clock, more=more, findings=findings
-    )
+    made = work.manifest(plan, engine=engine, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
     section = report.Section(body, made, tally)
-    write_run(section, options, title="1:1 verification by two systems", checkpoint=checkpoint)
+    write_run(section, options, title="1:1 verification by two systems", checkpoint=work.checkpoint)
     return section
 
 
@@ -155,12 +151,7 @@ def _require(twins: Twins, options: RecordedOptions) -> None:
 
 
 def _fitted(
-    twins: Twins,
-    pairs: PairList | None,
-    fusion: Fusion,
-    engine: Engine,
-    checkpoint: Checkpoint,
-    progress: Progress,
+    twins: Twins, pairs: PairList | None, fusion: Fusion, work: Work
 ) -> tuple[Rule, dict[str, Any] | None, Twins, PairList | None]:
     """The rule, what it was fitted on, and those that are left to count; of a list, the templates that it names."""
     if pairs is not None:
@@ -175,20 +166,20 @@ def _fitted(
         if not side:
             raise InputError(f"--calibration-share {fusion.share} leaves nobody to {what}; choose another share")
     asked = digest_of(part.a.digest, part.b.digest, repr(fusion))
-    found = checkpoint.read(asked, _read_fit)
+    found = work.checkpoint.read(asked, _read_fit)
     if found is None:
-        found = _fit(part, fusion, engine, progress)
-        files.write_json(checkpoint.path(asked), {"schema": FIT, "rule": found[0].to_json(), "fit": found[1]})
+        found = _fit(part, fusion, work)
+        files.write_json(work.checkpoint.path(asked), {"schema": FIT, "rule": found[0].to_json(), "fit": found[1]})
     rule, fit = found
     left_out = {} if pairs is None or listed is None else {"pairs_left_out": len(pairs.a) - len(listed.a)}
     return rule, fit | left_out, rest, listed
 
 
-def _fit(part: Twins, fusion: Fusion, engine: Engine, progress: Progress) -> tuple[Rule, dict[str, Any]]:
+def _fit(part: Twins, fusion: Fusion, work: Work) -> tuple[Rule, dict[str, Any]]:
     """The rule that is fitted on all pairs of `part`, and what these were."""
     layout = Layout.of(part.a, (), 1)
-    with progress.step("fit", len(part) * (len(part) - 1) // 2, "comparisons") as advance:
-        calibration = Calibration.of(pair_scores(part, engine, advance), layout.subject)
+    with work.progress.step("fit", len(part) * (len(part) - 1) // 2, "comparisons") as advance:
+        calibration = Calibration.of(pair_scores(part, work.engine, advance), layout.subject)
     return fitted(fusion.combination, fusion.norm, fusion.weight, calibration), {
         "share": fusion.share,
         "subjects": int(layout.subject.max()) + 1,

@@ -5,23 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from frbench import files, report
+from frbench import files, jobs, report
 from frbench.candidates import Candidates
-from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.ann.index import THREADS, Advance, Family
 from frbench.errors import InputError
 from frbench.files import CHANGED
 from frbench.layout import Ints
 from frbench.run import Progress
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock
+from frbench.run_folder import write_run
 from frbench.run_options import Options
+from frbench.run_work import Work
 from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
@@ -70,14 +68,13 @@ class AnnAsked:
 
 
 class Comparison:
-    """The work of one `frbench ann`."""
+    """An exact search beside approximate ones: what one `frbench ann` finds out, effort by effort."""
 
-    def __init__(self, exact: Exact, engine: Engine, asked: AnnAsked, progress: Progress, clock: Clock) -> None:
-        self._exact, self._engine, self._progress, self._clock = exact, engine, progress, clock
-        self._asked = asked
+    def __init__(self, exact: Exact, asked: AnnAsked, work: Work) -> None:
+        self._exact, self._asked, self._work = exact, asked, work
         self.family: Family = FAMILIES[asked.family]
-        self._gallery = Gallery.of(exact.task, engine)
-        self._builder = builder(exact.task, self._gallery, engine)
+        self._gallery = Gallery.of(exact.task, work.engine)
+        self._builder = builder(exact.task, self._gallery, work.engine)
         self.parameters = self.family.parameters(
             asked.parameters or {}, n=self._builder.fewest, d=self._gallery.unit.shape[1]
         )
@@ -132,7 +129,7 @@ class Comparison:
 
     def _build(self, order: Ints, number: int, n_builds: int) -> Built:
         title = f"build {number + 1}/{n_builds}"
-        with self._clock.time("build"), self._progress.step(title, len(order), "rows") as advance:
+        with self._work.step(title, len(order), "rows", clocked="build") as advance:
             return self._builder.build(
                 self.family,
                 self.parameters,
@@ -144,15 +141,15 @@ class Comparison:
     def _kept(self, effort: int, number: int) -> Candidates | None:
         """What an interrupted run has found with a build at an effort."""
         digest = search_digest(self._exact.task, self.description(effort, number))
-        found = self._exact.checkpoint.read(digest, files.load_candidates)
+        found = self._work.checkpoint.read(digest, files.load_candidates)
         return found if found is not None and found.search == digest else None
 
     def _search(self, proposer: Proposer | None, number: int) -> Candidates:
         """Searches at every effort; what the last one found. No proposer is needed where all of that is kept."""
         task = self._exact.task
-        search = None if proposer is None else ProposedSearch(task, self._engine, proposer)
+        search = None if proposer is None else ProposedSearch(task, self._work.engine, proposer)
         total = len(task.probes) * len(self.efforts)
-        with self._clock.time("approximate"), self._progress.step("approximate", total, "searches") as advance:
+        with self._work.step("approximate", total, "searches") as advance:
             for effort in self.efforts:
                 description = self.description(effort, number)
                 found = self._found(search, effort, number, advance)
@@ -169,7 +166,7 @@ class Comparison:
             return kept
         assert search is not None
         found = search.search(effort, self.description(effort, number), advance)
-        files.save_candidates(found, self._exact.checkpoint.path(found.search))
+        files.save_candidates(found, self._work.checkpoint.path(found.search))
         return found
 
     def _time(self, proposer: Proposer) -> None:
@@ -178,23 +175,23 @@ class Comparison:
         unit = task.probes.unit[probes]
         wanted = min(max(self.k, self._asked.proposals), len(self._gallery))
         searches = [partial(proposer.index.propose, unit, wanted, effort) for effort in self.efforts]
-        exact = exact_search(task, self._engine)
-        with self._clock.time("time"):
+        exact = exact_search(task, self._work.engine)
+        with self._work.clock.time("time"):
             speeds = measured(
                 [*searches, *([] if exact is None else [exact])],
                 len(probes),
                 threads=THREADS * (self._builder.workers or 1),
             )
         self.speed = dict(zip(self.efforts, speeds, strict=False))
-        self.exact_speed = unknown(untimed(self._engine)) if exact is None else speeds[-1]
+        self.exact_speed = unknown(untimed(self._work.engine)) if exact is None else speeds[-1]
 
     def _reach(self, proposer: Proposer, found: Candidates) -> None:
         task = self._exact.task
         columns = columns_of_gallery(task)
-        with self._clock.time("reach"), self._progress.step("reach", len(self._gallery), "members") as advance:
+        with self._work.step("reach", len(self._gallery), "members") as advance:
             self.reach = reach(
                 task,
-                self._engine,
+                self._work.engine,
                 proposer,
                 found,
                 effort=self.efforts[-1],
@@ -216,59 +213,64 @@ def run_ann(
 ) -> report.Section:
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
-    prepare_run(options, [source.path for source in (*gallery.sources, *probes.sources)])
-    clock = Clock()
-    with closing(options.open_engine(progress)) as engine:
-        exact = Exact.of(task, options, engine, clock, progress)
-        work = Comparison(exact, engine, asked, progress, clock)
-        work.run()
-        with clock.time("read"):
-            found = _results(work, exact, options, asked)
-        more = {"efforts": list(work.efforts), "rebuilds": asked.rebuilds, **work.description(None)}
-        section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
-        tables = {CHANGED: _changed(work, exact)} if asked.rebuilds else {}
-        write_run(section, options, title=TITLE, checkpoint=exact.checkpoint, tables=tables)
+    with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
+        exact = Exact.of(task, work)
+        comparison = Comparison(exact, asked, work)
+        comparison.run()
+        with work.clock.time("read"):
+            found = _results(comparison, exact, options, asked)
+        more = {"efforts": list(comparison.efforts), "rebuilds": asked.rebuilds, **comparison.description(None)}
+        section = report.Section(found, jobs.manifest_of_search(work, task, exact.plan, more=more), exact.tally)
+        tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
+        write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
         return section
 
 
-def _results(work: Comparison, exact: Exact, options: Options, asked: AnnAsked) -> dict[str, Any]:
-    assert work.built is not None
-    assert work.reach is not None
-    task, groupings, family = exact.task, options.groupings, work.family
-    names = {effort: family.setting(effort) for effort in work.efforts}
+def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnAsked) -> dict[str, Any]:
+    assert comparison.built is not None
+    assert comparison.reach is not None
+    task, groupings, family = exact.task, options.groupings, comparison.family
+    names = {effort: family.setting(effort) for effort in comparison.efforts}
     systems = [
         System(
             names[effort],
-            work.counted[effort],
-            {"effort": effort, **work.description(effort), "queries": work.speed[effort].to_json()},
+            comparison.counted[effort],
+            {"effort": effort, **comparison.description(effort), "queries": comparison.speed[effort].to_json()},
         )
-        for effort in work.efforts
+        for effort in comparison.efforts
     ]
     found = compared(
         "ann", systems, thresholds=options.all_thresholds(exact.points), groupings=groupings, points=exact.points
     )
-    by_worker = [made._asdict() for made in work.built.by_worker]
+    by_worker = [made._asdict() for made in comparison.built.by_worker]
     return found | {
-        **work.description(None),
+        **comparison.description(None),
         "dimension": task.gallery.dimension,
-        "exact_queries": work.exact_speed.to_json(),
-        "index_bytes": work.built.index.nbytes,
+        "exact_queries": comparison.exact_speed.to_json(),
+        "index_bytes": comparison.built.index.nbytes,
         "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
-        "build_s": work.built.seconds,
+        "build_s": comparison.built.seconds,
         **({"worker_indexes": by_worker} if by_worker else {}),
         "enrolled": enrolled(task, groupings),
-        "recall": [row for e in work.efforts for row in recall_json(names[e], work.recall[e], groupings)],
+        "recall": [row for e in comparison.efforts for row in recall_json(names[e], comparison.recall[e], groupings)],
         "reach": reach_json(
-            work.reach, task.gallery, groupings, effort=names[work.efforts[-1]], highest=family.setting(work.highest)
+            comparison.reach,
+            task.gallery,
+            groupings,
+            effort=names[comparison.efforts[-1]],
+            highest=family.setting(comparison.highest),
         ),
         "rebuilds": asked.rebuilds,
         "orders": [
-            row for e in work.efforts if asked.rebuilds for row in orders_json(names[e], work.orders(e), groupings)
+            row
+            for e in comparison.efforts
+            if asked.rebuilds
+            for row in orders_json(names[e], comparison.orders(e), groupings)
         ],
     }
 
 
-def _changed(work: Comparison, exact: Exact) -> str:
+def _changed(comparison: Comparison, exact: Exact) -> str:
     """Searches whose first candidate depends on the order of insertion, as a table with `COLUMNS`."""
     task, text = exact.task, io.StringIO()
     ids = task.gallery.template_ids
@@ -278,12 +280,12 @@ def _changed(work: Comparison, exact: Exact) -> str:
     def name(row: int) -> str:
         return "" if row < 0 else str(ids[row])
 
-    for effort in work.efforts:
-        orders = work.orders(effort)
+    for effort in comparison.efforts:
+        orders = comparison.orders(effort)
         for probe in orders.whose:
             table.writerow(
                 [
-                    work.family.setting(effort),
+                    comparison.family.setting(effort),
                     task.probes.template_ids[probe],
                     str(bool(task.is_mated[probe])).lower(),
                     name(int(exact.candidates.rows[probe, 0])),

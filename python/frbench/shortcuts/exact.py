@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from frbench import files, identify
-from frbench.audits.leakage import in_searches, lengths
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.choices import EXACT_ENGINES
@@ -21,9 +20,8 @@ from frbench.identify import Identification
 from frbench.layout import Ints
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
-from frbench.run import Checkpoint, Progress
-from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
+from frbench.run_work import Work
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.proposals import both, plan_of
 from frbench.shortcuts.speed import sample
@@ -55,29 +53,30 @@ def task_of(
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """A task, searched exactly. checkpoint : where the search was kept meanwhile."""
+    """A task, searched exactly.
+
+    points : thresholds that were set by this search. plan, tally : its counts, by their edges and the regular ones.
+    """
 
     task: Identification
     candidates: Candidates
     points: Sequence[OperatingPoint]
     plan: Plan
     tally: Tally
-    checkpoint: Checkpoint
 
     @classmethod
-    def of(cls, task: Identification, options: Options, engine: Engine, clock: Clock, progress: Progress) -> Exact:
+    def of(cls, task: Identification, work: Work) -> Self:
         """Searches and counts every probe, going on from a checkpoint if there is one.
 
         What was found is kept until the run is written: an index may take long to build.
         """
-        checkpoint = options.checkpoint()
-        with clock.time("exact search"), progress.step("exact", len(task.probes), "searches") as advance:
-            candidates = identify.search_all(task, engine, checkpoint=checkpoint, advance=advance)
-        files.save_candidates(candidates, checkpoint.path(task.digest))
-        with clock.time("calibrate"):
-            points = search_points(task, candidates, options=options, engine=engine)
-        plan = task.plan(options.edges(points))
-        return cls(task, candidates, points, plan, identify.count(task, plan, candidates), checkpoint)
+        with work.step("exact", len(task.probes), "searches", clocked="exact search") as advance:
+            candidates = identify.search_all(task, work.engine, checkpoint=work.checkpoint, advance=advance)
+        files.save_candidates(candidates, work.checkpoint.path(task.digest))
+        with work.clock.time("calibrate"):
+            points = search_points(task, candidates, options=work.options, engine=work.engine)
+        plan = task.plan(work.options.edges(points))
+        return cls(task, candidates, points, plan, identify.count(task, plan, candidates))
 
     def beside(self, other: Candidates, description: Mapping[str, Any], plan: Plan | None = None) -> Counted:
         """The counts of this search, of another one of the same probes, and of what both found.
@@ -89,29 +88,6 @@ class Exact:
         common = both(self.candidates, other)
         return Counted(
             self.tally, identify.count(self.task, theirs, other), identify.count(self.task, together, common)
-        )
-
-    def manifest(
-        self, options: Options, engine: Mapping[str, Any], clock: Clock, more: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """What produced the run. more : options of the command."""
-        gallery, probes = self.task.gallery, self.task.probes
-        findings = [*in_searches(gallery, probes), *lengths(gallery), *lengths(probes), *options.trained(probes)]
-        chosen = {
-            "k": self.task.k,
-            "ranks": list(self.task.ranks),
-            "labels_joined_by": {"gallery": gallery.joined_by, "probes": probes.joined_by},
-            **more,
-        }
-        sources = list(dict.fromkeys((*gallery.sources, *probes.sources)))
-        return run_manifest(
-            options,
-            self.plan,
-            sources=sources,
-            engine=engine,
-            clock=clock,
-            more=chosen,
-            findings=list(dict.fromkeys(findings)),
         )
 
 

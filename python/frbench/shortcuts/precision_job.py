@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
-from frbench import identify, report
+from frbench import identify, jobs, report
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.engines import Engine
@@ -16,9 +15,9 @@ from frbench.identify import Identification
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.run import Advance, Progress
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock
+from frbench.run_folder import write_run
 from frbench.run_options import Options
+from frbench.run_work import Work
 from frbench.shortcuts.differences import Grouping, rows_of
 from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
 from frbench.shortcuts.results import System, compared, enrolled
@@ -43,8 +42,8 @@ class Stored:
     points: Sequence[OperatingPoint]
 
     @classmethod
-    def of(cls, storage: Storage, exact: Identification, options: Options, engine: Engine, advance: Advance) -> Stored:
-        """Searches every probe, gallery and probes stored alike."""
+    def of(cls, storage: Storage, exact: Identification, work: Work, advance: Advance) -> Self:
+        """Searches every probe, gallery and probes stored alike; `advance` is told the number of probes searched."""
         task = Identification(
             storage.stored(exact.gallery),
             storage.stored(exact.probes),
@@ -53,8 +52,8 @@ class Stored:
             ranks=exact.ranks,
             n_blocks=exact.n_blocks,
         )
-        candidates = identify.search_all(task, engine, advance=advance)
-        points = search_points(task, candidates, options=options, engine=engine)
+        candidates = identify.search_all(task, work.engine, advance=advance)
+        points = search_points(task, candidates, options=work.options, engine=work.engine)
         return cls(storage, task, candidates, points)
 
 
@@ -73,23 +72,20 @@ def run_precision(
         raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     ways = storages(formats, gallery)
-    prepare_run(options, [source.path for source in (*gallery.sources, *probes.sources)])
-    clock = Clock()
-    with closing(options.open_engine(progress)) as engine:
-        exact = Exact.of(task, options, engine, clock, progress)
-        total = len(task.probes) * len(ways)
-        with clock.time("stored"), progress.step("stored", total, "searches") as advance:
-            stored = [Stored.of(way, task, options, engine, advance) for way in ways]
-        with clock.time("read"):
-            found = _results(exact, stored, options, engine)
-        more = {"formats": [way.name for way in ways]}
-        section = report.Section(found, exact.manifest(options, engine.describe(), clock, more), exact.tally)
-        write_run(section, options, title=TITLE, checkpoint=exact.checkpoint)
+    with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
+        exact = Exact.of(task, work)
+        with work.step("stored", len(task.probes) * len(ways), "searches") as advance:
+            stored = [Stored.of(way, task, work, advance) for way in ways]
+        with work.clock.time("read"):
+            found = _results(exact, stored, work)
+        made = jobs.manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
+        section = report.Section(found, made, exact.tally)
+        write_run(section, options, title=TITLE, checkpoint=work.checkpoint)
         return section
 
 
-def _results(exact: Exact, stored: Sequence[Stored], options: Options, engine: Engine) -> dict[str, Any]:
-    groupings, task = options.groupings, exact.task
+def _results(exact: Exact, stored: Sequence[Stored], work: Work) -> dict[str, Any]:
+    task, options, groupings = exact.task, work.options, work.options.groupings
     counted = [
         exact.beside(
             one.candidates,
@@ -98,7 +94,7 @@ def _results(exact: Exact, stored: Sequence[Stored], options: Options, engine: E
         )
         for one in stored
     ]
-    exact_speed, *speeds = _speeds(exact, stored, engine)
+    exact_speed, *speeds = _speeds(exact, stored, work.engine)
     systems = [
         System(one.storage.name, tallies, {"reduced": one.storage.to_json(), "queries": speed.to_json()})
         for one, tallies, speed in zip(stored, counted, speeds, strict=True)

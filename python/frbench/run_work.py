@@ -1,0 +1,76 @@
+"""Run work: what a job has in its hands while it counts: an engine, a place for what was counted, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from frbench.audits.leakage import Finding
+from frbench.engines import Engine
+from frbench.plan import Plan
+from frbench.run import Advance, Checkpoint, Progress
+from frbench.run_folder import prepare_run
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Options
+from frbench.templates import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A run that is being made from the files `sources`.
+
+    progress : shows each step to a person. clock : what each took, for the manifest. checkpoint : what is counted so
+    far.
+    """
+
+    options: Options
+    sources: Sequence[Source]
+    engine: Engine
+    progress: Progress
+    clock: Clock
+    checkpoint: Checkpoint
+
+    @classmethod
+    @contextmanager
+    def begun(cls, options: Options, sources: Sequence[Source], progress: Progress) -> Iterator[Self]:
+        """A run whose directory is there, and whose engine is open for as long as the work inside takes.
+
+        Raises
+        ------
+        OutputError : the directory cannot be made or written. InputError : a source stands there under the name of a
+        file of the run, or an option does not fit the engine. EngineUnavailable : this machine lacks the engine.
+        """
+        prepare_run(options, [source.path for source in sources])
+        clock, checkpoint = Clock(), options.checkpoint()
+        with closing(options.open_engine(progress)) as engine:
+            yield cls(options, sources, engine, progress, clock, checkpoint)
+
+    @contextmanager
+    def step(self, title: str, total: int, unit: str, *, clocked: str | None = None) -> Iterator[Advance]:
+        """The time of a step that is shown and clocked; to be told every amount done of `total` units.
+
+        clocked : its name in the manifest; None for its title.
+        """
+        with self.clock.time(clocked or title), self.progress.step(title, total, unit) as advance:
+            yield advance
+
+    def manifest(
+        self,
+        plan: Plan,
+        *,
+        engine: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any],
+        findings: Sequence[Finding] = (),
+    ) -> dict[str, Any]:
+        """What produced the run; see `run_manifest`. engine : what is said of it; None for what it says itself."""
+        return run_manifest(
+            self.options,
+            plan,
+            sources=self.sources,
+            engine=self.engine.describe() if engine is None else engine,
+            clock=self.clock,
+            more=more,
+            findings=findings,
+        )

@@ -1,0 +1,196 @@
+"""Verification: one 1:1 run, from what is compared to what was found of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Self
+
+import numpy as np
+
+from frbench import files, folds, results, tail
+from frbench.audits import audit_results
+from frbench.audits.leakage import in_comparisons, lengths, polarity
+from frbench.audits.per_subject import PerSubject, per_subject
+from frbench.audits.reconcile import Counts
+from frbench.calibrated import comparison_points
+from frbench.layout import Layout, subjects_of
+from frbench.metrics import Failed
+from frbench.moments import Moments
+from frbench.operating_point import OperatingPoint
+from frbench.pair_list import PairList
+from frbench.plan import Plan
+from frbench.run import kept_on_exit, sweep
+from frbench.run_options import Grouping
+from frbench.run_work import Work
+from frbench.tail import Tail
+from frbench.tally import Tally
+from frbench.templates import Templates
+from frbench.verify import AllPairs, Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """What a run compares: all pairs of `templates` but those `excluded`, or the `listed` ones.
+
+    failed : what becomes of those with a failed template.
+    """
+
+    templates: Templates
+    listed: PairList | None
+    excluded: PairList | None
+    failed: Failed
+    work: Work
+
+    @classmethod
+    def of(
+        cls, templates: Templates, pairs: PairList | None, *, excluded: PairList | None, failed: Failed, work: Work
+    ) -> Self:
+        """All pairs, or those of `pairs`, without the excluded ones."""
+        listed = pairs if pairs is None or excluded is None else pairs.without(excluded)
+        return cls(templates, listed, excluded, failed, work)
+
+    @cached_property
+    def known(self) -> Templates:
+        """The templates with subjects: pairs that say which are mated need no labels, and make each one of its own."""
+        if self.templates.subject_ids is None and self.listed is not None:
+            return self.templates.with_subjects(self.templates.template_ids)
+        return self.templates
+
+    def layout(self, columns: Grouping) -> Layout:
+        """The templates by groups of these label columns."""
+        return Layout.of(self.known, columns, self.work.options.n_blocks)
+
+    def counter(self, columns: Grouping) -> AllPairs | Pairs:
+        """What counts them by groups of these label columns."""
+        layout, engine = self.layout(columns), self.work.engine
+        return AllPairs(layout, engine, self.excluded) if self.listed is None else Pairs(self.listed, layout, engine)
+
+    def check_tail(self, n: int) -> None:
+        """Refuses to name more pairs of every cell than can be kept, before anything is counted; see `tail.checked`."""
+        tail.checked(n, self.counter(self.work.options.columns).plan(()))
+
+    def verified(self, *, keep_pairs: int | None, by_subject: bool) -> Verified:
+        """Sets thresholds, counts, holds the counts against sums, and finds again who is to be named.
+
+        keep_pairs, by_subject : see `jobs.run_verify`. What was counted is kept if what follows is interrupted.
+        """
+        work, options = self.work, self.work.options
+        with work.clock.time("calibrate"):
+            points = comparison_points(
+                self.known, options, comparisons=self.counter, count=self._count, failed=self.failed
+            )
+        with work.clock.time("count"):
+            counter = self.counter(options.columns)
+            tally = self._count(counter, counter.plan(options.edges(points)), "verify")
+        with kept_on_exit(partial(files.save_tally, tally, work.checkpoint.path(tally.plan.digest))):
+            return Verified(
+                self,
+                counter,
+                points=points,
+                tally=tally,
+                moments=self._moments(counter, tally),
+                tail=None if keep_pairs is None else self._tail(counter, tally, keep_pairs),
+                errors=self._errors(counter, tally, options.all_thresholds(points)) if by_subject else None,
+            )
+
+    def _count(self, counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
+        work = self.work
+        with work.progress.step(title, sum(plan.trials), "comparisons") as advance:
+            return sweep(
+                plan,
+                partial(counter.count, plan),
+                checkpoint=work.checkpoint,
+                advance=advance,
+                workers=work.engine.parallel,
+            )
+
+    def _moments(self, counter: AllPairs | Pairs, tally: Tally) -> Moments:
+        with self.work.step("checksum", counter.rows_in_moments, "rows") as advance:
+            return counter.moments(tally.plan, advance).check(tally)
+
+    def _tail(self, counter: AllPairs | Pairs, tally: Tally, n: int) -> Tail:
+        with self.work.step("keep pairs", sum(tally.plan.trials), "comparisons") as advance:
+            return counter.tail(tally, n, advance)
+
+    def _errors(self, counter: AllPairs | Pairs, tally: Tally, thresholds: Sequence[float]) -> PerSubject:
+        layout = self.layout(self.work.options.columns)
+        with self.work.step("per subject", sum(tally.plan.trials), "comparisons") as advance:
+            return per_subject(counter, layout, tally, thresholds, advance)
+
+
+@dataclass(frozen=True, eq=False)
+class Verified:
+    """What was found of comparisons.
+
+    points : thresholds that were set. moments : what the counts were held against. tail : the best non-mated pairs of
+    every cell, and errors : those behind the tally; both None if nobody asked.
+    """
+
+    comparisons: Comparisons
+    counter: AllPairs | Pairs
+    points: Sequence[OperatingPoint]
+    tally: Tally
+    moments: Moments
+    tail: Tail | None
+    errors: PerSubject | None
+
+    def results(self, declared: tuple[int, ...]) -> dict[str, Any]:
+        """Rates, and numbers of comparisons that a protocol declared beside those that there are."""
+        compared, options = self.comparisons, self.comparisons.work.options
+        found = results.verify_results(
+            self.tally,
+            thresholds=options.all_thresholds(self.points),
+            groupings=options.groupings,
+            points=self.points,
+            failed=compared.failed,
+            moments=self.moments,
+            excluded=compared.excluded,
+            folds=self._by_fold(),
+        )
+        found |= audit_results.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
+        if self.errors is not None:
+            found["subjects"] = self.errors.to_json(options.groupings)
+        return found
+
+    def manifest(self, keep_pairs: int | None) -> dict[str, Any]:
+        """What produced the run."""
+        compared, work = self.comparisons, self.comparisons.work
+        templates = compared.templates
+        joined = {"templates": templates.joined_by}
+        return work.manifest(
+            self.tally.plan,
+            engine={**work.engine.describe(), "checksum": self.moments.checksum},
+            more={"failed": compared.failed, "keep_pairs": keep_pairs, "labels_joined_by": joined},
+            findings=[
+                *in_comparisons(templates),
+                *lengths(templates),
+                *polarity(self.tally),
+                *work.options.trained(templates),
+            ],
+        )
+
+    def tables(self) -> dict[str, str]:
+        """Tables that were asked for, by name of the file."""
+        tables = {}
+        if self.tail is not None:
+            tables[files.TAIL] = self.tail.to_csv(self.comparisons.templates)
+        if self.errors is not None:
+            tables[files.SUBJECTS] = self.errors.to_csv()
+        return tables
+
+    def _by_fold(self) -> folds.FoldAccuracy | None:
+        listed = self.comparisons.listed
+        if listed is None or listed.folds is None or not isinstance(self.counter, Pairs):
+            return None
+        return folds.accuracy(self.counter.scores, listed.mated, listed.folds, failed=self.comparisons.failed)
+
+
+def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
+    """What the templates make under every convention; of a list of pairs, those that it names."""
+    subjects = subjects_of(templates)
+    if pairs is not None:
+        subjects = subjects[np.unique(np.concatenate([pairs.a, pairs.b]))]
+    return Counts.of(list(Counter(subjects).values()))
