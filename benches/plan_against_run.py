@@ -15,7 +15,7 @@ import numpy as np
 
 from frbench import templates
 from frbench.cluster.measured import measure
-from frbench.cluster.ray_workers import local_cluster
+from frbench.cluster.ray_cluster import local_cluster
 from frbench.cluster.rows import ClusterEngine
 from frbench.cluster.runners import Runner
 from frbench.cluster.sizing import Sizing

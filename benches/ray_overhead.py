@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import scratch, templates
-from frbench.cluster.ray_workers import local_cluster
+from frbench.cluster.ray_cluster import local_cluster
 from frbench.cluster.rows import ClusterEngine
 from frbench.cluster.runners import Runner
 from frbench.cluster.shard import Shard

@@ -89,7 +89,8 @@ LAYER = {
     "engines.local": 9.6,
     "cluster.parts": 1,
     "cluster.ending": 1,
-    "cluster.ray_workers": 8,
+    "cluster.ray_cluster": 8,
+    "cluster.ray_workers": 8.1,
     "cluster.shard_index": 8.9,
     "cluster.shard": 9,
     "cluster.rows": 9.7,
@@ -279,8 +280,9 @@ COUNTING |= {"audits.per_subject", "wire", "client"}
 COUNTING |= {"fusion.rule", "fusion.twins", "fusion.kept_scores", "fusion.pair_scores", "fusion.fitting"}
 COUNTING |= {"traffic.schedule", "traffic.generator", "traffic.task", "traffic.run"}
 COUNTING |= {"shortcuts.builds", "shortcuts.proposals", "shortcuts.recall", "shortcuts.orders", "shortcuts.reach"}
-COUNTING |= {"cluster.parts", "cluster.ray_workers", "cluster.shard", "cluster.rows", "cluster.runners"}
-COUNTING |= {"cluster.side_by_side", "cluster.trial", "cluster.measured", "cluster.shard_index", "cluster.indexes"}
+COUNTING |= {"cluster.parts", "cluster.ray_cluster", "cluster.ray_workers", "cluster.shard", "cluster.rows"}
+COUNTING |= {"cluster.runners", "cluster.side_by_side", "cluster.trial", "cluster.measured"}
+COUNTING |= {"cluster.shard_index", "cluster.indexes"}
 READING = {
     "estimate",
     "jackknife",
@@ -388,7 +390,7 @@ def foreign_privates(source: str) -> list[str]:
 
 PUBLIC_ALL_THE_SAME = {"_rust", "_replace", "_asdict", "_exit"}
 # Ray prints the end of a worker to standard output, and has no other way to keep it from that.
-KNOWN_PRIVATES = {"cluster.ray_workers": ["_private"]}
+KNOWN_PRIVATES = {"cluster.ray_cluster": ["_private"]}
 
 
 def is_private(name: str) -> bool:
@@ -501,7 +503,7 @@ def test_only_adapters_know_approximate_indexes(module: str):
 @pytest.mark.parametrize("module", HAND_WRITTEN)
 def test_only_one_module_knows_ray(module: str):
     """Everything else sees workers that answer, and runs without Ray."""
-    assert not {name for name in packages(module) if name.split(".")[0] == "ray"} or module == "cluster.ray_workers"
+    assert not {name for name in packages(module) if name.split(".")[0] == "ray"} or module == "cluster.ray_cluster"
 
 
 def test_wire_and_client_are_found_out():
@@ -509,7 +511,7 @@ def test_wire_and_client_are_found_out():
     assert {"frbench.v1", "google.protobuf"} <= packages("wire")
     assert "grpc" in packages("client")
     assert "hnswlib" in {name.partition(".")[0] for name in packages("engines.ann.hnsw")}
-    assert "ray" in packages("cluster.ray_workers")
+    assert "ray" in packages("cluster.ray_cluster")
 
 
 def code(path: Path) -> str:

@@ -22,7 +22,7 @@ import ray
 import object_store
 import worlds
 from frbench import files, templates
-from frbench.cluster import ray_workers
+from frbench.cluster import ray_cluster, ray_workers
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.ray_workers import RayWorkers
 from frbench.cluster.runners import Runner
@@ -301,11 +301,16 @@ def test_a_worker_has_the_memory_that_was_planned(tmp_path: Path):
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Iterator[tuple[int, int, list[int]]]:
-    """Number and exit code of a run on Ray that got Ctrl-C when it had kept something, and processes it had."""
+    """Number and exit code of a run on Ray that got Ctrl-C when it had kept something, and processes it had.
+
+    The run of somebody who has never had Ray: nothing of it is in the environment or at home.
+    """
     out = tmp_path / "out"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "frbench", *COMMAND, *ON_RAY, "2", "--checkpoint-every", "0", "--out", str(out)],
         start_new_session=True,
+        env=bare | {"HOME": str(tmp_path)},
     )
     try:
         while process.poll() is None and not any(out.glob(".*.partial")):
@@ -320,7 +325,10 @@ def interrupted(tmp_path: Path) -> Iterator[tuple[int, int, list[int]]]:
 def test_an_interruption_leaves_what_was_counted_and_nothing_else(
     tmp_path: Path, interrupted: tuple[int, int, list[int]]
 ):
-    """Exit code 130; no process and no file of the cluster is left; one machine goes on with the same tally."""
+    """Exit code 130; no process and no file of the cluster is left; one machine goes on with the same tally.
+
+    A token that Ray draws by itself would be a file at home: the one of the run is nowhere but in its environment.
+    """
     pid, code, others = interrupted
     assert code == 130
     assert others
@@ -328,7 +336,8 @@ def test_an_interruption_leaves_what_was_counted_and_nothing_else(
     while any(map(files.is_alive, others)) and time.monotonic() < end:
         time.sleep(0.05)
     assert [process for process in others if files.is_alive(process)] == []
-    assert list(Path(tempfile.gettempdir()).glob(f"{ray_workers.TEMPORARY}{pid}-*")) == []
+    assert list(Path(tempfile.gettempdir()).glob(f"{ray_cluster.TEMPORARY}{pid}-*")) == []
+    assert not (tmp_path / ".ray").exists()
     kept = files.load_tally(next((tmp_path / "out").glob(".*.partial")))
     assert 0 < len(kept.tiles)
     assert tally(tmp_path / "out", "--threads", "1") == tally(tmp_path / "fresh", "--threads", "1")

@@ -1,4 +1,4 @@
-"""Workers on Ray: actors that each hold an object, on this machine or on a cluster. Only this module knows Ray.
+"""Workers on Ray: actors that each hold an object, on this machine or on a cluster.
 
 A worker that is lost is replaced, and what it was asked is asked again: calls change nothing, so that the answer is
 the same. Arguments travel through Ray's store of objects, which is kept small.
@@ -7,49 +7,27 @@ the same. Arguments travel through Ray's store of objects, which is kept small.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import shutil
-import socket
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from frbench import files, scratch
-from frbench.cluster.ending import Calls, handlers_kept, undisturbed, without_orphans
+from frbench import scratch
+from frbench.cluster.ending import Calls, undisturbed
+from frbench.cluster.ray_cluster import connected, sentence
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 
-STORE_BYTES = 384 << 20
 # Pieces that are on their way to the workers while the answer to another one is awaited.
 AHEAD = 1
 # Losses of one worker in a row after which it is given up: something kills it.
 MOST_LOSSES = 5
 START_S = 180.0
-CONNECT_S = 10.0
 ASK_AGAIN_S = 1.0
 # A call that is under way when workers are ended takes no longer: it asks again after the time above.
 CLOSE_S = 10.0
-# Of this machine alone. Ray takes 127.0.0.1 for a name of the address that other machines see.
-LOCAL = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-TEMPORARY = "frbench-ray-"
-# What Ray would do or print by itself, and a program that counts does not want.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # A thread that asks after the end must not start another cluster.
-    "RAY_ENABLE_AUTO_CONNECT": "0",
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -76,11 +54,11 @@ class RayWorkers:
         self._make, self._address = make, address
         self._changing = threading.Lock()
         self._calls = Calls()
-        self._ray = _imported()
         self._cluster = ExitStack()
         self._actors: list[Any] = []
         try:
-            self._connect(max(scratch.processors(), (n or 1) * max(1, threads)))
+            processors = max(scratch.processors(), (n or 1) * max(1, threads))
+            self._ray = self._cluster.enter_context(connected(address, processors))
             self.n, self.threads = self._room(n, threads)
             self._actors = [self._started() for _ in range(self.n)]
             self._await_start()
@@ -99,7 +77,7 @@ class RayWorkers:
             with self._calls.one():
                 return self._ray.put(value)
         except self._ray.exceptions.RayError as error:
-            raise EngineUnavailable(f"Ray does not take what workers are sent: {_sentence(error)}") from error
+            raise EngineUnavailable(f"Ray does not take what workers are sent: {sentence(error)}") from error
 
     def map(self, method: str, pieces: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[list[Any]]:
         """For each piece, what the method of the first workers returns for these arguments, one tuple a worker.
@@ -189,18 +167,6 @@ class RayWorkers:
                     f"worker {worker} was lost ({why}), and in {START_S:.0f} s no machine of the cluster had room for "
                     "another one; start machines or lower --workers, and the same command goes on"
                 )
-
-    def _connect(self, processors: int) -> None:
-        if self._address is not None:
-            _require_listener(self._address)
-        if self._ray.is_initialized():
-            if self._address is not None:
-                raise InputError("this process has joined a Ray cluster, and its workers are there; leave address out")
-            return
-        if self._address is None:
-            self._cluster.enter_context(local_cluster(processors))
-        else:
-            self._cluster.enter_context(_initialised(f"at {self._address}", address=self._address))
 
     def _room(self, n: int | None, threads: int) -> tuple[int, int]:
         """Workers, and threads of each."""
@@ -298,117 +264,6 @@ class Holder:
         if self._held is None:
             self._held = self._make(self._threads)
         return getattr(self._held, method)(*arguments)
-
-
-@contextmanager
-def local_cluster(processors: int) -> Iterator[None]:
-    """A Ray cluster of this machine alone, for as long as the work inside takes: small, quiet, and gone afterwards.
-
-    Raises
-    ------
-    EngineUnavailable : Ray is not installed, or cannot be started.
-    """
-    folder = Path(tempfile.gettempdir())
-    _remove_orphans(folder)
-    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
-        # Some ports of Ray listen on every address: only who has this token is answered. It is read on import.
-        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
-    temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=folder))
-    try:
-        with _initialised(
-            "on this machine",
-            # Else a cluster that runs here, or that RAY_ADDRESS names, would be joined.
-            address="local",
-            num_cpus=processors,
-            num_gpus=0,
-            object_store_memory=STORE_BYTES,
-            include_dashboard=False,
-            _node_ip_address=LOCAL,
-            _temp_dir=str(temporary),
-        ):
-            yield
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _require_listener(address: str) -> None:
-    """Raises EngineUnavailable if nobody listens at HOST:PORT: Ray would ask again for minutes."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or "/" in host:
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
-    except (OSError, OverflowError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise EngineUnavailable(
-            f"no Ray cluster at {address}: {why}; start one with `ray start --head`, or leave --address out"
-        ) from error
-
-
-@contextmanager
-def _initialised(where: str, **options: Any) -> Iterator[None]:
-    ray = _imported()
-    try:
-        with handlers_kept():
-            _initialise(ray, where, options)
-        yield
-    finally:
-        with undisturbed(), without_orphans():
-            ray.shutdown()
-
-
-def _initialise(ray: ModuleType, where: str, options: Mapping[str, Any]) -> None:
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-    except SystemExit as error:
-        # Ray's answer to SIGTERM while it starts.
-        raise KeyboardInterrupt from error
-    except ray.exceptions.AuthenticationError as error:
-        raise _unknown_here(where) from error
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        if "AuthToken" in str(error.__cause__):
-            raise _unknown_here(where) from error
-        raise EngineUnavailable(
-            f"no Ray cluster {where}: {_sentence(error)}; start one with `ray start --head`, or leave --address out"
-        ) from error
-
-
-def _unknown_here(where: str) -> EngineUnavailable:
-    return EngineUnavailable(
-        f"the Ray cluster {where} does not know this program; set RAY_AUTH_MODE=token here as on its machines, with "
-        "their token in RAY_AUTH_TOKEN, or in ~/.ray/auth_token"
-    )
-
-
-def _imported() -> ModuleType:
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
-    try:
-        with handlers_kept():
-            import ray
-            from ray._private import worker
-    except ImportError as error:
-        raise EngineUnavailable("--runner ray needs Ray, which is not installed: pip install 'frbench[ray]'") from error
-    # It would print the end of each worker to standard output, where results go; `RayWorkers.lost` tells of those.
-    if hasattr(worker, "print_to_stdstream"):
-        worker.print_to_stdstream = _say_nothing
-    return ray
-
-
-def _say_nothing(*_: Any, **__: Any) -> None:
-    """Instead of what Ray prints."""
-
-
-def _remove_orphans(folder: Path) -> None:
-    """Removes what clusters of programs that were killed have left."""
-    for path in folder.glob(f"{TEMPORARY}*"):
-        pid = path.name.removeprefix(TEMPORARY).partition("-")[0]
-        if pid.isdecimal() and not files.is_alive(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _sentence(error: BaseException) -> str:
-    """What an error says, in one line without a trailing stop."""
-    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
 
 
 def _reason(error: BaseException) -> str:
