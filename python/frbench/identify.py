@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from frbench import files
 from frbench.candidates import Candidates, concatenate
 from frbench.choices import DEFAULT_K
-from frbench.engines import Engine, packed
+from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
@@ -276,17 +276,7 @@ def comparisons_at_or_above(
     probes, scored = np.flatnonzero(wanted & ~task.probes.failed), np.flatnonzero(~task.gallery.failed)
     rows = packed(engine, task.probes, probes)
     gallery = packed(engine, task.gallery, scored)
-    pairs = rows.count(
-        gallery,
-        edges,
-        probe_range=(0, len(probes)),
-        gallery_range=(0, len(scored)),
-        upper=False,
-        probe_groups=np.zeros(len(probes), np.uint32),
-        gallery_groups=np.zeros(len(scored), np.uint32),
-        cells=np.zeros((1, 1), np.uint32),
-        n_cells=1,
-    )[0].astype(np.int64)
+    pairs = counted(rows, gallery, edges).astype(np.int64)
     probe, row = task.mates
     ok = wanted[probe] & ~task.probes.failed[probe] & ~task.gallery.failed[row]
     a, b = np.searchsorted(probes, probe[ok]), np.searchsorted(scored, row[ok])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,19 +22,19 @@ from frbench.candidates import best_of
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.parts import Parts
 from frbench.cluster.rows import DIGEST_ROWS
-from frbench.cluster.shard import SETTLED, Held, digest_of
+from frbench.cluster.shard import Held, digest_of
 from frbench.cluster.side_by_side import SideBySide
 from frbench.cluster.trial import Trial
-from frbench.engines import Engine
+from frbench.engines import SETTLED, Engine, counted
 from frbench.engines.local import open_local
 from frbench.errors import InputError
 from frbench.identify import Identification
 from frbench.readers import read_matrix
+from frbench.run import Advance
 from frbench.storage import numbers_of
 from frbench.templates import Templates
 
 Floats = NDArray[np.float32]
-Advance = Callable[[int], None]
 # Of rows that are tried: more than caches hold.
 BYTES = 192 << 20
 # Memory is taken for so long before anything is timed, so that what programs have just set free is used up.
@@ -145,9 +144,9 @@ def _taken() -> list[NDArray[np.uint8]]:
 
 
 def _prepared(file: Path, threads: int) -> tuple[Templates, Held]:
-    """What the program that hands out the work does with every row, and what a worker is told to hold."""
+    """The rows as the program that hands out the work reads, checks and digests them, and as a worker holds them."""
     found = templates.load(file, threads=threads)
-    assert found.digest
+    _ = found.digest
     return found, _held(found, len(found))
 
 
@@ -159,9 +158,7 @@ def _seconds_of_labels(folder: Path, threads: int) -> float:
     begin = time.perf_counter()
     found = templates.load(rows, labels=labels, threads=threads)
     task = Identification(found, found.take(range(1)), (), k=1)
-    assert task.digest
-    assert len(task.mates[0]) == 1
-    assert task.plan(())
+    _ = task.digest, task.mates, task.plan(())
     return time.perf_counter() - begin
 
 
@@ -174,7 +171,7 @@ def _held(found: Templates, n: int) -> Held:
 
 
 def _tried(trials: SideBySide, held: Held, half: Held, probes: Floats, k: int) -> _Worker:
-    """From three searches: of as many probes in all rows and in half of them, and of one probe in all rows."""
+    """The slowest worker's rates, from searches of as many probes in all and in half of the rows, and of one in all."""
 
     def most(method: str, *arguments: Any) -> float:
         return max(float(seconds) for seconds in trials.ask(method, [arguments] * trials.n))
@@ -213,17 +210,7 @@ def _settled_share(engine: Engine, unit: Floats, probes: Floats, k: int) -> floa
     """Share of pairs that a sieve leaves, whose limit is what the k-th best of a middling probe reaches."""
     rows, searched = engine.rows(unit), engine.rows(probes)
     scores, _, _ = rows.search(searched, k)
-    pairs = searched.count(
-        rows,
-        np.array([float(np.median(scores[:, -1]))]),
-        probe_range=(0, len(probes)),
-        gallery_range=(0, len(unit)),
-        upper=False,
-        probe_groups=np.zeros(len(probes), np.uint32),
-        gallery_groups=np.zeros(len(unit), np.uint32),
-        cells=np.zeros((1, 1), np.uint32),
-        n_cells=1,
-    )
+    pairs = counted(searched, rows, np.array([float(np.median(scores[:, -1]))]))
     return float(engine.describe()[SETTLED] / int(pairs.sum()))
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from frbench.candidates import best_of
 from frbench.cluster.parts import PIECE_BYTES, Parts
-from frbench.cluster.shard import NO_HITS, SETTLED, Answer, Block, Held, digest_of, merged
-from frbench.engines import Engine, Rows
+from frbench.cluster.shard import NO_HITS, Answer, Block, Held, digest_of, merged
+from frbench.engines import Engine, Rows, described
 from frbench.errors import EngineUnavailable
 from frbench.storage import Location, Stored, numbers_of
 from frbench.templates import Templates
@@ -296,8 +296,7 @@ class ClusterEngine:
             "storage": self._folder,
             "workers": workers,
             "lost_workers": list(self.workers.lost),
-            "screened": {screen: n for screen, n in self._work.items() if screen != SETTLED},
-            "settled": self._work[SETTLED],
+            **described(self._work),
         }
 
     def note(self, answers: Sequence[Answer]) -> None:

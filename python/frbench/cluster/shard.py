@@ -23,14 +23,13 @@ from frbench import scratch, storage
 from frbench._rust import unit_rows
 from frbench.cluster.parts import Parts
 from frbench.cluster.shard_index import Recipe, ShardIndex
-from frbench.engines import Engine, Rows
+from frbench.engines import SETTLED, Engine, Rows
 from frbench.errors import InputError
 from frbench.storage import Location, Numbers
 from frbench.tail import Hits, best
 
 Floats = NDArray[np.float32]
 Groups = NDArray[np.uint32]
-SETTLED = "settled"
 NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from frbench import scratch
 from frbench.templates import Templates
 
+# Among the screens that pairs passed: those that the definition settled after one.
+SETTLED = "settled"
+
 
 class Rows(Protocol):
     """Unit rows, packed by an engine."""
@@ -89,7 +92,7 @@ class Engine(Protocol):
         ...
 
     def describe(self) -> Mapping[str, Any]:
-        """What a manifest says about this engine."""
+        """What a manifest says about this engine, with what `described` says of its work."""
         ...
 
     def close(self) -> None:
@@ -112,3 +115,26 @@ def packed(engine: Engine, templates: Templates, numbers: NDArray[np.int64]) -> 
         found: Rows = engine.rows_of(templates, numbers)
         return found
     return engine.rows(scratch.take(templates.unit, numbers))
+
+
+def described(work: Mapping[str, int]) -> dict[str, Any]:
+    """Pairs that passed each screen, and those `SETTLED` after it, as `Engine.describe` says them."""
+    screened = {screen: n for screen, n in work.items() if screen != SETTLED}
+    return {"screened": screened, "settled": work.get(SETTLED, 0)}
+
+
+def counted(probes: Rows, gallery: Rows, edges: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """(t + 1,) pairs of every probe and every gallery row by the number of edges (t,) at or below their score."""
+    counts = probes.count(
+        gallery,
+        edges,
+        probe_range=(0, len(probes)),
+        gallery_range=(0, len(gallery)),
+        upper=False,
+        probe_groups=np.zeros(len(probes), np.uint32),
+        gallery_groups=np.zeros(len(gallery), np.uint32),
+        cells=np.zeros((1, 1), np.uint32),
+        n_cells=1,
+    )
+    pairs: NDArray[np.uint64] = counts[0]
+    return pairs

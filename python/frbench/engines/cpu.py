@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import _rust
+from frbench.engines import SETTLED, described
 from frbench.errors import EngineUnavailable
-
-SETTLED = "settled"
 
 
 class CpuRows:
@@ -132,13 +131,11 @@ class CpuEngine:
 
     def describe(self) -> Mapping[str, Any]:
         """Name, instruction set, threads; pairs counted by the screen that they passed, and those settled after it."""
-        screened = {screen: n for screen, n in self._work.items() if screen != SETTLED}
         return {
             "engine": self.name,
             "isa": self.isa,
             "threads": _rust.threads(self.threads),
-            "screened": screened,
-            "settled": self._work[SETTLED],
+            **described(self._work),
         }
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from frbench import wire
 from frbench.client import DEFAULT_TIMEOUT_S
 from frbench.credentials import ANYBODY, Credentials
-from frbench.engines.cpu import SETTLED, CpuEngine, CpuRows
+from frbench.engines import SETTLED, described
+from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.engines.servers import Lent, Server, Servers
 
 # Most probe and gallery rows of one call: 2^33 pairs, seconds of work, and a mebibyte of groups.
@@ -221,8 +222,7 @@ class RemoteEngine:
             "threads": sum(info.threads for info in known),
             "servers": [_described(server) for server in self.servers.all],
             "lost": [reason for server in self.servers.all for reason in server.lost],
-            "screened": {screen: n for screen, n in self._work.items() if screen != SETTLED},
-            "settled": self._work[SETTLED],
+            **described(self._work),
         }
 
     def did(self, server: Server, what: str, n: int) -> None:

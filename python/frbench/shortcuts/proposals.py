@@ -7,7 +7,7 @@ what was not proposed does not exist. So an approximate search can miss, and nev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from frbench import scratch
 from frbench.candidates import Candidates
 from frbench.engines import Engine, Rows
-from frbench.engines.ann.index import Index
+from frbench.engines.ann.index import Advance, Index
 from frbench.errors import Conservation
 from frbench.identify import Identification
 from frbench.layout import Ints, subjects_of
 from frbench.plan import Plan, digest_of
 
 Scores = NDArray[np.float32]
-Advance = Callable[[int], None]
 # The score of a search that ended and found nobody: below every threshold, but a score.
 NOBODY = np.finfo(np.float32).min
 PROBES_AT_ONCE = 1000

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.engines import SETTLED, described
 from frbench.engines.gpu import devices
 from frbench.engines.gpu.arrays import Array, Arrays, Screen
 from frbench.engines.gpu.counting import Counting
@@ -33,7 +34,6 @@ from frbench.engines.gpu.tailing import Kept, Tailing
 from frbench.errors import InputError
 from frbench.plan import float32_not_below
 
-SETTLED = "settled"
 # Pairs that one sieve has room for, and whose scores are made at a time.
 CAPACITY = 1 << 24
 SCORED_PAIRS = 1 << 20
@@ -256,8 +256,7 @@ class GpuEngine:
             "engine": self.name,
             "isa": self.arrays.screen,
             "threads": self.parallel,
-            "screened": {screen: n for screen, n in self._work.items() if screen != SETTLED},
-            "settled": self._work[SETTLED],
+            **described(self._work),
             "devices": [each.arrays.name for each in self._devices],
             "gpus": devices.found() if self.arrays.name.startswith("cuda") else [],
         }
