@@ -55,7 +55,7 @@ class Counting:
         return len(self.edges) + 1
 
     def count(self) -> Counted:
-        """All of it."""
+        """Counts of all pairs, in the way that a sample says takes less."""
         if self._is_sparse():
             bins, settled = self._sum(self._sieved)
             bins[:, 0] = 0
@@ -93,10 +93,8 @@ class Counting:
     def _sieved(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
         """Counts of pairs that may reach the lowest edge; those that do not are in the lowest bins."""
         arrays, places = self.arrays, Places.of(self.at, meeting, self.arrays)
-        limits = arrays.zeros((meeting.probe_part[1] - meeting.probe_part[0],), "float32") + float(self.edges[0])
-        centre = self.gallery.centre
-        probes = meeting.probes.packed(centre).part(*meeting.probe_part).as_probes(limits, arrays)
-        gallery = meeting.gallery.packed(centre).part(*meeting.gallery_part).as_gallery(arrays)
+        limits = arrays.zeros((meeting.n_probes,), "float32") + float(self.edges[0])
+        probes, gallery = meeting.sides(self.gallery.centre, limits, arrays)
         edges = arrays.put(self.edges)
         for probe, row in self.screening.pairs(probes, gallery, shift=meeting.shift):
             yield self._binned(meeting, places, edges, probe, row), len(probe)
@@ -111,11 +109,10 @@ class Counting:
         """Counts of every pair."""
         places = Places.of(self.at, meeting, self.arrays)
         edges = self.arrays.put(self.edges)
-        n_probes, n_rows = len(meeting.probe_floats), len(meeting.gallery_floats)
-        for first_row in range(0, n_rows, FINE_ROWS):
-            rows = self.arrays.numbers(min(FINE_ROWS, n_rows - first_row)) + first_row
-            for first in range(0, n_probes, FINE_PROBES):
-                probes = self.arrays.numbers(min(FINE_PROBES, n_probes - first)) + first
+        for first_row in range(0, meeting.n_rows, FINE_ROWS):
+            rows = self.arrays.numbers(min(FINE_ROWS, meeting.n_rows - first_row)) + first_row
+            for first in range(0, meeting.n_probes, FINE_PROBES):
+                probes = self.arrays.numbers(min(FINE_PROBES, meeting.n_probes - first)) + first
                 if meeting.shift is None or first_row + len(rows) - 1 > first + meeting.shift:
                     yield self._fine_tile(meeting, places, edges, probes, rows)
 

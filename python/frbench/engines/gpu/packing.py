@@ -138,6 +138,11 @@ class Packed:
         return Side(self.rows, self.scale, _up(spread, arrays), need)
 
 
+def depth_of(d: int) -> int:
+    """Numbers of a packed row of dimension `d`."""
+    return -(-d // DEPTH_STEP) * DEPTH_STEP
+
+
 def tensor_core_error(d: int) -> float:
     """How far a sum of d products on tensor cores may be from the exact one, as a part of the product of the norms."""
     r = 2 * d * CUT
@@ -158,12 +163,10 @@ def _numbers(packed: Packed) -> tuple[Array, Array, Array, Array, Array]:
 
 
 def _pack(unit: Array, centre: Centre, arrays: Arrays) -> Packed:
-    n, d = unit.shape
-    depth = -(-d // DEPTH_STEP) * DEPTH_STEP
     mean = arrays.put(centre.mean)
     centred = unit - mean[None, :]
     if arrays.screen == "bf16":
-        scale = arrays.zeros((n,), "float32") + 1.0
+        scale = arrays.zeros((len(unit),), "float32") + 1.0
         numbers = arrays.brief(centred)
     else:
         widest = arrays.largest(abs(centred)) / PEAK
@@ -172,15 +175,11 @@ def _pack(unit: Array, centre: Centre, arrays: Arrays) -> Packed:
         numbers = arrays.cast(
             arrays.bounded(arrays.nearest(centred * inverse[:, None]), -float(PEAK), float(PEAK)), "int8"
         )
-    exact, wide, wide_mean = (
-        arrays.full(numbers),
-        arrays.cast(unit, "float64"),
-        arrays.cast(mean, "float64"),
-    )
-    wide_scale = arrays.cast(scale, "float64")
+    wide, wide_mean, wide_scale = (arrays.cast(each, "float64") for each in (unit, mean, scale))
+    exact = arrays.full(numbers)
     left = (wide - wide_mean[None, :]) - wide_scale[:, None] * exact
     return Packed(
-        rows=_filled(numbers, depth, arrays),
+        rows=_filled(numbers, arrays),
         scale=scale,
         offset=arrays.total(wide * wide_mean[None, :]) - centre.half_square,
         norm=wide_scale * arrays.root(arrays.total(exact * exact)) * UP,
@@ -189,13 +188,13 @@ def _pack(unit: Array, centre: Centre, arrays: Arrays) -> Packed:
     )
 
 
-def _filled(numbers: Array, depth: int, arrays: Arrays) -> Array:
+def _filled(numbers: Array, arrays: Arrays) -> Array:
     """(n, depth) numbers, zeros beyond those that are there."""
     n, d = numbers.shape
-    if d == depth:
+    shape = (n, depth_of(d))
+    if d == shape[1]:
         return numbers
-    rows = arrays.cast(arrays.zeros((n, depth), "int8"), "int8") if arrays.screen == "int8" else None
-    rows = arrays.brief(arrays.zeros((n, depth), "float32")) if rows is None else rows
+    rows = arrays.zeros(shape, "int8") if arrays.screen == "int8" else arrays.brief(arrays.zeros(shape, "float32"))
     rows[:, :d] = numbers
     return rows
 

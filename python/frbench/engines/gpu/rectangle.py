@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.gpu.arrays import Array, Arrays
+from frbench.engines.gpu.arrays import Array, Arrays, Side
+from frbench.engines.gpu.packing import Centre
 from frbench.engines.gpu.residence import Held, Residence, Slab
 
 Numbers = NDArray[np.uint32]
@@ -66,6 +67,24 @@ class Meeting:
         return self.gallery.start + self.gallery_part[0]
 
     @property
+    def n_probes(self) -> int:
+        """Probes that meet."""
+        return self.probe_part[1] - self.probe_part[0]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the gallery that meet them."""
+        return self.gallery_part[1] - self.gallery_part[0]
+
+    def of_probes(self, values: Numbers) -> Numbers:
+        """`values` of all probes, of those that meet."""
+        return values[self.first_probe : self.first_probe + self.n_probes]
+
+    def of_rows(self, values: Numbers) -> Numbers:
+        """`values` of all rows of the gallery, of those that meet."""
+        return values[self.first_row : self.first_row + self.n_rows]
+
+    @property
     def probe_floats(self) -> Array:
         """(m, d) unit rows of the probes."""
         return self.probes.floats[slice(*self.probe_part)]
@@ -74,6 +93,12 @@ class Meeting:
     def gallery_floats(self) -> Array:
         """(n, d) unit rows of the gallery."""
         return self.gallery.floats[slice(*self.gallery_part)]
+
+    def sides(self, centre: Centre, limits: Array, arrays: Arrays) -> tuple[Side, Side]:
+        """Both sides of a sieve, packed about the gallery's centre, whose probes need `limits` (m,) float32."""
+        mine = self.probes.packed(centre).part(*self.probe_part)
+        theirs = self.gallery.packed(centre).part(*self.gallery_part)
+        return mine.as_probes(limits, arrays), theirs.as_gallery(arrays)
 
 
 def meetings(
@@ -104,10 +129,8 @@ class Places:
     @classmethod
     def of(cls, at: Rectangle, meeting: Meeting, arrays: Arrays) -> Places:
         """Those of a meeting."""
-        probe, row = meeting.first_probe, meeting.first_row
-        mine = at.probe_groups[probe : probe + meeting.probe_part[1] - meeting.probe_part[0]]
-        theirs = at.gallery_groups[row : row + meeting.gallery_part[1] - meeting.gallery_part[0]]
-        a, b, cells = (arrays.put(numbers.astype(np.int64)) for numbers in (mine, theirs, at.cells.ravel()))
+        numbers = meeting.of_probes(at.probe_groups), meeting.of_rows(at.gallery_groups), at.cells.ravel()
+        a, b, cells = (arrays.put(each.astype(np.int64)) for each in numbers)
         return cls(a, b, cells, at.cells.shape[1])
 
     def cell(self, probe: Array, row: Array) -> Array:

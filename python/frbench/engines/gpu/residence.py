@@ -16,14 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from frbench.engines.gpu.arrays import Array, Arrays
-from frbench.engines.gpu.packing import DEPTH_STEP, Centre, Packed, packed
+from frbench.engines.gpu.packing import Centre, Packed, depth_of, packed
 from frbench.errors import InputError
 
-# Part of the memory that is free when the device is first used, and slabs that it holds.
-PART = 0.6
+# Of the memory that is free when the device is first used; and slabs that it holds.
+SHARE_OF_FREE = 0.6
 SLABS = 3
-# Float rows, packed rows about two centres, and what these leave unsaid.
-BYTES_OF_PACKED = 2 * 28
+# Of a packed row: what its numbers leave unsaid.
+BESIDE_BYTES = 28
 # Squares of norms are added in float32.
 LONGEST = 1.0 + 1e-4
 
@@ -74,7 +74,7 @@ class Residence:
 
     def __init__(self, arrays: Arrays, most_bytes: int | None = None) -> None:
         self._arrays = arrays
-        self._most_bytes = int(arrays.free_bytes() * PART) if most_bytes is None else most_bytes
+        self._most_bytes = int(arrays.free_bytes() * SHARE_OF_FREE) if most_bytes is None else most_bytes
         self._slabs: OrderedDict[tuple[int, int], tuple[Slab, int]] = OrderedDict()
         self._samples: weakref.WeakKeyDictionary[Held, dict[int, Array]] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
@@ -99,8 +99,7 @@ class Residence:
 
     def rows_of_a_slab(self, d: int) -> int:
         """Rows of dimension `d` that are brought together."""
-        depth = -(-d // DEPTH_STEP) * DEPTH_STEP
-        return max(1, int(self._most_bytes // (SLABS * (4 * d + 2 * depth + BYTES_OF_PACKED))))
+        return max(1, int(self._most_bytes // (SLABS * _row_bytes(d))))
 
     def _slab(self, held: Held, start: int, stop: int) -> Slab:
         key = (id(held), start)
@@ -108,8 +107,7 @@ class Residence:
             if key in self._slabs:
                 self._slabs.move_to_end(key)
                 return self._slabs[key][0]
-            depth = -(-held.unit.shape[1] // DEPTH_STEP) * DEPTH_STEP
-            n_bytes = (stop - start) * (4 * held.unit.shape[1] + 2 * depth + BYTES_OF_PACKED)
+            n_bytes = (stop - start) * _row_bytes(held.unit.shape[1])
             while self._slabs and sum(size for _, size in self._slabs.values()) + n_bytes > self._most_bytes:
                 self._slabs.popitem(last=False)
             slab = Slab(start, _checked(self._arrays.put(held.unit[start:stop]), self._arrays), self._arrays)
@@ -129,6 +127,11 @@ class Residence:
         with self._lock:
             for key in [key for key in self._slabs if key[0] == number]:
                 del self._slabs[key]
+
+
+def _row_bytes(d: int) -> int:
+    """Bytes of a row of dimension `d`: as floats, and packed about two centres."""
+    return 4 * d + 2 * (depth_of(d) + BESIDE_BYTES)
 
 
 def _checked(unit: Array, arrays: Arrays) -> Array:

@@ -100,11 +100,9 @@ class Searching:
         needed = arrays.either(limits < floor, limits, floor)
         for meeting in self._meetings(block):
             first = meeting.first_probe - block[0]
-            centre = self.gallery.centre
-            mine = meeting.probes.packed(centre).part(*meeting.probe_part)
-            probes = mine.as_probes(needed[first : first + len(mine)], arrays)
-            theirs = meeting.gallery.packed(centre).part(*meeting.gallery_part).as_gallery(arrays)
-            for probe, row in self.screening.pairs(probes, theirs, shift=None):
+            limits_here = needed[first : first + meeting.n_probes]
+            probes, rows = meeting.sides(self.gallery.centre, limits_here, arrays)
+            for probe, row in self.screening.pairs(probes, rows, shift=None):
                 scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
                 numbers = arrays.cast(probe, "int64") + first
                 above = above + arrays.histogram(numbers[scores >= floor[numbers]], m)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.gpu.arrays import Array, Arrays
+from frbench.engines.gpu.arrays import Array, Arrays, Side
 from frbench.engines.gpu.rectangle import Meeting, Numbers, Places, Rectangle, meetings
 from frbench.engines.gpu.residence import Held, Residence
 from frbench.engines.gpu.screening import Screening
@@ -46,26 +46,16 @@ class Tailing:
                 floors = self._raised(floors, kept)
         return kept
 
-    def _sides(self, meeting: Meeting, floors: NDArray[np.float32]) -> tuple[Array, Array]:
-        """Packed rows, of which each probe needs the least that one of its cells asks for."""
-        start = meeting.first_probe
-        groups = self.at.probe_groups[start : start + meeting.probe_part[1] - meeting.probe_part[0]]
+    def _sides(self, meeting: Meeting, floors: NDArray[np.float32]) -> tuple[Side, Side]:
+        """Both sides of a sieve, where each probe needs the least that one of its cells asks for."""
         of_group = floors[self.at.cells].min(axis=1)
-        centre = self.gallery.centre
-        mine = meeting.probes.packed(centre).part(*meeting.probe_part)
-        theirs = meeting.gallery.packed(centre).part(*meeting.gallery_part)
-        limits = self.arrays.put(of_group[groups])
-        return mine.as_probes(limits, self.arrays), theirs.as_gallery(self.arrays)
+        limits = self.arrays.put(of_group[meeting.of_probes(self.at.probe_groups)])
+        return meeting.sides(self.gallery.centre, limits, self.arrays)
 
     def _subjects(self, meeting: Meeting) -> tuple[Array, Array]:
         """Subjects of the rows of a meeting, on the device."""
-        firsts = (meeting.first_probe, meeting.first_row)
-        parts = (meeting.probe_part, meeting.gallery_part)
-        named = (self.probe_subjects, self.gallery_subjects)
-        a, b = (
-            self.arrays.put(subjects[first : first + stop - start].astype(np.int64))
-            for subjects, first, (start, stop) in zip(named, firsts, parts, strict=True)
-        )
+        both = meeting.of_probes(self.probe_subjects), meeting.of_rows(self.gallery_subjects)
+        a, b = (self.arrays.put(subjects.astype(np.int64)) for subjects in both)
         return a, b
 
     def _wanted(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -212,4 +213,4 @@ class TorchArrays:
 
     def _here(self) -> Any:
         """Makes the device that of this thread: Triton launches on the current one."""
-        return self._torch.cuda.device(self._device) if self._is_gpu else self._torch.no_grad()
+        return self._torch.cuda.device(self._device) if self._is_gpu else nullcontext()
