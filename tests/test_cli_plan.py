@@ -149,13 +149,14 @@ def test_rates_are_measured_on_the_templates_that_are_given(tmp_path: Path, monk
     [
         ("machine = 3", "no field 'machine' of hardware"),
         ("memory_gib = 0", "memory_gib is 0, expected a number above 0"),
-        ("machines = 1.5", "machines is 1.5, expected a number above 0"),
-        ("dimension = true", "dimension is True, expected a number above 0"),
+        ("machines = 1.5", "machines is 1.5, expected a whole number above 0"),
+        ("dimension = true", "dimension is True, expected a whole number above 0"),
         ("currency = 3", "currency is 3, expected a text"),
         ("rows_passed_per_s = nan", "rows_passed_per_s is nan, expected a number above 0"),
         ("price_per_hour = inf", "price_per_hour is inf, expected a number above 0"),
         ("settled_share = 1.5", "settled_share is 1.5, expected a share from 0 to 1"),
         ("rows_read_per_s = ", "not a hardware file in TOML or JSON"),
+        ("hardware = 3", "not a hardware file, expected a table of fields"),
     ],
 )
 def test_a_mistake_in_a_hardware_file_is_one_sentence(file: Path, more: str, message: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,15 @@ class Hardware:
             raise InputError(f"{path}: cannot read the hardware file ({error.strerror})") from error
         except ValueError as error:
             raise InputError(f"{path}: not a hardware file in TOML or JSON ({error})") from error
-        if not isinstance(found, dict):
+        named = found.get("hardware", found) if isinstance(found, dict) else found
+        if not isinstance(named, dict):
             raise InputError(f"{path}: not a hardware file, expected a table of fields")
-        return cls(**_checked(path, found.get("hardware", found)))
+        return cls(**_checked(path, named))
 
 
 def _checked(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     known = {field.name: field for field in fields(Hardware)}
-    needed = list(known)[: list(known).index("settled_share")]
+    needed = [name for name, field in known.items() if field.default is MISSING]
     if unknown := sorted(set(found) - set(known)):
         raise InputError(f"{path}: no field {unknown[0]!r} of hardware, expected {', '.join(known)}")
     if missing := [name for name in needed if found.get(name) is None]:
@@ -90,9 +91,10 @@ def _check(path: Path, name: str, value: Any, kind: str) -> None:
         return
     if value is None and "None" in kind:
         return
-    is_number = isinstance(value, (int, float) if "float" in kind else int) and not isinstance(value, bool)
+    is_whole = "float" not in kind
+    is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
     if name == "settled_share":
         if not is_number or not 0 <= value <= 1:
             raise InputError(f"{path}: {name} is {value!r}, expected a share from 0 to 1")
     elif not is_number or not 0 < value < inf:
-        raise InputError(f"{path}: {name} is {value!r}, expected a number above 0")
+        raise InputError(f"{path}: {name} is {value!r}, expected a {'whole number' if is_whole else 'number'} above 0")

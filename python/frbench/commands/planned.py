@@ -23,29 +23,33 @@ NO_PRICE = "the hardware has no price_per_hour"
 
 def show(given: dict[str, Any]) -> None:
     """Prints the plan of a search, as a person or a machine reads it."""
-    dimension, k, workers = given["dimension"], given["k"], given["workers"]
     links = _links(given)
-    if given["hardware"] is None:
-        with TerminalProgress().step("measure", measured.STEPS, "steps") as advance:
-            found = measured.measure(
-                dimension,
-                k,
-                path=given["templates"],
-                threads=given["threads"] or 0,
-                workers=workers or 1,
-                advance=advance,
-            )
-    else:
-        for option in ("templates", "threads"):
-            if given[option] is not None:
-                raise InputError(f"--{option} is of a measurement, and --hardware has its rates already; leave one out")
-        found = Hardware.read(given["hardware"])
-        found = found if workers is None else replace(found, workers=workers)
-    sizing = Sizing(given["gallery_size"], given["probes"], dimension, found, k, links)
-    if given["as_json"]:
-        click.echo(json.dumps(_values(sizing)))
-    else:
-        click.echo("\n".join(_lines(sizing)))
+    hardware = _measured(given) if given["hardware"] is None else _read(given)
+    sizing = Sizing(
+        given["gallery_size"], given["probes"], given["dimension"], hardware, k=given["k"], hnsw_links=links
+    )
+    click.echo(json.dumps(_values(sizing)) if given["as_json"] else "\n".join(_lines(sizing)))
+
+
+def _measured(given: dict[str, Any]) -> Hardware:
+    with TerminalProgress().step("measure", measured.STEPS, "steps") as advance:
+        return measured.measure(
+            given["dimension"],
+            given["k"],
+            path=given["templates"],
+            threads=given["threads"] or 0,
+            workers=given["workers"] or 1,
+            advance=advance,
+        )
+
+
+def _read(given: dict[str, Any]) -> Hardware:
+    """The hardware of a file, with as many workers on a machine as were asked for."""
+    for option in ("templates", "threads"):
+        if given[option] is not None:
+            raise InputError(f"--{option} is of a measurement, and --hardware has its rates already; leave one out")
+    found = Hardware.read(given["hardware"])
+    return found if given["workers"] is None else replace(found, workers=given["workers"])
 
 
 def _links(given: dict[str, Any]) -> int | None:

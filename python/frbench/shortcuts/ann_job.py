@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from frbench import files, jobs, report
 from frbench.candidates import Candidates
 from frbench.engines.ann import FAMILIES
-from frbench.engines.ann.index import THREADS, Advance, Family
+from frbench.engines.ann.index import THREADS, Advance, Family, Numbers
 from frbench.errors import InputError
 from frbench.files import CHANGED
 from frbench.layout import Ints
@@ -52,7 +51,7 @@ class AnnAsked:
     """
 
     family: str = "hnsw"
-    parameters: Mapping[str, int] | None = None
+    parameters: Numbers = field(default_factory=dict)
     efforts: tuple[int, ...] = ()
     proposals: int = 0
     rebuilds: int = 3
@@ -76,7 +75,7 @@ class Comparison:
         self._gallery = Gallery.of(exact.task, work.engine)
         self._builder = builder(exact.task, self._gallery, work.engine)
         self.parameters = self.family.parameters(
-            asked.parameters or {}, n=self._builder.fewest, d=self._gallery.unit.shape[1]
+            asked.parameters, n=self._builder.fewest, d=self._gallery.unit.shape[1]
         )
         self.highest = self.family.highest(self._builder.most, self.parameters)
         self.k = min(exact.task.k, len(self._gallery))

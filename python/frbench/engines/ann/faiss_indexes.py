@@ -24,19 +24,21 @@ from frbench.engines.ann.index import (
     chunks,
     doublings,
     missing,
-    of_lists,
+    widths,
 )
 from frbench.errors import InputError
 
+# An empty index of the library for rows of d components, from build parameters and a seed.
 Make = Callable[[Any, int, Numbers, int], Any]
-Asked = Callable[[Any, int], Any]
+# What the library is told for an effort.
+Ask = Callable[[Any, int], Any]
 
 
 class FaissIndex:
     """An index of faiss. `make` an empty one; `ask` says how much to look at."""
 
     def __init__(
-        self, name: str, make: Make, ask: Asked, unit: Matrix, parameters: Numbers, seed: int, advance: Advance
+        self, name: str, make: Make, ask: Ask, unit: Matrix, parameters: Numbers, seed: int, advance: Advance
     ) -> None:
         self._faiss, self._ask = _library(name), ask
         with self._one_thread():
@@ -84,7 +86,7 @@ def _library(name: str) -> Any:
     return faiss
 
 
-def _builder(name: str, make: Make, ask: Asked) -> Callable[[Matrix, Numbers, int, Advance], Index]:
+def _builder(name: str, make: Make, ask: Ask) -> Callable[[Matrix, Numbers, int, Advance], Index]:
     def build(unit: Matrix, parameters: Numbers, seed: int, advance: Advance) -> Index:
         return FaissIndex(name, make, ask, unit, parameters, seed, advance)
 
@@ -113,7 +115,7 @@ def _scan(faiss: Any, d: int, _: Numbers, __: int) -> Any:
     return faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
 
 
-def _of_lists(n: int, d: int) -> Numbers:
+def _defaults_of_lists(n: int, d: int) -> Numbers:
     """Four times the root of n lists, and codes of the largest divisor of d that leaves 4 components or more each."""
     nlist = max(1, min(round(4 * math.sqrt(n)), n // 39))
     pieces = max(m for m in range(1, d + 1) if d % m == 0 and (m == 1 or d // m >= 4))
@@ -127,7 +129,7 @@ FAISS_HNSW = Family(
     is_at_least_k=True,
     defaults=lambda _, __: {"M": 16, "ef_construction": 200},
     build=_builder("faiss-hnsw", _graph, lambda faiss, effort: faiss.SearchParametersHNSW(efSearch=effort)),
-    efforts=of_lists,
+    efforts=widths,
     highest=lambda n, _: n,
 )
 FAISS_IVFPQ = Family(
@@ -135,7 +137,7 @@ FAISS_IVFPQ = Family(
     distribution="faiss-cpu",
     knob="nprobe",
     is_at_least_k=False,
-    defaults=_of_lists,
+    defaults=_defaults_of_lists,
     build=_builder("faiss-ivfpq", _lists, lambda faiss, effort: faiss.SearchParametersIVF(nprobe=effort)),
     efforts=lambda _, parameters: tuple(sorted({*doublings(1, parameters["nlist"]), parameters["nlist"]})),
     highest=lambda _, parameters: parameters["nlist"],

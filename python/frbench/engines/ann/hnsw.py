@@ -18,7 +18,7 @@ from frbench.engines.ann.index import (
     Numbers,
     chunks,
     missing,
-    of_lists,
+    widths,
 )
 
 NAME = "hnsw"
@@ -92,6 +92,6 @@ HNSW = Family(
     is_at_least_k=True,
     defaults=lambda _, __: {"M": 16, "ef_construction": 200},
     build=HnswIndex,
-    efforts=of_lists,
+    efforts=widths,
     highest=lambda n, _: n,
 )

@@ -110,7 +110,7 @@ def doublings(first: int, last: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def of_lists(k: int, _: Numbers) -> tuple[int, ...]:
+def widths(k: int, _: Numbers) -> tuple[int, ...]:
     """Widths of a search in a graph for lists of k: k, 2k ... 16k."""
     return doublings(k, 16 * k)
 

@@ -15,7 +15,7 @@ from frbench.engines.ann.index import (
     Numbers,
     chunks,
     missing,
-    of_lists,
+    widths,
 )
 
 NAME = "usearch"
@@ -65,6 +65,6 @@ USEARCH = Family(
     is_at_least_k=True,
     defaults=lambda _, __: {"connectivity": 16, "expansion_add": 128},
     build=UsearchIndex,
-    efforts=of_lists,
+    efforts=widths,
     highest=lambda n, _: n,
 )
