@@ -54,7 +54,7 @@ class Comparisons:
 
     @cached_property
     def known(self) -> Templates:
-        """The templates with subjects: pairs that say which are mated need no labels, and make each one of its own."""
+        """The templates with subjects: of a list without labels, which says itself who is mated, one each."""
         if self.templates.subject_ids is None and self.listed is not None:
             return self.templates.with_subjects(self.templates.template_ids)
         return self.templates
@@ -123,10 +123,10 @@ class Comparisons:
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """What was found of comparisons.
+    """Comparisons, counted, and what was asked of them beside the counts.
 
-    points : thresholds that were set. moments : what the counts were held against. tail : the best non-mated pairs of
-    every cell, and errors : those behind the tally; both None if nobody asked.
+    points : thresholds that were set. moments : sums that the counts were held against. tail : the best non-mated pairs
+    of every cell; errors : those behind the counts, by row. Both are None if nobody asked.
     """
 
     comparisons: Comparisons
