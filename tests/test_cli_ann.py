@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ from click.testing import CliRunner
 
 from frbench import cli, files, report
 from frbench.cluster.runners import Runner
-from frbench.errors import FrbenchError, InputError
+from frbench.engines.ann import FAMILIES
+from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
 from frbench.identify import split_first_per_subject
 from frbench.progress import TerminalProgress
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.run_options import Options
-from frbench.shortcuts.ann_job import AnnAsked, Comparison, run_ann
+from frbench.shortcuts.ann_job import Comparison, run_ann
+from frbench.shortcuts.indexing import AnnAsked
 from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import load
 from test_cli import SCHEMA
@@ -250,12 +252,14 @@ class Watched:
 STEPS = ["exact", "build 1/2", "approximate", "reach", "build 2/2", "approximate"]
 
 
-def swept(directory: Path, progress: Watched, out: str = "out") -> dict[str, Any]:
-    """Results of a sweep of two efforts and builds, times left out."""
+ASKED = AnnAsked(parameters={"M": 4, "ef_construction": 10}, efforts=(5, 20), rebuilds=1)
+
+
+def swept(directory: Path, progress: Watched, out: str = "out", asked: AnnAsked = ASKED) -> dict[str, Any]:
+    """Results of a sweep, of two efforts and builds unless another is asked for, times left out."""
     found = load(directory / "t.npy", labels=directory / "l.csv")
     gallery, probes = split_first_per_subject(found, 100)
     options = Options(out=directory / out, groupings=(("sex",),), threads=1, with_report=False)
-    asked = AnnAsked(parameters={"M": 4, "ef_construction": 10}, efforts=(5, 20), rebuilds=1)
     results = run_ann(gallery, probes, options, asked, k=5, ranks=(1,), progress=progress).results
     for system in results["systems"]:
         del system["queries"]
@@ -304,6 +308,23 @@ def test_a_build_whose_searches_are_kept_is_left_out(given_files: Files, monkeyp
     swept(given_files.directory, watched)
 
     assert watched.steps == [step for step in STEPS if step != "build 2/2"]
+
+
+@pytest.mark.parametrize("change", [{"efforts": (2,)}, {"parameters": {"nlist": 3}}])
+def test_a_mistake_about_the_index_is_said_before_the_first_search(given_files: Files, change: dict[str, Any]):
+    """A value that is too low, or no parameter of the index: not after the exact search, which may take hours."""
+    watched = Watched()
+    with pytest.raises(InputError):
+        swept(given_files.directory, watched, asked=replace(ASKED, **change))
+
+    assert watched.steps == []
+
+
+def test_a_library_that_is_missing_is_named():
+    """What, and how to install it."""
+    unknown = replace(FAMILIES["hnsw"], distribution="no-such-library")
+    with pytest.raises(EngineUnavailable, match=r"hnsw needs no-such-library, which is not here .*frbench\[ann\]"):
+        unknown.require_library()
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,7 @@ LAYER = {
     "shortcuts.rounding": 10,
     "shortcuts.proposals": 12,
     "shortcuts.builds": 12.2,
+    "shortcuts.indexing": 12.2,
     "shortcuts.recall": 12.5,
     "shortcuts.orders": 12.5,
     "shortcuts.reach": 12.5,

@@ -21,7 +21,8 @@ from frbench.manifest import hardware
 from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
 from frbench.run_options import Options
-from frbench.shortcuts.ann_job import AnnAsked, run_ann
+from frbench.shortcuts.ann_job import run_ann
+from frbench.shortcuts.indexing import AnnAsked
 from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import Templates, load
 

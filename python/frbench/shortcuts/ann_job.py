@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from frbench import files, jobs, report
 from frbench.candidates import Candidates
-from frbench.engines.ann import FAMILIES
-from frbench.engines.ann.index import THREADS, Advance, Family, Numbers
-from frbench.errors import InputError
+from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
 from frbench.layout import Ints
 from frbench.run import Progress
@@ -22,6 +19,7 @@ from frbench.run_work import Work
 from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
+from frbench.shortcuts.indexing import AnnAsked, Indexing
 from frbench.shortcuts.orders import Answers, Orders, insertion_orders
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, search_digest
 from frbench.shortcuts.reach import Reach, reach
@@ -42,45 +40,15 @@ TITLE = "1:N identification, exact and approximate"
 COLUMNS = ("system", "template_id", "is_mated", "exact_first", "first_of_each_build", "builds_with_mate_first")
 
 
-@dataclass(frozen=True)
-class AnnAsked:
-    """What is asked of an index.
-
-    family : name of one of `FAMILIES`. parameters : build parameters, instead of defaults. efforts : () takes the
-    usual ones. proposals : rows to propose for each probe, if more than k. rebuilds : random orders of insertion.
-    """
-
-    family: str = "hnsw"
-    parameters: Numbers = field(default_factory=dict)
-    efforts: tuple[int, ...] = ()
-    proposals: int = 0
-    rebuilds: int = 3
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise InputError(f"--index is {self.family}, expected one of: {', '.join(FAMILIES)}")
-        if self.proposals < 0 or self.rebuilds < 0:
-            raise InputError(
-                f"--proposals is {self.proposals} and --rebuilds {self.rebuilds}, expected 0 or more of both"
-            )
-
-
 class Comparison:
     """An exact search beside approximate ones: what one `frbench ann` finds out, effort by effort."""
 
-    def __init__(self, exact: Exact, asked: AnnAsked, work: Work) -> None:
-        self._exact, self._asked, self._work = exact, asked, work
-        self.family: Family = FAMILIES[asked.family]
+    def __init__(self, exact: Exact, indexing: Indexing, *, rebuilds: int, work: Work) -> None:
+        self._exact, self._work, self._rebuilds = exact, work, rebuilds
+        self.indexing = indexing
         self._gallery = Gallery.of(exact.task, work.engine)
         self._builder = builder(exact.task, self._gallery, work.engine)
-        self.parameters = self.family.parameters(
-            asked.parameters, n=self._builder.fewest, d=self._gallery.unit.shape[1]
-        )
-        self.highest = self.family.highest(self._builder.most, self.parameters)
-        self.k = min(exact.task.k, len(self._gallery))
-        self.efforts = self.family.checked_efforts(asked.efforts, self.k, self.parameters)
-        self._answers: dict[int, list[Answers]] = {effort: [] for effort in self.efforts}
+        self._answers: dict[int, list[Answers]] = {effort: [] for effort in indexing.efforts}
         self.counted: dict[int, Counted] = {}
         self.recall: dict[int, Recall] = {}
         self.speed: dict[int, Speed] = {}
@@ -94,33 +62,18 @@ class Comparison:
         Of a run that was interrupted, searches are taken as they are, and a build is left out whose searches are all
         there; the first one is timed, and built again.
         """
-        orders = insertion_orders(len(self._gallery), self._asked.rebuilds, self._asked.seed)
+        orders = insertion_orders(len(self._gallery), self._rebuilds, self.indexing.seed)
         for number, order in enumerate(orders):
-            if number and all(self._kept(effort, number) is not None for effort in self.efforts):
+            if number and all(self._kept(effort, number) is not None for effort in self.indexing.efforts):
                 self._search(None, number)
                 continue
             built = self._build(order, number, len(orders))
-            proposer = Proposer(self._gallery, built.index, built.order, self._asked.proposals)
+            proposer = Proposer(self._gallery, built.index, built.order, self.indexing.proposals)
             last = self._search(proposer, number)
             if number == 0:
                 self.built = built
                 self._time(proposer)
                 self._reach(proposer, last)
-
-    def description(self, effort: int | None, number: int = 0) -> dict[str, Any]:
-        """What every tally, file and page of an approximate search says of it."""
-        found = {
-            "index": self.family.name,
-            "library": f"{self.family.distribution} {self.family.version}",
-            "parameters": dict(self.parameters),
-            "proposals": max(self.k, self._asked.proposals),
-            "seed": self._asked.seed,
-            "order": f"random {number}" if number else "file",
-            "threads": THREADS,
-        }
-        if self._builder.workers is not None:
-            found["workers"] = self._builder.workers
-        return {"approximate": found if effort is None else found | {"effort": self.family.setting(effort)}}
 
     def orders(self, effort: int) -> Orders:
         """What the order of insertion changes at an effort."""
@@ -130,16 +83,16 @@ class Comparison:
         title = f"build {number + 1}/{n_builds}"
         with self._work.step(title, len(order), "rows", clocked="build") as advance:
             return self._builder.build(
-                self.family,
-                self.parameters,
-                seed=self._asked.seed,
+                self.indexing.family,
+                self.indexing.parameters,
+                seed=self.indexing.seed,
                 order=order if number else None,
                 advance=advance,
             )
 
     def _kept(self, effort: int, number: int) -> Candidates | None:
         """What an interrupted run has found with a build at an effort."""
-        digest = search_digest(self._exact.task, self.description(effort, number))
+        digest = search_digest(self._exact.task, self.indexing.description(effort, number))
         found = self._work.checkpoint.read(digest, files.load_candidates)
         return found if found is not None and found.search == digest else None
 
@@ -147,10 +100,10 @@ class Comparison:
         """Searches at every effort; what the last one found. No proposer is needed where all of that is kept."""
         task = self._exact.task
         search = None if proposer is None else ProposedSearch(task, self._work.engine, proposer)
-        total = len(task.probes) * len(self.efforts)
+        total = len(task.probes) * len(self.indexing.efforts)
         with self._work.step("approximate", total, "searches") as advance:
-            for effort in self.efforts:
-                description = self.description(effort, number)
+            for effort in self.indexing.efforts:
+                description = self.indexing.description(effort, number)
                 found = self._found(search, effort, number, advance)
                 self._answers[effort].append(Answers.of(found))
                 if number == 0:
@@ -164,7 +117,7 @@ class Comparison:
             advance(len(self._exact.task.probes))
             return kept
         assert search is not None
-        found = search.search(effort, self.description(effort, number), advance)
+        found = search.search(effort, self.indexing.description(effort, number), advance)
         files.save_candidates(found, self._work.checkpoint.path(found.search))
         return found
 
@@ -172,16 +125,16 @@ class Comparison:
         task = self._exact.task
         probes = timed_probes(task)
         unit = task.probes.unit[probes]
-        wanted = min(max(self.k, self._asked.proposals), len(self._gallery))
-        searches = [partial(proposer.index.propose, unit, wanted, effort) for effort in self.efforts]
+        wanted = min(self.indexing.proposals, len(self._gallery))
+        searches = [partial(proposer.index.propose, unit, wanted, effort) for effort in self.indexing.efforts]
         exact = exact_search(task, self._work.engine)
         with self._work.clock.time("time"):
             speeds = measured(
                 [*searches, *([] if exact is None else [exact])],
                 len(probes),
-                threads=THREADS * (self._builder.workers or 1),
+                threads=self.indexing.threads,
             )
-        self.speed = dict(zip(self.efforts, speeds, strict=False))
+        self.speed = dict(zip(self.indexing.efforts, speeds, strict=False))
         self.exact_speed = unknown(untimed(self._work.engine)) if exact is None else speeds[-1]
 
     def _reach(self, proposer: Proposer, found: Candidates) -> None:
@@ -193,8 +146,8 @@ class Comparison:
                 self._work.engine,
                 proposer,
                 found,
-                effort=self.efforts[-1],
-                highest=self.highest,
+                effort=self.indexing.efforts[-1],
+                highest=self.indexing.highest,
                 columns=columns,
                 advance=advance,
             )
@@ -213,12 +166,13 @@ def run_ann(
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
+        indexing = Indexing.of(asked, task, work.engine)
         exact = Exact.of(task, work)
-        comparison = Comparison(exact, asked, work)
+        comparison = Comparison(exact, indexing, rebuilds=asked.rebuilds, work=work)
         comparison.run()
         with work.clock.time("read"):
             found = _results(comparison, exact, options, asked)
-        more = {"efforts": list(comparison.efforts), "rebuilds": asked.rebuilds, **comparison.description(None)}
+        more = {"efforts": list(indexing.efforts), "rebuilds": asked.rebuilds, **indexing.description(None)}
         section = report.Section(found, jobs.manifest_of_search(work, task, exact.plan, more=more), exact.tally)
         tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
@@ -228,22 +182,22 @@ def run_ann(
 def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnAsked) -> dict[str, Any]:
     assert comparison.built is not None
     assert comparison.reach is not None
-    task, groupings, family = exact.task, options.groupings, comparison.family
-    names = {effort: family.setting(effort) for effort in comparison.efforts}
+    task, groupings, indexing = exact.task, options.groupings, comparison.indexing
+    names = {effort: indexing.family.setting(effort) for effort in indexing.efforts}
     systems = [
         System(
             names[effort],
             comparison.counted[effort],
-            {"effort": effort, **comparison.description(effort), "queries": comparison.speed[effort].to_json()},
+            {"effort": effort, **indexing.description(effort), "queries": comparison.speed[effort].to_json()},
         )
-        for effort in comparison.efforts
+        for effort in indexing.efforts
     ]
     found = compared(
         "ann", systems, thresholds=options.all_thresholds(exact.points), groupings=groupings, points=exact.points
     )
     by_worker = [made._asdict() for made in comparison.built.by_worker]
     return found | {
-        **comparison.description(None),
+        **indexing.description(None),
         "dimension": task.gallery.dimension,
         "exact_queries": comparison.exact_speed.to_json(),
         "index_bytes": comparison.built.index.nbytes,
@@ -251,18 +205,18 @@ def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnA
         "build_s": comparison.built.seconds,
         **({"worker_indexes": by_worker} if by_worker else {}),
         "enrolled": enrolled(task, groupings),
-        "recall": [row for e in comparison.efforts for row in recall_json(names[e], comparison.recall[e], groupings)],
+        "recall": [row for e in indexing.efforts for row in recall_json(names[e], comparison.recall[e], groupings)],
         "reach": reach_json(
             comparison.reach,
             task.gallery,
             groupings,
-            effort=names[comparison.efforts[-1]],
-            highest=family.setting(comparison.highest),
+            effort=names[indexing.efforts[-1]],
+            highest=indexing.family.setting(indexing.highest),
         ),
         "rebuilds": asked.rebuilds,
         "orders": [
             row
-            for e in comparison.efforts
+            for e in indexing.efforts
             if asked.rebuilds
             for row in orders_json(names[e], comparison.orders(e), groupings)
         ],
@@ -279,12 +233,12 @@ def _changed(comparison: Comparison, exact: Exact) -> str:
     def name(row: int) -> str:
         return "" if row < 0 else str(ids[row])
 
-    for effort in comparison.efforts:
+    for effort in comparison.indexing.efforts:
         orders = comparison.orders(effort)
         for probe in orders.whose:
             table.writerow(
                 [
-                    comparison.family.setting(effort),
+                    comparison.indexing.family.setting(effort),
                     task.probes.template_ids[probe],
                     str(bool(task.is_mated[probe])).lower(),
                     name(int(exact.candidates.rows[probe, 0])),

@@ -34,21 +34,6 @@ class Built:
 class Builder(Protocol):
     """What builds indexes of one gallery."""
 
-    @property
-    def workers(self) -> int | None:
-        """How many have an index each; None where the index is one, of this program."""
-        ...
-
-    @property
-    def fewest(self) -> int:
-        """Rows of the smallest index."""
-        ...
-
-    @property
-    def most(self) -> int:
-        """Rows of the largest index."""
-        ...
-
     def build(self, family: Family, parameters: Numbers, *, seed: int, order: Ints | None, advance: Advance) -> Built:
         """An index of the rows, inserted in this order; in that of the file if None."""
         ...
@@ -57,11 +42,8 @@ class Builder(Protocol):
 class Here:
     """One index, in this program."""
 
-    workers = None
-
     def __init__(self, gallery: Gallery) -> None:
         self._gallery = gallery
-        self.fewest = self.most = len(gallery)
 
     def build(self, family: Family, parameters: Numbers, *, seed: int, order: Ints | None, advance: Advance) -> Built:
         """See `Builder.build`."""
@@ -69,7 +51,7 @@ class Here:
         unit = self._gallery.unit if order is None else self._gallery.unit[order]
         index = family.build(unit, parameters, seed, advance)
         seconds = time.perf_counter() - begin
-        return Built(index, _everything(self.most) if order is None else order, seconds)
+        return Built(index, _everything(len(unit)) if order is None else order, seconds)
 
 
 class OnWorkers:
@@ -77,9 +59,6 @@ class OnWorkers:
 
     def __init__(self, task: Identification, gallery: Gallery, engine: ClusterEngine) -> None:
         self._engine, self._rows = engine, engine.rows_of(task.gallery, gallery.numbers)
-        parts = self._rows.parts
-        sizes = [parts.size(worker) for worker in range(parts.workers)]
-        self.workers, self.fewest, self.most = parts.workers, min(sizes), max(sizes)
 
     def build(self, family: Family, parameters: Numbers, *, seed: int, order: Ints | None, advance: Advance) -> Built:
         """See `Builder.build`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import numpy as np
@@ -62,6 +62,13 @@ class Family:
     def version(self) -> str:
         """Version of the library."""
         return version(self.distribution)
+
+    def require_library(self) -> None:
+        """Raises EngineUnavailable if the library is not installed."""
+        try:
+            version(self.distribution)
+        except PackageNotFoundError as error:
+            raise missing(self.distribution, self.name, error) from error
 
     def parameters(self, chosen: Numbers, *, n: int, d: int) -> dict[str, int]:
         """Build parameters: the defaults for (n, d), or what was chosen.
