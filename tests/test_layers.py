@@ -24,6 +24,7 @@ LAYER = {
     "choices": 0,
     "credentials": 1,
     "v1": 0,
+    "texts": 0.5,
     "tables": 1,
     "readers": 1.5,
     "scratch": 1,

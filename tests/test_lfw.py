@@ -138,8 +138,8 @@ def test_every_cell_at_every_threshold_equals_an_independent_count(
     templates: Templates, unit: np.ndarray, verified: Verified
 ):
     """Accepted comparisons of every pair of groups, mated and not, at thresholds that are scores and between them."""
-    _, group = np.unique(templates.labels["sex"].astype(str), return_inverse=True)
-    _, subject = np.unique(templates.subject_ids.astype(str), return_inverse=True)
+    _, group = np.unique(templates.labels["sex"], return_inverse=True)
+    _, subject = np.unique(templates.subject_ids, return_inverse=True)
     order = np.argsort(group, kind="stable")
     expected = counted(unit[order], group[order], subject[order], verified.thresholds)
     names = ["unlabelled", "female", "male"]
@@ -240,7 +240,7 @@ def test_searches_equal_an_independent_count(templates: Templates, unit: np.ndar
     """False positives, misses at rank 1 and rank hits of 8,484 searches in 4,749 enrolled, overall and by sex."""
     thresholds = (0.85, 0.9, 0.92, 0.95, 0.97)
     tally = identify.count(task, task.plan(thresholds), search_all(task, CpuEngine(threads=2)))
-    names = templates.subject_ids.astype(str)
+    names = templates.subject_ids
     _, first = np.unique(names, return_index=True)
     enrolled = np.sort(first)[:-1000]
     probes = np.setdiff1d(np.arange(len(names)), enrolled)

@@ -99,7 +99,7 @@ def test_declared_and_compared_side_by_side():
 @worlds.FEW
 def test_a_run_compares_what_its_labels_make(world: worlds.World):
     """Closed forms of the labels are what the tally holds."""
-    _, sizes = worlds.np.unique(world.templates.subject_ids.astype(str), return_counts=True)
+    _, sizes = worlds.np.unique(world.templates.subject_ids, return_counts=True)
     counts, got = Counts.of(sizes), compared(world.tally)
 
     assert (counts.pairs, counts.mated, counts.nonmated) == (got["pairs"], got["mated"], got["nonmated"])

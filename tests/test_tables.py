@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from frbench.errors import InputError
 from frbench.tables import open_table, read_table
@@ -31,6 +34,32 @@ def test_csv_rows_know_their_lines(tmp_path: Path):
     table = open_table(saved_csv(tmp_path, 'id,note\na,"one\ntwo"\nb,\n'))
 
     assert [table.where(row) for row in range(2)] == ["line 2", "line 4"]
+
+
+@example("a,b\n c ,d\n\n", "\r\n", 2)
+@given(st.text('ab,, \n\n\r\t\0"\x85é\ufeff', max_size=30), st.sampled_from(["\n", "\r\n"]), st.integers(1, 3))
+def test_csv_without_quotes_is_read_as_with_them(content: str, end: str, width: int):
+    """Columns at once are the rows one by one, which a quoted name asks for; so are lines and mistakes."""
+    names = [f"c{i}" for i in range(width)]
+    with tempfile.TemporaryDirectory() as folder:
+
+        def found(header: list[str]) -> object:
+            file = saved_csv(Path(folder), (",".join(header) + end + content.replace("\n", end)).encode())
+            try:
+                table = open_table(file)
+            except InputError as error:
+                return str(error)
+            columns = {name: values.tolist() for name, values in table.columns.items()}
+            return columns, [table.where(row) for row in range(len(table))]
+
+        assert found(names) == found(['"c0"', *names[1:]])
+
+
+def test_csv_refuses_a_field_longer_than_python_reads(tmp_path: Path):
+    """Whichever way it is read."""
+    for start in ("", '"b"\n'):
+        with pytest.raises(InputError, match=r"field larger than field limit \(131072\)"):
+            open_table(saved_csv(tmp_path, "id\n" + start + "a" * 131073 + "\n"))
 
 
 @pytest.mark.parametrize(

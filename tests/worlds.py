@@ -22,6 +22,7 @@ from frbench.plan import Cell, Party, Plan, Tile
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates
+from frbench.texts import STRING, Texts
 from frbench.verify import AllPairs
 
 Key = tuple[bool, tuple[str, ...], tuple[str, ...]]
@@ -38,11 +39,9 @@ HALF_MINUS = (0.5, 0.5, 0.5, -0.5)
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 
-def text_array(values: Sequence[str]) -> NDArray[np.object_]:
+def text_array(values: Sequence[str]) -> Texts:
     """(n,) texts, as readers return them."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
-    return array
+    return np.array(list(values), dtype=STRING)
 
 
 def templates(

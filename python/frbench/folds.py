@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.texts import texts
+
 Flags = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
@@ -83,7 +85,7 @@ def accuracy(
     unscored = np.isnan(value)
     kept = ~unscored if failed == "exclude" else np.ones(len(value), dtype=bool)
     value[unscored] = math.inf if failed == "accept" else -math.inf
-    value, mated, names = value[kept], mated[kept], fold[kept].astype(str)
+    value, mated, names = value[kept], mated[kept], texts(fold[kept])
     found = sorted(set(names.tolist()), key=lambda name: (len(name), name))
     if len(found) < 2:
         reason = f"{len(found)} fold with pairs that count, at least 2 are needed"

@@ -24,6 +24,7 @@ from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
 from frbench.systems import population
 from frbench.tally import Tally
 from frbench.templates import Templates
+from frbench.texts import n_different, numbered
 
 DEFAULT_RANKS = (1, 2, 3, 5, 10, 20, 50)
 
@@ -86,22 +87,27 @@ class Identification:
     @cached_property
     def is_mated(self) -> NDArray[np.bool_]:
         """(m,) whether the probe's subject is enrolled."""
-        # numpy.isin compares every two of objects.
-        enrolled = set(subjects_of(self.gallery))
-        return np.fromiter((name in enrolled for name in subjects_of(self.probes)), bool, len(self.probes))
+        whose, _, enrolled = self._searched
+        return np.bincount(enrolled, minlength=len(whose))[whose] > 0
 
     @cached_property
     def mates(self) -> tuple[Ints, Ints]:
         """Probe and gallery row of every mated comparison, in order of probes."""
-        names, subject = np.unique(subjects_of(self.gallery), return_inverse=True)
-        by_subject = np.argsort(subject, kind="stable")
-        size = np.bincount(subject, minlength=len(names))
+        whose, rows, enrolled = self._searched
+        by_subject = rows[np.argsort(enrolled, kind="stable")]
+        size = np.bincount(enrolled, minlength=len(whose))
         first = np.cumsum(size) - size
-        probe = np.flatnonzero(self.is_mated)
-        whose = np.searchsorted(names, subjects_of(self.probes)[probe])
         repeat = size[whose]
         within = np.arange(repeat.sum()) - np.repeat(np.cumsum(repeat) - repeat, repeat)
-        return np.repeat(probe, repeat), by_subject[np.repeat(first[whose], repeat) + within]
+        return np.repeat(np.arange(len(whose)), repeat), by_subject[np.repeat(first[whose], repeat) + within]
+
+    @cached_property
+    def _searched(self) -> tuple[Ints, Ints, Ints]:
+        """Subject of each probe, by number; gallery rows of these subjects, increasing, and the subject of each."""
+        subjects = subjects_of(self.probes)
+        number: dict[str, int] = {}
+        whose = np.fromiter((number.setdefault(name, len(number)) for name in subjects), np.int64, len(subjects))
+        return whose, *numbered(subjects_of(self.gallery), number)
 
     @cached_property
     def digest(self) -> str:
@@ -120,7 +126,7 @@ class Identification:
                     trials.append(int(n[group]) if part == 0 else 0)
         details = {
             "gallery": len(self.gallery),
-            "gallery_subjects": len(np.unique(subjects_of(self.gallery))),
+            "gallery_subjects": n_different(subjects_of(self.gallery)),
             "gallery_failed": int(self.gallery.failed.sum()),
             "n_subjects": int(layout.subject.max()) + 1,
             "k": self.k,

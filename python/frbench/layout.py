@@ -44,7 +44,7 @@ class Layout:
     def of(cls, templates: Templates, columns: Sequence[str], n_blocks: int = DEFAULT_BLOCKS) -> Layout:
         """The layout of `templates` by the finest groups of the label `columns`."""
         subjects = subjects_of(templates)
-        _, subject = np.unique(subjects, return_inverse=True)
+        names, subject = np.unique(subjects, return_inverse=True)
         groups, group = finest_groups(templates, columns)
         return cls(
             templates=templates,
@@ -52,7 +52,7 @@ class Layout:
             groups=groups,
             group=group,
             subject=subject.astype(np.int64),
-            block=blocks_of(subjects, n_blocks),
+            block=blocks_of(names, n_blocks)[subject],
             n_blocks=n_blocks,
         )
 
@@ -237,11 +237,17 @@ def finest_groups(templates: Templates, columns: Sequence[str]) -> tuple[tuple[t
     if not columns:
         return ((),), np.zeros(len(templates), dtype=np.int64)
     templates.require_labels(columns, per_template=columns)
-    stacked = np.stack([templates.labels[c].astype(str) for c in columns])
-    for column, values in zip(columns, stacked, strict=True):
-        _refuse_ambiguous(column, set(values.tolist()), is_joined=len(columns) > 1)
-    groups, group = np.unique(stacked, axis=1, return_inverse=True)
-    return tuple(tuple(map(str, g)) for g in groups.T), group.ravel().astype(np.int64)
+    code = np.zeros(len(templates), dtype=np.int64)
+    names = []
+    for column in columns:
+        labels, number = np.unique(templates.labels[column], return_inverse=True)
+        _refuse_ambiguous(column, set(labels.tolist()), is_joined=len(columns) > 1)
+        code = code * len(labels) + number
+        names.append(labels.tolist())
+    used, group = np.unique(code, return_inverse=True)
+    places = np.unravel_index(used, [len(labels) for labels in names])
+    groups = zip(*([labels[i] for i in at] for labels, at in zip(names, places, strict=True)), strict=True)
+    return tuple(groups), group.astype(np.int64)
 
 
 def _refuse_ambiguous(column: str, labels: set[str], *, is_joined: bool) -> None:

@@ -13,6 +13,7 @@ from frbench.errors import InputError
 from frbench.plan import digest_of
 from frbench.tables import Table, Texts, open_table
 from frbench.templates import Source, Templates, table_source
+from frbench.texts import rows_of
 
 Ints = NDArray[np.int64]
 
@@ -133,16 +134,14 @@ def _keys(a: Ints, b: Ints, n: int) -> Ints:
 
 def _rows_of(column: str, table: Table, templates: Templates) -> Ints:
     ids = table.column(column)
-    order = np.argsort(templates.template_ids)
-    sorted_ids = templates.template_ids[order]
-    place = np.minimum(np.searchsorted(sorted_ids, ids), len(order) - 1)
-    missing = np.flatnonzero(sorted_ids[place] != ids)
+    rows = rows_of(templates.template_ids, ids)
+    missing = np.flatnonzero(rows < 0)
     if len(missing):
         raise InputError(
             f"{table.path}, {table.where(missing[0])}: {column} is {ids[missing[0]]!r}, which is not the id of a "
             f"template ({len(missing)} of {len(ids)} are not)"
         )
-    return order[place].astype(np.int64)
+    return rows
 
 
 def _refuse_repeats(a: Ints, b: Ints, table: Table) -> None:

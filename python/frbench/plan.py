@@ -204,7 +204,8 @@ def digest_of(*parts: str | NDArray[Any]) -> str:
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
-        hasher.update(len(data).to_bytes(8, "little") + data)
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
     return hasher.hexdigest()
 
 

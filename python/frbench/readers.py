@@ -172,7 +172,7 @@ def _read_columnar(file: str, selection: Selection) -> Matrix:
     if len({block.shape[1] for block in blocks}) > 1:
         raise InputError(f"{file}: column {name!r} holds vectors of unequal length, expected one dimension")
     beside = [field.name for field in schema if field.name != name and is_text(field.type)]
-    return Matrix(file, blocks, columnar_table(file, columns(beside)) if beside else None)
+    return Matrix(file, blocks, columnar_table(file, beside, columns) if beside else None)
 
 
 def _vector_column(file: str, schema: pa.Schema, array: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -14,13 +15,22 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 from frbench.errors import InputError
+from frbench.texts import Texts as Texts
+from frbench.texts import empty, of_arrow, put
+from frbench.texts import texts as texts
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Texts: TypeAlias = npt.NDArray[np.object_]
 Reader = TypeVar("Reader")
+# Reads columns by name.
+Columns: TypeAlias = Callable[[list[str]], pa.Table]
+NEWLINE = ord("\n")
+# What the rules of quotes and of lines are for.
+NOT_PLAIN = (b'"', b"\r", b"\0")
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Table:
 
     path: str
     columns: Mapping[str, Texts]
-    lines: npt.NDArray[np.int64] | None = None
+    lines: range | npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -62,7 +72,10 @@ def open_table(path: PathLike) -> Table:
     file = existing(path)
     reader = reader_of(file, TABLE_READERS)
     with explained(file):
-        return reader(file)
+        table = reader(file)
+    # What a file was parsed into is larger than its texts, and would be kept for the next one.
+    pa.default_memory_pool().release_unused()
+    return table
 
 
 def read_table(path: PathLike) -> dict[str, Texts]:
@@ -73,13 +86,6 @@ def read_table(path: PathLike) -> dict[str, Texts]:
 def named(names: Sequence[str] | Mapping[str, object]) -> str:
     """Names quoted and joined for a message; "none" where there are none."""
     return ", ".join(repr(name) for name in names) or "none"
-
-
-def texts(values: Sequence[Any] | npt.NDArray[Any]) -> Texts:
-    """Object array of str, stripped of surrounding blanks; None becomes ""."""
-    out = np.empty(len(values), dtype=object)
-    out[:] = ["" if value is None else str(value).strip() for value in values]
-    return out
 
 
 def existing(path: PathLike) -> str:
@@ -113,7 +119,7 @@ def explained(file: str) -> Iterator[None]:
         raise InputError(f"{what}; it may be damaged or of another format") from problem
 
 
-def open_columnar(file: str) -> tuple[pa.Schema, Callable[[list[str]], pa.Table]]:
+def open_columnar(file: str) -> tuple[pa.Schema, Columns]:
     """Schema of a Parquet or Arrow file, and a function that reads the named columns."""
     if Path(file).suffix.lower() == ".parquet":
         parquet = pq.ParquetFile(file, memory_map=True)
@@ -146,23 +152,72 @@ def _read_columnar_table(file: str) -> Table:
     names = [field.name for field in schema if is_text(field.type)]
     if not names:
         raise InputError(f"{file}: no column of text among {named(schema.names)}, expected ids or labels")
-    table = columnar_table(file, columns(names))
+    table = columnar_table(file, names, columns)
     if not len(table):
         raise InputError(f"{file}: has no rows, expected at least one")
     return table
 
 
-def columnar_table(file: str, table: pa.Table) -> Table:
-    """The columns of an Arrow table as text."""
-    columns = {}
-    for name in table.column_names:
-        column = table.column(name)
+def columnar_table(file: str, names: Sequence[str], columns: Columns) -> Table:
+    """The named columns of an Arrow table as text, read one after another."""
+    found = {}
+    for name in names:
+        column = columns([name]).column(name)
         column.validate(full=True)
-        columns[name] = texts(column.cast(pa.large_string()).to_pylist())
-    return Table(file, columns)
+        found[name] = of_arrow(column.cast(pa.large_string()))
+    return Table(file, found)
 
 
 def _read_csv(file: str) -> Table:
+    columns = _plain_csv(Path(file).read_bytes().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n"))
+    if columns is None:
+        return _any_csv(file)
+    return Table(file, columns, range(2, 2 + len(next(iter(columns.values())))))
+
+
+def _plain_csv(content: bytes) -> dict[str, Texts] | None:
+    """Columns of lines that are a row each, without a quote; None for any others, which may be mistakes."""
+    begin, end = content.find(b"\n") + 1, len(content)
+    while end > begin and content[end - 1] == NEWLINE:
+        end -= 1
+    if begin >= end or content.find(b"\n\n", 0, end) >= 0 or any(mark in content for mark in NOT_PLAIN):
+        return None
+    if content.startswith(codecs.BOM_UTF8, begin):
+        return None
+    try:
+        header = [name.strip() for name in content[:begin].decode().split(",")]
+        if "" in header or len(set(header)) < len(header):
+            return None
+        columns = {name: empty(content.count(b"\n", begin, end) + 1) for name in header}
+        return columns if _put_rows(pa.py_buffer(content).slice(begin, end - begin), columns) else None
+    except (UnicodeDecodeError, pa.ArrowInvalid):
+        return None
+
+
+def _put_rows(rows: pa.Buffer, columns: Mapping[str, Texts]) -> bool:
+    """Writes fields to their columns; False if one is longer than a reader of rows would have it.
+
+    Raises
+    ------
+    ArrowInvalid : another number of fields in a row, or bytes that are no UTF-8.
+    """
+    names, start = list(columns), 0
+    parts = pyarrow.csv.open_csv(
+        pa.BufferReader(rows),
+        pyarrow.csv.ReadOptions(column_names=names),
+        pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
+    )
+    for part in parts:
+        for values, fields in zip(columns.values(), part.columns, strict=True):
+            if pc.max(pc.binary_length(fields)).as_py() > csv.field_size_limit():
+                return False
+            put(values, start, fields)
+        start += len(part)
+    return True
+
+
+def _any_csv(file: str) -> Table:
     lines = csv.reader(io.StringIO(_utf8(file), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(lines, [])]

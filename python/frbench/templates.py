@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,16 @@ from frbench._rust import unit_rows
 from frbench.errors import InputError
 from frbench.readers import Matrix, read_matrix
 from frbench.storage import Location, Stored
-from frbench.tables import PathLike, Table, Texts, named, open_table, read_table, texts
+from frbench.tables import PathLike, Table, Texts, named, open_table, read_table
+from frbench.texts import first_conflict, first_repeat, lists, numerals, rows_of
 
 __all__ = ["Source", "Templates", "load", "read_table"]
 
 T = TypeVar("T", bound=np.generic)
+# Rows of a table: by number, or all of them.
+Rows: TypeAlias = npt.NDArray[np.int64] | slice
 
+IN_ORDER = slice(None)
 CHUNK_BYTES = 1 << 26
 DIGEST_ROWS = 1 << 16
 SAMPLED_ROWS = 4096
@@ -84,8 +88,9 @@ class Templates:
         for start in range(0, len(self), DIGEST_ROWS):
             digest.update(np.ascontiguousarray(self.unit[start : start + DIGEST_ROWS], dtype="<f4").data)
         digest.update(np.ascontiguousarray(self.failed).data)
-        digest.update(_encoded(self.template_ids))
-        digest.update(b"" if self.subject_ids is None else _encoded(self.subject_ids))
+        _add_texts(digest, self.template_ids)
+        if self.subject_ids is not None:
+            _add_texts(digest, self.subject_ids)
         return digest.hexdigest()
 
     def require_labels(self, columns: Sequence[str], per_template: Sequence[str] = ()) -> None:
@@ -109,17 +114,14 @@ class Templates:
 
     def _check_one_label_per_subject(self, column: str, subject_ids: Texts) -> None:
         values = self.labels[column]
-        first_row: dict[str, int] = {}
-        for row, (subject, label) in enumerate(zip(subject_ids, values, strict=True)):
-            if label == "":
-                continue
-            first = first_row.setdefault(subject, row)
-            if values[first] != label:
-                raise InputError(
-                    f"subject {subject!r} carries two labels in column {column!r}: {values[first]!r} "
-                    f"({self._where(first)}) and {label!r} ({self._where(row)}); fix the label, or pass "
-                    f"--per-template {column} if the column describes the photograph rather than the person"
-                )
+        conflict = first_conflict(subject_ids, values)
+        if conflict is not None:
+            first, row = conflict
+            raise InputError(
+                f"subject {subject_ids[row]!r} carries two labels in column {column!r}: {values[first]!r} "
+                f"({self._where(first)}) and {values[row]!r} ({self._where(row)}); fix the label, or pass "
+                f"--per-template {column} if the column describes the photograph rather than the person"
+            )
 
     def _where(self, row: int) -> str:
         return f"row {row}, template {self.template_ids[row]!r}"
@@ -213,16 +215,17 @@ def _ids(table: Table | None, id_column: str) -> Texts | None:
     """Template ids of `table`, each present and unique; None when it has no such column."""
     if table is None or id_column not in table.columns:
         return None
-    first_row: dict[str, int] = {}
-    for row, template in enumerate(table.columns[id_column]):
-        if template == "":
-            raise InputError(f"{table.path}, {table.where(row)}: empty {id_column}, expected the id of a template")
-        if first_row.setdefault(template, row) != row:
-            both = f"{table.where(first_row[template])} and {table.where(row)}"
-            raise InputError(
-                f"{table.path}: {id_column} {template!r} occurs twice ({both}), expected each template once"
-            )
-    return table.columns[id_column]
+    ids = table.columns[id_column]
+    is_empty, repeat = ids == "", first_repeat(ids)
+    if is_empty.any() and (repeat is None or is_empty.argmax() < repeat[1]):
+        where = table.where(int(is_empty.argmax()))
+        raise InputError(f"{table.path}, {where}: empty {id_column}, expected the id of a template")
+    if repeat is not None:
+        both = " and ".join(map(table.where, repeat))
+        raise InputError(
+            f"{table.path}: {id_column} {ids[repeat[1]]!r} occurs twice ({both}), expected each template once"
+        )
+    return ids
 
 
 def _refuse_unknown_id_column(path: str, table: Table | None, own_ids: Texts | None, id_column: str) -> None:
@@ -235,12 +238,10 @@ def _refuse_unknown_id_column(path: str, table: Table | None, own_ids: Texts | N
 
 def _joined(
     matrix: Matrix, table: Table | None, own_ids: Texts | None, id_column: str, *, is_file: bool
-) -> tuple[Texts, npt.NDArray[np.int64], str]:
-    """Template ids, the row of `table` for each row of `matrix`, and how they were found."""
-    in_order = np.arange(matrix.rows, dtype=np.int64)
-    numbers = texts(in_order)
+) -> tuple[Texts, Rows, str]:
+    """Template ids, the rows of `table` for those of `matrix`, and how they were found."""
     if table is None or not is_file:
-        return (numbers if own_ids is None else own_ids), in_order, "none"
+        return _or_numbers(own_ids, matrix), IN_ORDER, "none"
     table_ids = _ids(table, id_column)
     if own_ids is not None and table_ids is not None:
         return own_ids, _rows_by_id(matrix, own_ids, table, table_ids, id_column), "template_id"
@@ -250,21 +251,32 @@ def _joined(
             f"because they are joined by row order; give both files a column {id_column!r} to join by id"
         )
     if table_ids is None:
-        return (numbers if own_ids is None else own_ids), in_order, "row order"
-    if set(table_ids) == set(numbers) and (table_ids != numbers).any():
-        row = int(np.flatnonzero(table_ids != numbers)[0])
+        return _or_numbers(own_ids, matrix), IN_ORDER, "row order"
+    # Ids that are no numbers name no rows.
+    if table_ids[0].isdecimal():
+        _refuse_other_order(matrix, table, table_ids, id_column)
+    return table_ids, IN_ORDER, "row order"
+
+
+def _or_numbers(own_ids: Texts | None, matrix: Matrix) -> Texts:
+    return numerals(matrix.rows) if own_ids is None else own_ids
+
+
+def _refuse_other_order(matrix: Matrix, table: Table, table_ids: Texts, id_column: str) -> None:
+    numbers = numerals(matrix.rows)
+    is_other = table_ids != numbers
+    if is_other.any() and (np.sort(table_ids) == np.sort(numbers)).all():
+        row = int(is_other.argmax())
         raise InputError(
             f"{table.path}, {table.where(row)}: {id_column} is {table_ids[row]!r}; these ids are the row numbers of "
             f"{matrix.path} in another order, and it has no ids to join by; sort the labels by {id_column}"
         )
-    return table_ids, in_order, "row order"
 
 
-def _rows_by_id(
-    matrix: Matrix, own_ids: Texts, table: Table, table_ids: Texts, id_column: str
-) -> npt.NDArray[np.int64]:
-    row_of = {template: row for row, template in enumerate(table_ids)}
-    rows = np.array([row_of.get(template, -1) for template in own_ids], dtype=np.int64)
+def _rows_by_id(matrix: Matrix, own_ids: Texts, table: Table, table_ids: Texts, id_column: str) -> Rows:
+    if len(own_ids) == len(table_ids) and (own_ids == table_ids).all():
+        return IN_ORDER
+    rows = rows_of(table_ids, own_ids)
     is_missing = rows < 0
     if is_missing.any():
         first, n_missing = own_ids[is_missing.argmax()], int(is_missing.sum())
@@ -336,10 +348,12 @@ def _sha256(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encoded(values: Texts) -> bytes:
-    """Each text as UTF-8 behind its length, so that no two columns of texts share their bytes."""
-    encoded = (value.encode("utf-8", "surrogatepass") for value in values)
-    return b"".join(len(text).to_bytes(8, "little") + text for text in encoded)
+def _add_texts(digest: hashlib.blake2b, values: Texts) -> None:
+    """Adds each text as UTF-8 behind its length, so that no two columns of texts share their bytes."""
+    for part in lists(values):
+        encoded = [text.encode("utf-8", "surrogatepass") for text in part]
+        lengths = {n: n.to_bytes(8, "little") for n in set(map(len, encoded))}
+        digest.update(b"".join([lengths[len(text)] + text for text in encoded]))
 
 
 def _frozen(values: npt.NDArray[T]) -> npt.NDArray[T]:

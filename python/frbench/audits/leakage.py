@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from frbench.tables import open_table
 from frbench.tally import Tally
 from frbench.templates import Templates
+from frbench.texts import lists, numbered
 
 Ints = NDArray[np.int64]
 
@@ -80,7 +81,8 @@ def in_searches(gallery: Templates, probes: Templates) -> list[Finding]:
     ids, m = probes.template_ids, len(probes)
     twice: list[list[int]] = []
     if not (_are_numbers(gallery) or _are_numbers(probes)):
-        twice = [[row] for row in np.flatnonzero(np.isin(ids, gallery.template_ids)).tolist()]
+        _, probe = numbered(gallery.template_ids, {name: row for row, name in enumerate(ids)})
+        twice = [[row] for row in np.sort(probe).tolist()]
     return [
         *_finding("probe-in-gallery", same, m, ids, "identical to a row of the gallery, of the same subject", "probe"),
         *_finding("probe-of-another", other, m, ids, "identical to a row of the gallery, of another subject", "probe"),
@@ -174,9 +176,10 @@ def _equal_rows(parts: Sequence[Templates]) -> list[list[int]]:
     ends = np.cumsum([0, *(len(part) for part in parts)])
     key = np.concatenate([_heads(part.unit) for part in parts])
     scored = np.flatnonzero(~np.concatenate([part.failed for part in parts]))
-    _, inverse, n = np.unique(key[scored], return_inverse=True, return_counts=True)
+    ordered = np.sort(key[scored])
+    repeated = ordered[:-1][ordered[1:] == ordered[:-1]]
     groups: dict[bytes, list[int]] = defaultdict(list)
-    for row in scored[n[inverse] > 1].tolist():
+    for row in scored[np.isin(key[scored], repeated)].tolist():
         number = int(np.searchsorted(ends, row, side="right")) - 1
         content = np.ascontiguousarray(parts[number].unit[row - ends[number]])
         groups[hashlib.blake2b(content.data, digest_size=16).digest()].append(row)
@@ -195,4 +198,4 @@ def _heads(unit: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 def _are_numbers(templates: Templates) -> bool:
     """Whether the ids are row numbers, which name no image."""
-    return all(str(template).isdecimal() for template in templates.template_ids)
+    return all(all(map(str.isdecimal, part)) for part in lists(templates.template_ids))

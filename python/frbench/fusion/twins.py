@@ -73,7 +73,7 @@ def drawn(subjects: NDArray[np.object_], share: float) -> NDArray[np.bool_]:
     """
     if not 0 < share < 1:
         raise InputError(f"--calibration-share is {share}, expected above 0 and below 1")
-    names, inverse = np.unique(subjects.astype(str), return_inverse=True)
+    names, inverse = np.unique(subjects, return_inverse=True)
     hashes = (hashlib.blake2b(f"{SALT}\0{name}".encode(), digest_size=8).digest() for name in names)
     limit = int(share * 2**64)
     taken = np.array([int.from_bytes(h, "little") < limit for h in hashes], dtype=bool)

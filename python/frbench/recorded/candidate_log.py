@@ -39,6 +39,7 @@ from frbench.recorded.people import SUBJECT_COLUMN, without_vectors
 from frbench.recorded.score_files import BOB, Named, checked_scores, named_rows
 from frbench.tables import Table, Texts, open_table
 from frbench.templates import Templates, table_source
+from frbench.texts import first_repeat
 
 FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")
 COLUMNS: Mapping[str, Mapping[str, Column]] = {
@@ -222,11 +223,10 @@ def _templates(table: Table, id_column: str, subject_column: str) -> Templates:
 
 
 def _refuse_twice(table: Table, id_column: str, ids: Texts) -> None:
-    first: dict[str, int] = {}
-    for row, name in enumerate(ids):
-        if first.setdefault(name, row) != row:
-            both = f"{table.where(first[name])} and {table.where(row)}"
-            raise InputError(f"{table.path}: {id_column} {name!r} occurs twice ({both}), expected each once")
+    repeat = first_repeat(ids)
+    if repeat is not None:
+        both = " and ".join(map(table.where, repeat))
+        raise InputError(f"{table.path}: {id_column} {ids[repeat[1]]!r} occurs twice ({both}), expected each once")
 
 
 def _integers(array: pa.Array | None) -> NDArray[np.int64] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from frbench.errors import InputError
 from frbench.tables import Table, Texts, open_table
 from frbench.templates import Source, Templates, table_source
+from frbench.texts import first_conflict
 
 SUBJECT_COLUMN = "subject_id"
 
@@ -56,14 +57,15 @@ def read_people(path: Path, columns: Sequence[str], subject_column: str = SUBJEC
 def _labels(table: Table, subjects: Texts, names: Texts, column: str) -> Texts:
     """(names,) the one label of each subject."""
     values = table.column(column)
-    first: dict[str, int] = {}
-    for row, (subject, value) in enumerate(zip(subjects, values, strict=True)):
-        if value != "" and values[first.setdefault(subject, row)] != value:
-            raise InputError(
-                f"{table.path}: subject {subject!r} carries two labels in column {column!r}: "
-                f"{values[first[subject]]!r} ({table.where(first[subject])}) and {value!r} ({table.where(row)}); "
-                "recorded comparisons are of people, expected one label for each"
-            )
-    labels = np.empty(len(names), dtype=object)
-    labels[:] = [values[first[name]] if name in first else "" for name in names]
+    conflict = first_conflict(subjects, values)
+    if conflict is not None:
+        first, row = conflict
+        raise InputError(
+            f"{table.path}: subject {subjects[row]!r} carries two labels in column {column!r}: "
+            f"{values[first]!r} ({table.where(first)}) and {values[row]!r} ({table.where(row)}); "
+            "recorded comparisons are of people, expected one label for each"
+        )
+    labels, is_labelled = np.full(len(names), "", dtype=values.dtype), values != ""
+    _, number = np.unique(subjects, return_inverse=True)
+    labels[number[is_labelled]] = values[is_labelled]
     return labels
