@@ -114,7 +114,8 @@ def packed(engine: Engine, templates: Templates, numbers: NDArray[np.int64]) -> 
     if isinstance(engine, Elsewhere):
         found: Rows = engine.rows_of(templates, numbers)
         return found
-    return engine.rows(scratch.take(templates.unit, numbers))
+    is_whole = len(numbers) == len(templates) and (numbers == np.arange(len(templates))).all()
+    return engine.rows(templates.unit if is_whole else scratch.take(templates.unit, numbers))
 
 
 def described(work: Mapping[str, int]) -> dict[str, Any]:
