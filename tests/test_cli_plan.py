@@ -70,14 +70,16 @@ def test_a_plan_is_what_the_arithmetic_says(file: Path):
 
 
 def test_the_example_plans_a_thousand_million_people():
-    """Every figure has a value, memory of an index among them, and the program is told to need a larger machine."""
+    """Every figure has a value, memory of an index among them; of twice as many, the program needs a larger machine."""
     asked = ("--gallery-size", "3e9", "--probes", "1e5", "--hardware", str(EXAMPLE))
     values = json.loads(run(*asked, "--json").output)
     indexed = json.loads(run(*asked, "--index", "hnsw", "--build", "M=32", "--json").output)
 
     reasons = {"settled_pairs_reason", "storage_s_reason", "travel_s_reason", "price_reason"}
     assert {name for name, value in values.items() if value is None} == {"index", *reasons}
-    assert "558.81 GiB of memory for labels: more than a machine has room for" in run(*asked).output
+    assert "279.41 GiB of memory for labels\n" in run(*asked).output
+    twice = run("--gallery-size", "6e9", *asked[2:]).output
+    assert "558.80 GiB of memory for labels: more than a machine has room for" in twice
     assert indexed["index"] == {"family": "hnsw", "M": 32}
     # 2,048 bytes of a vector, 276.26 of links and numbers, rounded up, and 110 of the heap.
     assert indexed["worker_index_bytes"] == indexed["rows_of_worker"] * (2048 + 277 + 110)

@@ -7,10 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import worlds
 from frbench.errors import InputError
-from frbench.layout import Layout, subjects_of
+from frbench.layout import Layout, finest_groups, subjects_of
 from frbench.templates import Templates
 
 
@@ -21,6 +22,21 @@ def declared(world: worlds.World) -> dict[worlds.Key, int]:
         (cell.mated, groups[cell.group_a], groups[cell.group_b]): n
         for cell, n in zip(world.plan.cells, world.plan.trials, strict=True)
     }
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["", "f", "fa", "m", "\u00e9", "\U0001f600"])] * 2), min_size=1, max_size=12)
+)
+def test_groups_are_the_labels_that_occur_together(labels: list[tuple[str, str]]):
+    """Sorted column after column; each row has the number of its own."""
+    found = worlds.templates(
+        np.ones((len(labels), 1)), ["s"] * len(labels), a=[a for a, _ in labels], b=[b for _, b in labels]
+    )
+
+    groups, group = finest_groups(found, ["a", "b"])
+
+    assert list(groups) == sorted(set(labels))
+    assert [groups[number] for number in group] == labels
 
 
 @given(worlds.random_worlds())
