@@ -207,6 +207,8 @@ def _put_rows(rows: pa.Buffer, columns: Mapping[str, Texts]) -> bool:
         pyarrow.csv.ReadOptions(column_names=names),
         pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
         pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
+        # The pool of Arrow keeps a dozen MB once it has parsed the smallest file.
+        memory_pool=pa.system_memory_pool(),
     )
     for part in parts:
         for values, fields in zip(columns.values(), part.columns, strict=True):
