@@ -17,9 +17,9 @@ COLUMNS = st.lists(ANY, max_size=12)
 
 
 def as_they_are(values: list[str]) -> Texts:
-    """(n,) texts with their blanks; objects if one is no UTF-8."""
-    is_utf8 = all("\ud800" not in value for value in values)
-    return np.array(values, dtype=STRING if is_utf8 else object)
+    """(n,) texts with their blanks; objects if one is no UTF-8 or has a NUL, as readers have it."""
+    is_for_numpy = not any("\ud800" in value or "\0" in value for value in values)
+    return np.array(values, dtype=STRING if is_for_numpy else object)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,6 +53,14 @@ def test_arrow_columns_are_read_as_python_reads_them(values: list[str | None], c
     column = pa.chunked_array([values[:cut], values[cut:]], pa.large_string())
 
     assert of_arrow(column).tolist() == ["" if value is None else value.strip() for value in values]
+
+
+@pytest.mark.parametrize("values", [["\0a", "\0b"], ["a\0", "a"], ["\ud800", "a"]])
+def test_texts_that_numpy_would_mistake_stay_objects(values: list[str]):
+    """Two texts that differ after a NUL are two."""
+    assert texts.n_different(texts.texts(values)) == 2
+    if "\ud800" not in values:
+        assert texts.n_different(of_arrow(pa.chunked_array([values], pa.large_string()))) == 2
 
 
 @given(COLUMNS)

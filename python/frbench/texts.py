@@ -14,11 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# StringDType; objects where somebody made them, or where a text is no UTF-8: half a surrogate pair.
+# StringDType; objects where somebody made them, or where a text is not for it: half a surrogate pair is no UTF-8, and
+# numpy takes two texts for equal that differ after a NUL.
 Texts: TypeAlias = npt.NDArray[Any]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 STRING = np.dtypes.StringDType()
+NUL = "\0"
 AT_ONCE = 1 << 16
 # What str.strip takes away; that of numpy takes NUL, too.
 BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -29,7 +31,7 @@ def texts(values: Sequence[Any] | npt.NDArray[Any]) -> Texts:
     """(n,) texts, stripped of surrounding blanks; None becomes ""."""
     stripped = ["" if value is None else str(value).strip() for value in values]
     try:
-        return np.array(stripped, dtype=STRING)
+        return np.array(stripped, dtype=object if any(NUL in text for text in stripped) else STRING)
     except UnicodeEncodeError:
         return np.array(stripped, dtype=object)
 
@@ -41,6 +43,8 @@ def numerals(n: int) -> Texts:
 
 def of_arrow(column: pa.ChunkedArray) -> Texts:
     """(n,) a column of large strings as texts, stripped of surrounding blanks; null becomes ""."""
+    if pc.any(pc.match_substring(column, NUL)).as_py():
+        return texts(column.to_pylist())
     out, start = empty(len(column)), 0
     for chunk in column.chunks:
         put(out, start, chunk)
@@ -54,7 +58,7 @@ def empty(n: int) -> Texts:
 
 
 def put(out: Texts, start: int, part: pa.Array) -> None:
-    """Writes large strings to `out` from row `start` on, stripped of surrounding blanks; null becomes ""."""
+    """Writes large strings without NUL to `out` from row `start` on, stripped of blanks; null becomes ""."""
     for first in range(0, len(part), AT_ONCE):
         stripped = pc.utf8_trim(part.slice(first, AT_ONCE), characters=BLANKS).fill_null("")
         out[start + first : start + first + len(stripped)] = stripped.to_numpy(zero_copy_only=False)

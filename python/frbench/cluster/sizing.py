@@ -23,7 +23,7 @@ STEP = 64
 BESIDE_BYTES = 16
 # Places and numbers of rows while they are read.
 PLACES_BYTES = 24
-# Ids, subjects and a label of a row in the program that hands out the work, at most: 91 were measured while a plan is
+# Ids, subjects and a label of a row in the program that hands out the work, at most: 92 were measured while a plan is
 # made, with fifteen bytes or fewer each. A longer text takes its bytes besides, another label sixteen.
 LABEL_BYTES = 100
 # Of hnswlib beside vectors, links and what is saved with them: a lock of 40 bytes, an entry of a table of labels, a
