@@ -130,10 +130,12 @@ class Process:
 def begin(processes: SideBySide, work: Work) -> None:
     """Tells each process what a worker on Ray is asked in a run."""
     recorder = Recorder(processes.n)
-    Counter(work, ClusterEngine(recorder, CpuEngine())).count()
-    # The first call reads the rows; it is no part of the run.
-    first, *asked = recorder.asked
-    processes.ask("begin", [(first[i], [piece[i] for piece in asked]) for i in range(processes.n)])
+    counter = Counter(work, ClusterEngine(recorder, CpuEngine()))
+    # What reads the rows is no part of the run.
+    first = recorder.asked[0]
+    recorder.asked.clear()
+    counter.count()
+    processes.ask("begin", [(first[i], [piece[i] for piece in recorder.asked]) for i in range(processes.n)])
 
 
 def by_one(counter: Counter) -> Took:
