@@ -140,16 +140,17 @@ impl Job<'_> {
         stop: &mut dyn FnMut() -> bool,
         count: impl Fn(&mut Counts, Range<usize>, Range<usize>) + Sync,
     ) -> Result<Counts, Error> {
-        let gallery_units = gallery.len().div_ceil(UNIT_GALLERY);
-        let units = probes.len().div_ceil(unit_probes) * gallery_units;
+        let probe_units = probes.len().div_ceil(unit_probes);
+        let units = probe_units * gallery.len().div_ceil(UNIT_GALLERY);
         let states = work::share(
             units,
             self.threads,
             stop,
             || Counts::zeros(self.size),
             |counts, unit| {
-                let probes = part(&probes, unit / gallery_units, unit_probes);
-                let rows = part(gallery, unit % gallery_units, UNIT_GALLERY);
+                // All probes for one part of the gallery after another: it is near when the next ones come.
+                let probes = part(&probes, unit % probe_units, unit_probes);
+                let rows = part(gallery, unit / probe_units, UNIT_GALLERY);
                 if !self.at.upper || rows.end > probes.start + 1 {
                     count(counts, probes, rows);
                 }
