@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.cluster.hardware import Hardware
-from frbench.cluster.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
+from frbench.cluster.parts import STORE_BYTES
+from frbench.cluster.sizing import LAID_OUT_BYTES, SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
@@ -37,7 +38,8 @@ def test_a_small_gallery_takes_what_arithmetic_says():
 
     assert (found.machines, found.workers, found.rows_of_worker) == (1, 2, 5_000_000)
     # Floats of 5,000,000 rows are 10.2 GB, below a quarter of 100 GiB: they stay in memory.
-    assert found.worker_bytes == WORKER_BYTES + 5_000_000 * (4 * 512 + 512 + 16)
+    # Eight pieces of 32 probes, of 2 KiB each, beside them.
+    assert found.worker_bytes == WORKER_BYTES + 8 * 32 * 2048 + 5_000_000 * (4 * 512 + 512 + 16)
     assert found.disk_bytes == 0
     assert found.pairs == 10**10
     assert found.settled == 1e8
@@ -60,6 +62,15 @@ def test_all_pairs_are_counted_once():
     assert found.travel_s == pytest.approx(1000 * 256 * 4 / 1e8)
     # Half the dimension, half the time.
     assert found.compare_s == pytest.approx(499_500 / 2 / 1e9 / 2)
+    # The whole store of what travels, and what is laid out, beside 500 rows.
+    assert found.worker_bytes == WORKER_BYTES + STORE_BYTES + LAID_OUT_BYTES + 500 * (4 * 256 + 256 + 16)
+
+
+def test_what_travels_takes_no_more_than_its_store():
+    """Ten million probes of 2 KiB: eight pieces would be 512 MiB."""
+    many, few = (Sizing(gallery=10**6, probes=probes, dimension=512, hardware=MACHINE) for probes in (10**7, 1))
+
+    assert many.worker_bytes - few.worker_bytes == STORE_BYTES - 8 * 2048
 
 
 def test_a_large_gallery_has_its_floats_on_disk():
@@ -69,7 +80,7 @@ def test_a_large_gallery_has_its_floats_on_disk():
     # 3e9 * 528 bytes, by 0.8 * 100 GiB less 0.41 GB for two workers without rows: 18.5.
     assert found.machines == 19
     assert found.disk_bytes == found.rows_of_worker * 2048
-    assert found.worker_bytes == WORKER_BYTES + found.rows_of_worker * 528
+    assert found.worker_bytes == WORKER_BYTES + 8 * 3125 * 2048 + found.rows_of_worker * 528
     assert not found.fits(18)
 
 
@@ -121,8 +132,8 @@ def test_what_takes_time_beside_pairs_is_added():
     assert found.compare_s == pytest.approx((5 + 32 * 0.05 + 0.1) / 2)
     assert few.compare_s == pytest.approx((0.05 + 10 * 0.05 + 0.001) / 2)
     assert found.prepare_s == pytest.approx(10.001 / 2 + 10_001_000 / 5e5)
-    # 250,000 probes of 1 KiB travel in pieces of 32 MiB; a block of them takes less than one.
-    assert [replace(found, probes=n).calls for n in (1, 31, 250_000, 1_300_000)] == [1, 31, 32, 40]
+    # 250,000 probes of 1 KiB travel in pieces of 64 MiB; a block of them takes less than one.
+    assert [replace(found, probes=n).calls for n in (1, 31, 250_000, 2_600_000)] == [1, 31, 32, 40]
 
 
 def test_rows_come_from_storage_twice_unless_half_of_a_machine_holds_them():

@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 RUNS = 128
 # Bytes of probes that travel in one call.
 PIECE_BYTES = 64 << 20
+# Of a machine for what travels: four pieces are on their way at most, of two tiles, and small arrays.
+STORE_BYTES = 320 << 20
 
 
 @dataclass(frozen=True)

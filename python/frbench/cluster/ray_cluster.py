@@ -20,9 +20,9 @@ from typing import Any
 
 from frbench import files
 from frbench.cluster.ending import handlers_kept, undisturbed, without_orphans
+from frbench.cluster.parts import STORE_BYTES
 from frbench.errors import EngineUnavailable, InputError
 
-STORE_BYTES = 384 << 20
 CONNECT_S = 10.0
 # Of this machine alone. Ray takes 127.0.0.1 for a name of the address that other machines see.
 LOCAL = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"

@@ -10,7 +10,7 @@ from math import ceil
 from frbench import scratch
 from frbench.choices import DEFAULT_BLOCKS
 from frbench.cluster.hardware import Hardware
-from frbench.cluster.parts import PIECE_BYTES
+from frbench.cluster.parts import PIECE_BYTES, STORE_BYTES
 from frbench.errors import InputError
 
 GIB = 1 << 30
@@ -18,6 +18,10 @@ GIB = 1 << 30
 SHARE_OF_MEMORY = 0.8
 # A worker with no rows: the interpreter, Ray, numpy, pyarrow, and buffers of reading and of probes.
 WORKER_BYTES = 205_000_000
+# Pieces of probes that a worker has had before the first of them are set free.
+PIECES_KEPT = 8
+# Two blocks of probes and one of the gallery, three bytes a component, while a worker counts 1:1: see rust/fine.rs.
+LAID_OUT_BYTES = 72 << 20
 # Integers of a row are filled up to a multiple of this; four numbers of four bytes stand beside them.
 STEP = 64
 BESIDE_BYTES = 16
@@ -86,7 +90,7 @@ class Sizing:
         if needed is None:
             raise InputError(
                 f"a machine of {self.hardware.memory_gib:g} GiB has no room for {self.hardware.workers} workers of "
-                f"{WORKER_BYTES / GIB:.2f} GiB each; plan with fewer workers on a machine, or with larger ones"
+                f"{self._bare_bytes / GIB:.2f} GiB each; plan with fewer workers on a machine, or with larger ones"
             )
         if there is not None:
             raise InputError(
@@ -203,6 +207,14 @@ class Sizing:
         return self.hardware.workers * self._worker_bytes(machines) <= self._room
 
     @property
+    def _bare_bytes(self) -> int:
+        """Memory of a worker beside its rows. What it is sent lies in memory that workers of a machine share."""
+        if self.probes is None:
+            return WORKER_BYTES + STORE_BYTES + LAID_OUT_BYTES
+        piece = min(PIECE_BYTES, 4 * self.dimension * ceil(self.probes / DEFAULT_BLOCKS))
+        return WORKER_BYTES + min(STORE_BYTES, PIECES_KEPT * piece)
+
+    @property
     def _slower(self) -> float:
         return self.dimension / self.hardware.dimension
 
@@ -219,7 +231,7 @@ class Sizing:
         """Fewest machines with float rows on disk, and with float rows in memory."""
         packed = packed_bytes(self.dimension)
         for row in (packed, 4 * self.dimension + packed, 4 * self.dimension + packed + PLACES_BYTES):
-            left = self._room - self.hardware.workers * WORKER_BYTES
+            left = self._room - self.hardware.workers * self._bare_bytes
             if left > 0:
                 least = ceil(self.gallery * (row + self._index_row_bytes) / left)
                 # Rows are dealt out whole, so that the next number may be the first that is enough.
@@ -236,7 +248,7 @@ class Sizing:
         rows = self._rows_of_worker(machines)
         floats = 4 * self.dimension * self._has_floats_in_memory(machines)
         row = floats + max(packed_bytes(self.dimension), PLACES_BYTES) + self._index_row_bytes
-        return WORKER_BYTES + rows * row
+        return self._bare_bytes + rows * row
 
 
 def packed_bytes(dimension: int) -> int:
