@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.parts import STORE_BYTES
-from frbench.cluster.sizing import LAID_OUT_BYTES, SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
+from frbench.cluster.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
@@ -62,8 +62,8 @@ def test_all_pairs_are_counted_once():
     assert found.travel_s == pytest.approx(1000 * 256 * 4 / 1e8)
     # Half the dimension, half the time.
     assert found.compare_s == pytest.approx(499_500 / 2 / 1e9 / 2)
-    # The whole store of what travels, and what is laid out, beside 500 rows.
-    assert found.worker_bytes == WORKER_BYTES + STORE_BYTES + LAID_OUT_BYTES + 500 * (4 * 256 + 256 + 16)
+    # Eight pieces of 32 rows, and what is laid out of one and of half as much, beside 500 rows.
+    assert found.worker_bytes == WORKER_BYTES + (8 + 9 / 8) * 32 * 1024 + 500 * (4 * 256 + 256 + 16)
 
 
 def test_what_travels_takes_no_more_than_its_store():

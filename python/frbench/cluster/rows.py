@@ -27,6 +27,8 @@ from frbench.templates import Templates
 # Each with a piece of probes and the next.
 TILES_AT_ONCE = 2
 DIGEST_ROWS = 1 << 14
+# Largest piece that stays where it was sent: there is room for it beside all that is on its way.
+KEPT_BYTES = PIECE_BYTES // 4
 
 Groups = NDArray[np.uint32]
 Ints = NDArray[np.int64]
@@ -72,6 +74,7 @@ class ClusterRows:
     ) -> None:
         self._engine, self._unit, self._rows, self._stored = engine, unit, rows, stored
         self._dealing = threading.Lock()
+        self._sent: tuple[tuple[int, int], Any] | None = None
 
     def __len__(self) -> int:
         return len(self._unit) if self._rows is None else len(self._rows)
@@ -206,6 +209,16 @@ class ClusterRows:
             worker=worker,
         )
 
+    def _piece(self, start: int, stop: int) -> Any:
+        """Rows at these places as an argument of calls, sent once for tiles that follow each other with them."""
+        share = self._engine.workers.share
+        if (stop - start) * self._unit[:1].nbytes > KEPT_BYTES:
+            return share(self.take(slice(start, stop)))
+        with self._dealing:
+            if self._sent is None or self._sent[0] != (start, stop):
+                self._sent = (start, stop), share(self.take(slice(start, stop)))
+            return self._sent[1]
+
     def _pieces(
         self, probe_range: tuple[int, int], blocks: _Blocks, more: tuple[Any, ...]
     ) -> Iterator[list[tuple[Any, ...]]]:
@@ -214,7 +227,7 @@ class ClusterRows:
         step = self.rows_of_a_piece
         for start in range(begin, end, step):
             stop = min(end, start + step)
-            unit = self._engine.workers.share(self.take(slice(start, stop)))
+            unit = self._piece(start, stop)
             yield [
                 (held, unit, blocks.of(worker, start, stop), *more) for worker, held in enumerate(blocks.gallery.held)
             ]

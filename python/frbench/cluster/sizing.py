@@ -20,8 +20,8 @@ SHARE_OF_MEMORY = 0.8
 WORKER_BYTES = 205_000_000
 # Pieces of probes that a worker has had before the first of them are set free.
 PIECES_KEPT = 8
-# Two blocks of probes and one of the gallery, three bytes a component, while a worker counts 1:1: see rust/fine.rs.
-LAID_OUT_BYTES = 72 << 20
+# A piece of probes and half as much of the gallery, three bytes for four, while a worker counts 1:1: see rust/fine.rs.
+LAID_OUT_OF_PIECE = 9 / 8
 # Integers of a row are filled up to a multiple of this; four numbers of four bytes stand beside them.
 STEP = 64
 BESIDE_BYTES = 16
@@ -209,10 +209,10 @@ class Sizing:
     @property
     def _bare_bytes(self) -> int:
         """Memory of a worker beside its rows. What it is sent lies in memory that workers of a machine share."""
-        if self.probes is None:
-            return WORKER_BYTES + STORE_BYTES + LAID_OUT_BYTES
-        piece = min(PIECE_BYTES, 4 * self.dimension * ceil(self.probes / DEFAULT_BLOCKS))
-        return WORKER_BYTES + min(STORE_BYTES, PIECES_KEPT * piece)
+        sent = self.gallery if self.probes is None else self.probes
+        piece = min(PIECE_BYTES, 4 * self.dimension * ceil(sent / DEFAULT_BLOCKS))
+        laid_out = ceil(LAID_OUT_OF_PIECE * piece) if self.probes is None else 0
+        return WORKER_BYTES + min(STORE_BYTES, PIECES_KEPT * piece) + laid_out
 
     @property
     def _slower(self) -> float:
