@@ -25,7 +25,6 @@ from frbench.plan import Plan
 from frbench.run import kept_on_exit, sweep
 from frbench.run_options import Grouping
 from frbench.run_work import Work
-from frbench.tail import Tail
 from frbench.tally import Tally
 from frbench.templates import Templates
 from frbench.verify import AllPairs, Pairs
@@ -111,9 +110,9 @@ class Comparisons:
         with self.work.step("checksum", counter.rows_in_moments, "rows") as advance:
             return counter.moments(tally.plan, advance).check(tally)
 
-    def _tail(self, counter: AllPairs | Pairs, tally: Tally, n: int) -> Tail:
+    def _tail(self, counter: AllPairs | Pairs, tally: Tally, n: int) -> str:
         with self.work.step("keep pairs", sum(tally.plan.trials), "comparisons") as advance:
-            return counter.tail(tally, n, advance)
+            return counter.tail(tally, n, advance).to_csv(self.templates)
 
     def _errors(self, counter: AllPairs | Pairs, tally: Tally, thresholds: Sequence[float]) -> PerSubject:
         layout = self.layout(self.work.options.columns)
@@ -125,8 +124,8 @@ class Comparisons:
 class Verified:
     """Comparisons, counted, and what was asked of them beside the counts.
 
-    points : thresholds that were set. moments : sums that the counts were held against. tail : the best non-mated pairs
-    of every cell; errors : those behind the counts, by row. Both are None if nobody asked.
+    points : thresholds that were set. moments : sums that the counts were held against. tail : a table of the best
+    non-mated pairs of every cell; errors : those behind the counts, by row. Both are None if nobody asked.
     """
 
     comparisons: Comparisons
@@ -134,7 +133,7 @@ class Verified:
     points: Sequence[OperatingPoint]
     tally: Tally
     moments: Moments
-    tail: Tail | None
+    tail: str | None
     errors: PerSubject | None
 
     def results(self, declared: tuple[int, ...]) -> dict[str, Any]:
@@ -176,7 +175,7 @@ class Verified:
         """Tables that were asked for, by name of the file."""
         tables = {}
         if self.tail is not None:
-            tables[files.TAIL] = self.tail.to_csv(self.comparisons.templates)
+            tables[files.TAIL] = self.tail
         if self.errors is not None:
             tables[files.SUBJECTS] = self.errors.to_csv()
         return tables
