@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import scratch, templates
+from frbench import templates
 from frbench.cluster.ray_cluster import local_cluster
 from frbench.cluster.rows import ClusterEngine
 from frbench.cluster.runners import Runner
@@ -32,6 +32,7 @@ from frbench.cluster.side_by_side import SideBySide
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
+from frbench.inputs import scratch
 from frbench.layout import Layout
 from frbench.manifest import hardware
 from frbench.plan import score_axis

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from frbench import scratch
 from frbench.cli import app
 from frbench.cluster import measured
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.sizing import Sizing
 from frbench.errors import InputError
+from frbench.inputs import scratch
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "plan" / "machines.toml"
 FILE = """

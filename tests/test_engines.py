@@ -23,8 +23,8 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
 from frbench.identify import Identification, search_all
+from frbench.inputs.storage import Location, Stored
 from frbench.plan import digest_of
-from frbench.storage import Location, Stored
 from frbench.templates import Templates
 
 ENGINES: dict[str, Engine] = {

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "frbench"
 RUST = ROOT / "rust"
 
+
 def name_of(path: Path) -> str:
     """The module of a file, without the package; "" for the package itself."""
     parts = list(path.relative_to(PACKAGE).with_suffix("").parts)

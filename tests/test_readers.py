@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frbench.errors import InputError
-from frbench.readers import read_matrix
-from frbench.tables import read_table
+from frbench.inputs.matrices import read_matrix
+from frbench.inputs.tables import read_table
 
 VALUES = np.array([[1.0, 2.0, -3.0], [0.5, 0.25, 8.0]], dtype=np.float16)
 

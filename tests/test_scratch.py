@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import worlds
-from frbench import scratch
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
+from frbench.inputs import scratch
 from frbench.templates import load
 
 

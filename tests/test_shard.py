@@ -19,7 +19,7 @@ from frbench.cluster.shard import Block, Held, Shard, digest_of, merged
 from frbench.engines.local import open_local
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.storage import Location, numbers_of
+from frbench.inputs.storage import Location, numbers_of
 
 N, D = 60, 4
 EDGES = np.array([-0.5, 0.0, 0.3, 0.9])

@@ -15,7 +15,7 @@ from frbench.cluster.shard import Held, digest_of
 from frbench.cluster.shard_index import Recipe
 from frbench.engines.ann import FAMILIES
 from frbench.engines.reference import scores
-from frbench.storage import Location
+from frbench.inputs.storage import Location
 from test_shard import D, N, file, shards, unit
 
 __all__ = ["file", "unit"]

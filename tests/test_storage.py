@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 import object_store
-from frbench import storage
 from frbench.errors import InputError
-from frbench.storage import Location, Stored, numbers_of, require_no_secret
+from frbench.inputs import storage
+from frbench.inputs.storage import Location, Stored, numbers_of, require_no_secret
 
 N, D = 50, 3
 MATRIX = np.arange(N * D, dtype=np.float32).reshape(N, D)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frbench.errors import InputError
-from frbench.tables import open_table, read_table
+from frbench.inputs.tables import open_table, read_table
 from test_readers import VALUES, saved_csv, saved_parquet, vectors
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench import texts
-from frbench.texts import BLANKS, STRING, Texts, of_arrow
+from frbench.inputs import texts
+from frbench.inputs.texts import BLANKS, STRING, Texts, of_arrow
 
 # Few and short, so that they repeat; empty ones, NUL, digits, half a surrogate pair and planes beyond the first.
 ANY = st.text("ab0\0 \x85é\u4e00\U0001f600", max_size=3) | st.sampled_from(["", "s" * 40, "t\ud800", "t\uffff"])

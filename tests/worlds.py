@@ -17,12 +17,12 @@ from frbench import _rust
 from frbench.engines import Engine, reference
 from frbench.engines.reference import ReferenceEngine
 from frbench.identify import Identification
+from frbench.inputs.texts import STRING, Texts
 from frbench.layout import Layout
 from frbench.plan import Cell, Party, Plan, Tile
 from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates
-from frbench.texts import STRING, Texts
 from frbench.verify import AllPairs
 
 Key = tuple[bool, tuple[str, ...], tuple[str, ...]]

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from frbench import files
 from frbench.errors import FormatError, InputError
 from frbench.files import TAIL
-from frbench.tables import Table, Texts, open_table
+from frbench.inputs.tables import Table, Texts, open_table
 
 TABLE_FORMATS = ("csv", "parquet")
 BOB_FORMATS = ("bob4", "bob5")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.texts import texts
+from frbench.inputs.texts import texts
 
 Flags = NDArray[np.bool_]
 Scores = NDArray[np.float64]

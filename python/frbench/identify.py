@@ -18,13 +18,13 @@ from frbench.candidates import Candidates, concatenate
 from frbench.choices import DEFAULT_K
 from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
+from frbench.inputs.texts import n_different, numbered
 from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
 from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
 from frbench.systems import population
 from frbench.tally import Tally
 from frbench.templates import Templates
-from frbench.texts import n_different, numbered
 
 DEFAULT_RANKS = (1, 2, 3, 5, 10, 20, 50)
 

@@ -12,8 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import _rust, figures, manifest, scratch
+from frbench import _rust, figures, manifest
 from frbench.engines.gpu import devices
+from frbench.inputs import scratch
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
 MEASURE_S = 0.06

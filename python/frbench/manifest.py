@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from frbench import _rust, scratch
+from frbench import _rust
+from frbench.inputs import scratch
 from frbench.templates import Source
 
 LIBRARIES = ("numpy", "scipy", "pyarrow", "safetensors", "vl-convert-python")

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
+from frbench.inputs.tables import Table, Texts, open_table
+from frbench.inputs.texts import rows_of
 from frbench.plan import digest_of
-from frbench.tables import Table, Texts, open_table
 from frbench.templates import Source, Templates, table_source
-from frbench.texts import rows_of
 
 Ints = NDArray[np.int64]
 

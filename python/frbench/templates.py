@@ -12,13 +12,13 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from frbench import scratch
 from frbench._rust import unit_rows
 from frbench.errors import InputError
-from frbench.readers import Matrix, read_matrix
-from frbench.storage import Location, Stored
-from frbench.tables import PathLike, Table, Texts, named, open_table, read_table
-from frbench.texts import first_conflict, first_repeat, lists, numerals, rows_of
+from frbench.inputs import scratch
+from frbench.inputs.matrices import Matrix, read_matrix
+from frbench.inputs.storage import Location, Stored
+from frbench.inputs.tables import PathLike, Table, Texts, named, open_table, read_table
+from frbench.inputs.texts import first_conflict, first_repeat, lists, numerals, rows_of
 
 __all__ = ["Source", "Templates", "load", "read_table"]
 

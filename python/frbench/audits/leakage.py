@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.tables import open_table
+from frbench.inputs.tables import open_table
+from frbench.inputs.texts import lists, numbered
 from frbench.tally import Tally
 from frbench.templates import Templates
-from frbench.texts import lists, numbered
 
 Ints = NDArray[np.int64]
 

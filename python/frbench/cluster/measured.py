@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from frbench import scratch, templates
+from frbench import templates
 from frbench.candidates import best_of
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.parts import Parts
@@ -29,9 +29,10 @@ from frbench.engines import SETTLED, Engine, counted
 from frbench.engines.local import open_local
 from frbench.errors import InputError
 from frbench.identify import Identification
-from frbench.readers import read_matrix
+from frbench.inputs import scratch
+from frbench.inputs.matrices import read_matrix
+from frbench.inputs.storage import numbers_of
 from frbench.run import Advance
-from frbench.storage import numbers_of
 from frbench.templates import Templates
 
 Floats = NDArray[np.float32]

@@ -15,10 +15,10 @@ from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from typing import Any
 
-from frbench import scratch
 from frbench.cluster.ending import Calls, undisturbed
 from frbench.cluster.ray_cluster import connected, sentence
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
+from frbench.inputs import scratch
 
 # Pieces that are on their way to the workers while the answer to another one is awaited.
 AHEAD = 1

@@ -21,7 +21,7 @@ from frbench.cluster.parts import PIECE_BYTES, Parts
 from frbench.cluster.shard import NO_HITS, Answer, Block, Held, digest_of, merged
 from frbench.engines import Engine, Rows, described
 from frbench.errors import EngineUnavailable
-from frbench.storage import Location, Stored, numbers_of
+from frbench.inputs.storage import Location, Stored, numbers_of
 from frbench.templates import Templates
 
 # Each with a piece of probes and the next.

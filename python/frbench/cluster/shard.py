@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import scratch, storage
 from frbench._rust import unit_rows
 from frbench.cluster.parts import Parts
 from frbench.cluster.shard_index import Recipe, ShardIndex
 from frbench.engines import SETTLED, Engine, Rows
 from frbench.errors import InputError
-from frbench.storage import Location, Numbers
+from frbench.inputs import scratch, storage
+from frbench.inputs.storage import Location, Numbers
 from frbench.tail import Hits, best
 
 Floats = NDArray[np.float32]

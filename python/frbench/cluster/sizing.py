@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-from frbench import scratch
 from frbench.choices import DEFAULT_BLOCKS
 from frbench.cluster.hardware import Hardware
 from frbench.cluster.parts import PIECE_BYTES, STORE_BYTES
 from frbench.errors import InputError
+from frbench.inputs import scratch
 
 GIB = 1 << 30
 # Part of a machine's memory that workers may fill.

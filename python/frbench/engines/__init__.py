@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import scratch
+from frbench.inputs import scratch
 from frbench.templates import Templates
 
 # Among the screens that pairs passed: those that the definition settled after one.

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from frbench.choices import LOG_FORMATS
 from frbench.errors import InputError
+from frbench.inputs.tables import Table, Texts, open_table
+from frbench.inputs.texts import first_repeat
 from frbench.recorded.column_stream import (
     INTEGER,
     NUMBER,
@@ -37,9 +39,7 @@ from frbench.recorded.column_stream import (
 )
 from frbench.recorded.people import SUBJECT_COLUMN, without_vectors
 from frbench.recorded.score_files import BOB, Named, checked_scores, named_rows
-from frbench.tables import Table, Texts, open_table
 from frbench.templates import Templates, table_source
-from frbench.texts import first_repeat
 
 FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")
 COLUMNS: Mapping[str, Mapping[str, Column]] = {

@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from frbench.errors import InputError
-from frbench.tables import existing, explained, is_text, named
+from frbench.inputs.tables import existing, explained, is_text, named
 
 TEXT, NUMBER, INTEGER = pa.string(), pa.float64(), pa.int64()
 COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")

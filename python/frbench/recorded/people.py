@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from frbench.errors import InputError
-from frbench.tables import Table, Texts, open_table
+from frbench.inputs.tables import Table, Texts, open_table
+from frbench.inputs.texts import first_conflict
 from frbench.templates import Source, Templates, table_source
-from frbench.texts import first_conflict
 
 SUBJECT_COLUMN = "subject_id"
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError
+from frbench.inputs.tables import Texts
 from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Party, blocks_of, digest_of
 from frbench.recorded.repeats import Repeats
@@ -24,7 +25,6 @@ from frbench.recorded.score_files import Comparisons, Named, Recorded, ScoreFile
 from frbench.recorded.spool import Spool
 from frbench.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
 from frbench.systems.population import Population
-from frbench.tables import Texts
 from frbench.templates import Templates
 
 Advance = Callable[[int], None]

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.inputs.tables import Texts
 from frbench.recorded.spool import Spool
-from frbench.tables import Texts
 
 Keys = NDArray[np.uint64]
 BUCKET_BITS = 6

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from frbench.choices import SCORE_FORMATS
 from frbench.errors import InputError
+from frbench.inputs.tables import Texts, named, texts
 from frbench.recorded.column_stream import (
     NUMBER,
     TEXT,
@@ -36,7 +37,6 @@ from frbench.recorded.column_stream import (
     header,
     is_columnar,
 )
-from frbench.tables import Texts, named, texts
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
 BOB = {

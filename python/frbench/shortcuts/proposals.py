@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import scratch
 from frbench.candidates import Candidates
 from frbench.engines import Engine, Rows
 from frbench.engines.ann.index import Advance, Index
 from frbench.errors import Conservation
 from frbench.identify import Identification
+from frbench.inputs import scratch
 from frbench.layout import Ints, subjects_of
 from frbench.plan import Plan, digest_of
 

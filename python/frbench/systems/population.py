@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.inputs.texts import Texts, lists, order_of
 from frbench.plan import digest_of
-from frbench.texts import Texts, lists, order_of
 
 Ints = NDArray[np.int64]
 Population = dict[str, str]

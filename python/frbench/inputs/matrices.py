@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import safetensors
 
 from frbench.errors import InputError
-from frbench.tables import (
+from frbench.inputs.tables import (
     PathLike,
     Table,
     Texts,

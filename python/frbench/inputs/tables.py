@@ -20,9 +20,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from frbench.errors import InputError
-from frbench.texts import Texts as Texts
-from frbench.texts import empty, of_arrow, put
-from frbench.texts import texts as texts
+from frbench.inputs.texts import Texts as Texts
+from frbench.inputs.texts import empty, of_arrow, put
+from frbench.inputs.texts import texts as texts
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Reader = TypeVar("Reader")

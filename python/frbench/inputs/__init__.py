@@ -1,0 +1,1 @@
+"""Reads what users give: texts, tables, matrices, files in object stores."""
