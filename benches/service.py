@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from benches import machine, naive_server
 from benches.workload import unit_rows
-from frbench import wire
-from frbench.client import Client
 from frbench.gallery import Gallery
+from frbench.service import wire
+from frbench.service.client import Client
 from frbench.traffic.generator import Answers, GrpcGenerator, Server
 from frbench.traffic.run import loads_of_sweep, name_of_status
 from frbench.traffic.schedule import NS, Schedule, poisson

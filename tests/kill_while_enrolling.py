@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.audit_log import verify
-from frbench.client import Client
 from frbench.errors import FrbenchError
+from frbench.service.audit_log import verify
+from frbench.service.client import Client
 
 GALLERY = "killed"
 DIMENSION = 24

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frbench.client import Client
+from frbench.service.client import Client
 from garbage import resident
 from servers import Running, running
 

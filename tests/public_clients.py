@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.client import Client
+from frbench.service.client import Client
 from servers import Running, running
 
 MODULES = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from frbench.service.wire import SEARCH
 from frbench.v1 import search_pb2
-from frbench.wire import SEARCH
 
 Script = Callable[[int], tuple[float, grpc.StatusCode]]
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench.audit_log import ZEROS, verify
 from frbench.errors import InputError, Tampered
+from frbench.service.audit_log import ZEROS, verify
 
 
 def chain(cases: list[str]) -> list[bytes]:

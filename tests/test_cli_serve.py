@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from frbench import files
-from frbench.client import Client
 from frbench.commands.serve import configuration
 from frbench.errors import EngineUnavailable
+from frbench.service.client import Client
 from servers import WAIT_S, configured, running
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "serve" / "server.toml"

@@ -15,9 +15,9 @@ import trustme
 
 import servers
 import worlds
-from frbench.client import Client, Credentials, address_of
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import AlreadyOnServer, EngineUnavailable, InputError, NotOnServer, Refused, ServerBusy
+from frbench.service.client import Client, Credentials, address_of
 
 UNIT = worlds.unit_rows(np.random.default_rng(5).normal(size=(20, 8)))[0]
 IDS = [f"t{i}" for i in range(len(UNIT))]

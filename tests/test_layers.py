@@ -148,13 +148,13 @@ HAND_WRITTEN = [module for module in MODULES if part(module) != "v1"]
 def test_only_wire_knows_the_messages(module: str):
     """Everything else sees arrays and bytes, so that the contract can change in one place."""
     knows = packages(module) & {"frbench.v1", "google.protobuf", "google.rpc"}
-    assert not knows or module == "wire"
+    assert not knows or module == "service.wire"
 
 
 @pytest.mark.parametrize("module", HAND_WRITTEN)
 def test_only_the_client_knows_grpc(module: str):
     """Channels, codes and metadata become methods and sentences in one place."""
-    assert not {name for name in packages(module) if name.startswith("grpc")} or module == "client"
+    assert not {name for name in packages(module) if name.startswith("grpc")} or module == "service.client"
 
 
 @pytest.mark.parametrize("module", HAND_WRITTEN)
@@ -172,8 +172,8 @@ def test_only_one_module_knows_ray(module: str):
 
 def test_wire_and_client_are_found_out():
     """The reader of packages finds those that are known to be imported."""
-    assert {"frbench.v1", "google.protobuf"} <= packages("wire")
-    assert "grpc" in packages("client")
+    assert {"frbench.v1", "google.protobuf"} <= packages("service.wire")
+    assert "grpc" in packages("service.client")
     assert "hnswlib" in {name.partition(".")[0] for name in packages("engines.ann.hnsw")}
     assert "ray" in packages("cluster.ray_cluster")
 

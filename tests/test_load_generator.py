@@ -11,9 +11,9 @@ import pytest
 from grpc import StatusCode
 
 from frbench.errors import EngineUnavailable, InputError
+from frbench.service.wire import SEARCH, search_request
 from frbench.traffic.generator import GrpcGenerator, Server
 from frbench.traffic.schedule import NS, Schedule
-from frbench.wire import SEARCH, search_request
 from scripted_server import scripted
 
 MS = 1_000_000

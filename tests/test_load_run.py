@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from frbench.errors import EngineUnavailable, InputError
+from frbench.service.wire import SEARCH
 from frbench.traffic.generator import Answers, GrpcGenerator, Server
 from frbench.traffic.objective import Objective
 from frbench.traffic.results import load_results
@@ -36,7 +37,6 @@ from frbench.traffic.run import (
 from frbench.traffic.schedule import Schedule
 from frbench.traffic.tables import load_tables
 from frbench.traffic.task import Load
-from frbench.wire import SEARCH
 from scripted_server import scripted
 from test_load_task import MS, open_loop, task
 

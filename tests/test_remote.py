@@ -15,7 +15,7 @@ import pytest
 import servers
 from frbench import cli, files
 from frbench.engines import remote
-from frbench.wire import Rectangle
+from frbench.service.wire import Rectangle
 
 Run = Callable[..., int]
 

@@ -14,13 +14,13 @@ import pytest
 
 import servers
 import worlds
-from frbench.client import Client, Credentials
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.engines.servers import CALLS_AT_ONCE, FIRST_PAUSE_S, GALLERIES_KEPT, Lent, Server, Servers
 from frbench.errors import EngineUnavailable, InputError
 from frbench.layout import Layout
 from frbench.run import Checkpoint, sweep
+from frbench.service.client import Client, Credentials
 from frbench.tally import Tally
 from frbench.verify import AllPairs
 

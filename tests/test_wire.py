@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from frbench import wire
 from frbench.errors import FormatError, InputError
+from frbench.service import wire
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2
 
 matrices = arrays.arrays(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from frbench import audit_log
+from frbench.service import audit_log
 
 
 @click.group(name="audit-log")

@@ -15,8 +15,8 @@ from frbench.commands.decorated import decorated
 from frbench.commands.groupings import groupings
 from frbench.commands.runner import runner_options
 from frbench.commands.servers import server_options
-from frbench.credentials import address_of
 from frbench.errors import InputError
+from frbench.service.credentials import address_of
 
 PATH = click.Path(path_type=Path)
 Command = Callable[..., None]

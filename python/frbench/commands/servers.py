@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from frbench.commands.decorated import decorated
-from frbench.credentials import ENVIRONMENT, Credentials
+from frbench.service.credentials import ENVIRONMENT, Credentials
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 

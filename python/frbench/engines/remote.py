@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import wire
-from frbench.client import DEFAULT_TIMEOUT_S
-from frbench.credentials import ANYBODY, Credentials
 from frbench.engines import SETTLED, described
 from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.engines.servers import Lent, Server, Servers
+from frbench.service import wire
+from frbench.service.client import DEFAULT_TIMEOUT_S
+from frbench.service.credentials import ANYBODY, Credentials
 
 # Most probe and gallery rows of one call: 2^33 pairs, seconds of work, and a mebibyte of groups.
 PROBES_A_CALL = 1 << 15

@@ -15,10 +15,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import wire
-from frbench.client import DEFAULT_TIMEOUT_S, Client
-from frbench.credentials import ANYBODY, Credentials
 from frbench.errors import AlreadyOnServer, EngineUnavailable, FormatError, FrbenchError, NotOnServer, ServerBusy
+from frbench.service import wire
+from frbench.service.client import DEFAULT_TIMEOUT_S, Client
+from frbench.service.credentials import ANYBODY, Credentials
 
 # Two calls: one travels while the other is computed.
 CALLS_AT_ONCE = 2

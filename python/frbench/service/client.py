@@ -12,8 +12,6 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import wire
-from frbench.credentials import ANYBODY, TLS, Credentials, address_of, content
 from frbench.errors import (
     AlreadyOnServer,
     EngineUnavailable,
@@ -23,6 +21,8 @@ from frbench.errors import (
     Refused,
     ServerBusy,
 )
+from frbench.service import wire
+from frbench.service.credentials import ANYBODY, TLS, Credentials, address_of, content
 
 DEFAULT_TIMEOUT_S = 600.0
 # For calls that a server answers from what it has at hand.

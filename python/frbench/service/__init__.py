@@ -1,0 +1,1 @@
+"""Calls a server: its client, messages, credentials and audit log."""
