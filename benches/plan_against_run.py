@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from frbench import templates
-from frbench.cluster.measured import measure
-from frbench.cluster.ray_cluster import local_cluster
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.runners import Runner
-from frbench.cluster.sizing import Sizing
+from frbench.engines.cluster.ray_cluster import local_cluster
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.runners import Runner
 from frbench.identify import Identification, search_all
 from frbench.manifest import hardware
+from frbench.planning.measured import measure
+from frbench.planning.sizing import Sizing
 
 K = 50
 ROWS_AT_ONCE = 1 << 16

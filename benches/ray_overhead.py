@@ -24,18 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import templates
-from frbench.cluster.ray_cluster import local_cluster
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.runners import Runner
-from frbench.cluster.shard import Shard
-from frbench.cluster.side_by_side import SideBySide
 from frbench.engines import Engine
+from frbench.engines.cluster.ray_cluster import local_cluster
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.runners import Runner
+from frbench.engines.cluster.shard import Shard
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.inputs import scratch
 from frbench.layout import Layout
 from frbench.manifest import hardware
 from frbench.plan import score_axis
+from frbench.planning.side_by_side import SideBySide
 from frbench.templates import Templates
 from frbench.verify import AllPairs
 

@@ -18,7 +18,7 @@ import servers
 from browser import Watched
 from explorations import Report
 from frbench import cli
-from frbench.cluster.ray_cluster import local_cluster
+from frbench.engines.cluster.ray_cluster import local_cluster
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)

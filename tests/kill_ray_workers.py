@@ -18,7 +18,7 @@ from pathlib import Path
 
 from frbench import files
 from frbench.cli import app
-from frbench.cluster.ray_cluster import local_cluster
+from frbench.engines.cluster.ray_cluster import local_cluster
 
 LFW = Path(__file__).parents[1] / "examples" / "lfw"
 COMMAND = [

@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner
 
 from frbench import cli, files, report
-from frbench.cluster.runners import Runner
 from frbench.engines.ann import FAMILIES
+from frbench.engines.cluster.runners import Runner
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
 from frbench.identify import split_first_per_subject

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from frbench.cli import app
-from frbench.cluster import measured
-from frbench.cluster.hardware import Hardware
-from frbench.cluster.sizing import Sizing
 from frbench.errors import InputError
 from frbench.inputs import scratch
+from frbench.planning import measured
+from frbench.planning.hardware import Hardware
+from frbench.planning.sizing import Sizing
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "plan" / "machines.toml"
 FILE = """

@@ -15,10 +15,10 @@ import pytest
 
 from frbench import files
 from frbench.candidates import Candidates
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.runners import Runner
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
 from frbench.identify import Identification, search_all, split_first_per_subject
 from frbench.shortcuts.ann_job import CHANGED

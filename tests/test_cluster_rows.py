@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from frbench import templates
-from frbench.cluster import rows
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.shard import Held, Shard
+from frbench.engines.cluster import rows
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.shard import Held, Shard
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.layout import Layout

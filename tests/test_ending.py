@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frbench import files
-from frbench.cluster.ending import Calls, undisturbed
+from frbench.engines.cluster.ending import Calls, undisturbed
 from frbench.errors import EngineUnavailable
 
 
@@ -74,7 +74,7 @@ ENDING = """
 import subprocess, sys
 import ray  # psutil comes with it
 from frbench import files
-from frbench.cluster.ending import without_orphans
+from frbench.engines.cluster.ending import without_orphans
 
 with subprocess.Popen([sys.argv[1]], stdout=subprocess.PIPE, text=True) as raylet:
     child = int(raylet.stdout.readline())

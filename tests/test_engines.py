@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import _rust
-from frbench.cluster.rows import ClusterEngine, ClusterRows
-from frbench.cluster.runners import Runner
 from frbench.engines import Engine
+from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
+from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, devices
 from frbench.engines.gpu.arrays import HostArrays

@@ -71,7 +71,7 @@ def foreign_privates(source: str) -> list[str]:
 
 PUBLIC_ALL_THE_SAME = {"_rust", "_replace", "_asdict", "_exit"}
 # Ray prints the end of a worker to standard output, and has no other way to keep it from that.
-KNOWN_PRIVATES = {"cluster.ray_cluster": ["_private"]}
+KNOWN_PRIVATES = {"engines.cluster.ray_cluster": ["_private"]}
 
 
 def is_private(name: str) -> bool:
@@ -127,8 +127,8 @@ def test_the_table_is_read_against_real_imports():
 def test_only_few_modules_know_the_compiled_one(module: str):
     """Kernels are behind engines, rows behind templates and the gallery, and the manifest lists what there is."""
     if "_rust" in imports(module):
-        known = {"templates", "gallery", "engines.cpu", "manifest", "machine", "demo", "commands.serve"}
-        assert module in known | {"traffic.generator", "traffic.histograms", "cluster.shard"}
+        known = {"templates", "gallery", "engines.cpu", "manifest", "planning.machine", "demo", "commands.serve"}
+        assert module in known | {"traffic.generator", "traffic.histograms", "engines.cluster.shard"}
 
 
 def packages(module: str) -> set[str]:
@@ -167,7 +167,10 @@ def test_only_adapters_know_approximate_indexes(module: str):
 @pytest.mark.parametrize("module", HAND_WRITTEN)
 def test_only_one_module_knows_ray(module: str):
     """Everything else sees workers that answer, and runs without Ray."""
-    assert not {name for name in packages(module) if name.split(".")[0] == "ray"} or module == "cluster.ray_cluster"
+    assert (
+        not {name for name in packages(module) if name.split(".")[0] == "ray"}
+        or module == "engines.cluster.ray_cluster"
+    )
 
 
 def test_wire_and_client_are_found_out():
@@ -175,7 +178,7 @@ def test_wire_and_client_are_found_out():
     assert {"frbench.v1", "google.protobuf"} <= packages("service.wire")
     assert "grpc" in packages("service.client")
     assert "hnswlib" in {name.partition(".")[0] for name in packages("engines.ann.hnsw")}
-    assert "ray" in packages("cluster.ray_cluster")
+    assert "ray" in packages("engines.cluster.ray_cluster")
 
 
 def code(path: Path) -> str:

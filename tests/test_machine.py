@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from frbench import _rust, machine
+from frbench import _rust
+from frbench.planning import machine
 
 CLOCK_HZ, READ = 3e9, 10e9
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench.cluster.parts import Parts
+from frbench.engines.cluster.parts import Parts
 
 SOME = st.tuples(st.integers(1, 3000), st.integers(1, 9))
 

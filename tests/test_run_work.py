@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import worlds
-from frbench.cluster.runners import Runner
+from frbench.engines.cluster.runners import Runner
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.progress import TerminalProgress

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import worlds
 from frbench.candidates import best_of
-from frbench.cluster.parts import Parts
-from frbench.cluster.shard import Block, Held, Shard, digest_of, merged
+from frbench.engines.cluster.parts import Parts
+from frbench.engines.cluster.shard import Block, Held, Shard, digest_of, merged
 from frbench.engines.local import open_local
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError

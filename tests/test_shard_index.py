@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import worlds
-from frbench.cluster.shard import Held, digest_of
-from frbench.cluster.shard_index import Recipe
 from frbench.engines.ann import FAMILIES
+from frbench.engines.cluster.shard import Held, digest_of
+from frbench.engines.cluster.shard_index import Recipe
 from frbench.engines.reference import scores
 from frbench.inputs.storage import Location
 from test_shard import D, N, file, shards, unit

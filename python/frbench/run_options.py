@@ -8,8 +8,8 @@ from pathlib import Path
 
 from frbench.audits.leakage import Finding, read_subjects, trained
 from frbench.calibrate import Target
-from frbench.cluster.runners import Runner
 from frbench.engines import Engine
+from frbench.engines.cluster.runners import Runner
 from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from frbench import machine
+from frbench.planning import machine
 
 
 @click.command(name="info")

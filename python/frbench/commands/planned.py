@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from frbench.cluster import measured
-from frbench.cluster.hardware import Hardware
-from frbench.cluster.sizing import GIB, SHARE_OF_MEMORY, Sizing
 from frbench.engines.ann.hnsw import HNSW
+from frbench.planning import measured
 from frbench.errors import InputError
+from frbench.planning.hardware import Hardware
+from frbench.planning.sizing import GIB, SHARE_OF_MEMORY, Sizing
 from frbench.progress import TerminalProgress, scaled
 
 NO_SHARE = "the hardware file has no settled_share"

@@ -11,9 +11,9 @@ import click
 from frbench import files, folder, jobs, report, summary
 from frbench.calibrate import Target, parse_targets
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
-from frbench.cluster.runners import Runner
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
+from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
 from frbench.identify import DEFAULT_RANKS, split_first_per_subject
 from frbench.latency import LatencyTask

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from frbench.cluster.indexes import ClusterIndex
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.shard_index import Made
 from frbench.engines import Engine
 from frbench.engines.ann.index import Advance, Family, Index, Ints, Numbers
+from frbench.engines.cluster.indexes import ClusterIndex
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.shard_index import Made
 from frbench.identify import Identification
 from frbench.shortcuts.proposals import Gallery
 

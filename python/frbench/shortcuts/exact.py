@@ -12,8 +12,8 @@ from frbench import files, identify
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.choices import EXACT_ENGINES
-from frbench.cluster.rows import ClusterEngine
 from frbench.engines import Engine
+from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.identify import Identification

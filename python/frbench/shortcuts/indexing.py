@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from frbench.cluster.parts import Parts
-from frbench.cluster.rows import ClusterEngine
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.ann.index import THREADS, Family, Numbers
+from frbench.engines.cluster.parts import Parts
+from frbench.engines.cluster.rows import ClusterEngine
 from frbench.errors import InputError
 from frbench.identify import Identification
 

@@ -1,1 +1,1 @@
-"""Messages of the service, made from protos/frbench/v1 by `make protos`; only `frbench.service.wire` reads and writes them."""
+"""Messages of the service, made from protos/frbench/v1 by `make protos`; `service.wire` reads and writes them."""

@@ -8,10 +8,10 @@ from functools import cached_property
 from math import ceil
 
 from frbench.choices import DEFAULT_BLOCKS
-from frbench.cluster.hardware import Hardware
-from frbench.cluster.parts import PIECE_BYTES, STORE_BYTES
+from frbench.engines.cluster.parts import PIECE_BYTES, STORE_BYTES
 from frbench.errors import InputError
 from frbench.inputs import scratch
+from frbench.planning.hardware import Hardware
 
 GIB = 1 << 30
 # Part of a machine's memory that workers may fill.

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import best_of
-from frbench.cluster.parts import PIECE_BYTES, Parts
-from frbench.cluster.shard import NO_HITS, Answer, Block, Held, digest_of, merged
 from frbench.engines import Engine, Rows, described
+from frbench.engines.cluster.parts import PIECE_BYTES, Parts
+from frbench.engines.cluster.shard import NO_HITS, Answer, Block, Held, digest_of, merged
 from frbench.errors import EngineUnavailable
 from frbench.inputs.storage import Location, Stored, numbers_of
 from frbench.templates import Templates

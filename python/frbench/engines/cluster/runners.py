@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from frbench.cluster.ray_workers import RayWorkers
-from frbench.cluster.rows import ClusterEngine
-from frbench.cluster.shard import Shard
-from frbench.cluster.sizing import GIB, WORKER_BYTES
+from frbench.engines.cluster.ray_workers import RayWorkers
+from frbench.engines.cluster.rows import ClusterEngine
+from frbench.engines.cluster.shard import Shard
 from frbench.engines.local import open_local
 from frbench.errors import InputError
 from frbench.inputs import scratch
 from frbench.inputs.storage import require_no_secret
+from frbench.planning.sizing import GIB, WORKER_BYTES
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.cluster.shard import Held, Shard
+from frbench.engines.cluster.shard import Held, Shard
 from frbench.engines.local import open_local
 
 # Read before each search, so that caches hold no more of the rows than they would of many.

@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from frbench import files
-from frbench.cluster.ending import handlers_kept, undisturbed, without_orphans
-from frbench.cluster.parts import STORE_BYTES
+from frbench.engines.cluster.ending import handlers_kept, undisturbed, without_orphans
+from frbench.engines.cluster.parts import STORE_BYTES
 from frbench.errors import EngineUnavailable, InputError
 
 CONNECT_S = 10.0

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.cluster.parts import Parts
-from frbench.cluster.rows import ClusterEngine, ClusterRows
-from frbench.cluster.shard_index import Made, Recipe
 from frbench.engines.ann.index import Family, Ints, Numbers
+from frbench.engines.cluster.parts import Parts
+from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
+from frbench.engines.cluster.shard_index import Made, Recipe
 
 
 class ClusterIndex:

@@ -15,8 +15,8 @@ from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from typing import Any
 
-from frbench.cluster.ending import Calls, undisturbed
-from frbench.cluster.ray_cluster import connected, sentence
+from frbench.engines.cluster.ending import Calls, undisturbed
+from frbench.engines.cluster.ray_cluster import connected, sentence
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.inputs import scratch
 
