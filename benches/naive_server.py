@@ -13,7 +13,7 @@ import grpc
 import numpy as np
 
 from benches.workload import unit_rows
-from frbench.gallery import Gallery
+from frbench.counting.gallery import Gallery
 
 PROTO = "benches/naive.proto"
 METHOD = "/naive.Naive/Search"

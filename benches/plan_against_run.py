@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from frbench import templates
+from frbench.counting.identify import Identification, search_all
 from frbench.engines.cluster.ray_cluster import local_cluster
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.runners import Runner
-from frbench.identify import Identification, search_all
 from frbench.manifest import hardware
 from frbench.planning.measured import measure
 from frbench.planning.sizing import Sizing

@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import templates
+from frbench.counting.layout import Layout
+from frbench.counting.verify import AllPairs
 from frbench.engines import Engine
 from frbench.engines.cluster.ray_cluster import local_cluster
 from frbench.engines.cluster.rows import ClusterEngine
@@ -32,12 +34,10 @@ from frbench.engines.cluster.shard import Shard
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.inputs import scratch
-from frbench.layout import Layout
 from frbench.manifest import hardware
 from frbench.plan import score_axis
 from frbench.planning.side_by_side import SideBySide
 from frbench.templates import Templates
-from frbench.verify import AllPairs
 
 DIMENSION = 512
 

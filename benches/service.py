@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from benches import machine, naive_server
 from benches.workload import unit_rows
-from frbench.gallery import Gallery
+from frbench.counting.gallery import Gallery
+from frbench.counting.load.generator import Answers, GrpcGenerator, Server
+from frbench.counting.load.measure import loads_of_sweep, name_of_status
+from frbench.counting.load.schedule import NS, Schedule, poisson
 from frbench.service import wire
 from frbench.service.client import Client
-from frbench.traffic.generator import Answers, GrpcGenerator, Server
-from frbench.traffic.run import loads_of_sweep, name_of_status
-from frbench.traffic.schedule import NS, Schedule, poisson
 
 K = 10
 DIMENSION = 512

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import worlds
-from frbench.identify import Identification
+from frbench.counting.identify import Identification
 from frbench.templates import Templates
 
 SIZES = {"large": 2500, "tight": 250, "late": 50}

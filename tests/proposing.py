@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification
 from frbench.engines import Engine
 from frbench.engines.reference import ReferenceEngine, scores
-from frbench.identify import Identification
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
 
 

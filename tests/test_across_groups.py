@@ -11,11 +11,11 @@ from hypothesis import given
 
 import worlds
 from frbench import metrics
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.groups.across_groups import of_tally
 from frbench.groups.indices import Weights
-from frbench.identify import Identification, count, search_all
 from frbench.tally import Tally
 
 SEX = ("sex",)

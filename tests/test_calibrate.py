@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import metrics
-from frbench.calibrate import OperatingPoint, Tail, Target, operating_points, parse_targets, smallest_thresholds
+from frbench.counting.calibrate import (
+    OperatingPoint,
+    Tail,
+    Target,
+    operating_points,
+    parse_targets,
+    smallest_thresholds,
+)
 from frbench.errors import InputError
 from frbench.plan import score_axis
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from frbench.counting.recorded.candidate_log import CandidateFile, Listed, Protocol
 from frbench.errors import InputError
-from frbench.recorded.candidate_log import CandidateFile, Listed, Protocol
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"
 HEADER = "searchId candidateRank searchRetCode isAssigned templateId score decision\n"

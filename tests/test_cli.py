@@ -18,7 +18,7 @@ import pytest
 
 import frbench
 from frbench import cli, files
-from frbench.verify import AllPairs
+from frbench.counting.verify import AllPairs
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())
 N, D = 40, 8

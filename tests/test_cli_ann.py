@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner
 
 from frbench import cli, files, report
+from frbench.counting.identify import split_first_per_subject
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
-from frbench.identify import split_first_per_subject
 from frbench.progress import TerminalProgress
 from frbench.report.parts import Section
 from frbench.report.style import Palette

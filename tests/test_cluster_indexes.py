@@ -15,12 +15,12 @@ import pytest
 
 from frbench import files
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification, search_all, split_first_per_subject
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
-from frbench.identify import Identification, search_all, split_first_per_subject
 from frbench.shortcuts.ann_job import CHANGED
 from frbench.shortcuts.builds import Builder, Built, builder
 from frbench.shortcuts.exact import NOT_ALIKE, untimed

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from frbench import templates
+from frbench.counting.layout import Layout
+from frbench.counting.verify import AllPairs
 from frbench.engines.cluster import rows
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.shard import Held, Shard
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
-from frbench.layout import Layout
-from frbench.verify import AllPairs
 
 N, D, BLOCKS = 48, 8, 4
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from frbench.counting.recorded import column_stream
+from frbench.counting.recorded.column_stream import INTEGER, NUMBER, TEXT, Column, ColumnStream, Dialect, header
 from frbench.errors import InputError
-from frbench.recorded import column_stream
-from frbench.recorded.column_stream import INTEGER, NUMBER, TEXT, Column, ColumnStream, Dialect, header
 
 BLANKS = Dialect(("id", "score"), " ")
 WANTED = {"who": Column("id", TEXT), "score": Column("score", NUMBER)}

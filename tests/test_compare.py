@@ -16,19 +16,19 @@ import pytest
 import frbench
 import worlds
 from frbench import metrics, results
+from frbench.counting.identify import Identification, count, search_all
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, FormatError, InputError, NotComparable
-from frbench.identify import Identification, count, search_all
-from frbench.layout import Layout
 from frbench.operating_point import OperatingPoint
-from frbench.pair_list import PairList
 from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
-from frbench.run import sweep
 from frbench.systems.compare import Run, compare, verdict
 from frbench.systems.paired import Paired
 from frbench.templates import Source, Templates, load
-from frbench.verify import AllPairs, Pairs
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "comparison.schema.json").read_text())
 LFW = Path(__file__).parent.parent / "examples" / "lfw"

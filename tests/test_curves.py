@@ -15,15 +15,15 @@ from scipy import optimize, stats
 
 import worlds
 from frbench import metrics
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import Pairs
 from frbench.curves import Eer, auc, eer, ordered, pooled, rocch_eer, wins_and_ties
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
-from frbench.layout import Layout
-from frbench.pair_list import PairList
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import load
-from frbench.verify import Pairs
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 # metrics.md 5(d), scores in hundredths so that they are exact.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import _rust
+from frbench.counting.identify import Identification, search_all
 from frbench.engines import Engine
 from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
 from frbench.engines.cluster.runners import Runner
@@ -22,7 +23,6 @@ from frbench.engines.gpu.arrays import HostArrays
 from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
-from frbench.identify import Identification, search_all
 from frbench.inputs.storage import Location, Stored
 from frbench.plan import digest_of
 from frbench.templates import Templates

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import Checkpoint, sweep
+from frbench.counting.verify import AllPairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.moments import Sums
-from frbench.pair_list import PairList
-from frbench.run import Checkpoint, sweep
 from frbench.tally import Tally
-from frbench.verify import AllPairs
 from test_verify import pair_list
 
 Rows = list[tuple[int, int]]

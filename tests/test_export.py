@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import worlds
+from frbench.counting.recorded.score_files import Recorded
 from frbench.errors import FormatError, InputError
 from frbench.export import bob_lines, tables, write_tables, write_tail
-from frbench.recorded.score_files import Recorded
 from frbench.results import verify_results
 
 WORLD = worlds.two_groups()

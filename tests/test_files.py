@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 import worlds
 from frbench import files
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import FormatError, OutputError
-from frbench.identify import Identification, search_all
 from frbench.metrics import fmr, fnmr
 from frbench.tally import Tally
 

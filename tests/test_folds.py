@@ -17,16 +17,16 @@ from rich.console import Console
 import frbench
 import worlds
 from frbench import summary
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.verify import Pairs
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.folds import accuracy, correct_at
 from frbench.jobs import run_verify
-from frbench.layout import Layout
-from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
 from frbench.run_options import Options
 from frbench.templates import load
-from frbench.verify import Pairs
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

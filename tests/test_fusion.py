@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from frbench import files
-from frbench.calibrate import Target
+from frbench.counting.calibrate import Target
+from frbench.counting.fusion.fitting import Calibration, fitted
+from frbench.counting.fusion.pair_scores import SIDE, Scored, pair_scores
+from frbench.counting.fusion.rule import Rule, Scale
+from frbench.counting.fusion.twins import Twins, drawn
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import InputError, NotComparable
-from frbench.fusion.fitting import Calibration, fitted
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
-from frbench.fusion.pair_scores import SIDE, Scored, pair_scores
-from frbench.fusion.rule import Rule, Scale
-from frbench.fusion.twins import Twins, drawn
 from frbench.progress import TerminalProgress
 from frbench.recorded.recorded_jobs import RecordedOptions
 from frbench.systems.compare import Run, compare
@@ -179,7 +179,7 @@ def test_a_subject_is_on_one_side_in_every_run():
 
 def test_every_pair_is_scored_once(monkeypatch: pytest.MonkeyPatch):
     """Whatever the squares; failed templates have no score."""
-    monkeypatch.setattr("frbench.fusion.pair_scores.SIDE", 7)
+    monkeypatch.setattr("frbench.counting.fusion.pair_scores.SIDE", 7)
     a, b = people(1, n=24, failed=(3,)), people(2, n=24)
     found = list(pair_scores(Twins(a, b), ReferenceEngine()))
     pairs = [pair for part in found for pair in zip(part.i.tolist(), part.j.tolist(), strict=True)]

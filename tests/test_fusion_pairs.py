@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 
 from frbench import files
+from frbench.counting.fusion import pair_scores as module
+from frbench.counting.fusion.fitting import Calibration
+from frbench.counting.fusion.pair_scores import Scored, pair_scores
+from frbench.counting.fusion.rule import Rule
+from frbench.counting.fusion.twins import Twins, drawn
+from frbench.counting.pair_list import PairList
 from frbench.engines.reference import scores
 from frbench.errors import InputError
-from frbench.fusion import pair_scores as module
-from frbench.fusion.fitting import Calibration
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
-from frbench.fusion.pair_scores import Scored, pair_scores
-from frbench.fusion.rule import Rule
-from frbench.fusion.twins import Twins, drawn
-from frbench.pair_list import PairList
 from frbench.report import Section
 from frbench.systems.compare import Run, compare
 from frbench.templates import Templates

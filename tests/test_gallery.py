@@ -13,9 +13,9 @@ from hypothesis import given
 import frbench
 import worlds
 from frbench import _rust
+from frbench.counting.gallery import Gallery
 from frbench.engines import reference
 from frbench.errors import EngineUnavailable, InputError
-from frbench.gallery import Gallery
 
 ROWS = np.array([worlds.X, worlds.HALF, worlds.Y, worlds.HALF_MINUS])
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 
 import worlds
+from frbench.counting.gallery_hits import hits_of
+from frbench.counting.identify import Identification, search_all
 from frbench.engines import Engine, reference
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.identify import Identification, search_all
-from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.hits import CELLS, Hits, cells_of
 
 

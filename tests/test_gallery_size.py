@@ -14,12 +14,13 @@ from hypothesis import given
 
 import frbench
 import worlds
-from frbench import cli, identify, metrics
+from frbench import cli, metrics
+from frbench.counting import identify
+from frbench.counting.gallery_hits import hits_of
+from frbench.counting.identify import Identification, search_all
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.identify import Identification, search_all
-from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from test_identify import T, hand_vector
 

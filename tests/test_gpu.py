@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import Gallery, _rust, jobs
+from frbench.counting.identify import split_first_per_subject
 from frbench.engines.gpu import GpuEngine, counting, devices, packing
 from frbench.engines.gpu.arrays import Array, HostArrays, Screen, Side, float32_error
 from frbench.engines.gpu.packing import GUARD, Centre, packed, tensor_core_error
@@ -27,7 +28,6 @@ from frbench.engines.gpu.searching import rank_of_sample
 from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
-from frbench.identify import split_first_per_subject
 from frbench.plan import float32_not_below
 from frbench.progress import TerminalProgress
 from frbench.report import Section

@@ -8,10 +8,10 @@ from hypothesis import given
 
 import worlds
 from frbench import metrics
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.groups.group_rates import of_groups
-from frbench.identify import Identification, count, search_all
 
 SEX = ("sex",)
 

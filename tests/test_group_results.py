@@ -9,9 +9,9 @@ import jsonschema
 
 import frbench
 import worlds
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.groups import group_results
-from frbench.identify import Identification, count, search_all
 from frbench.operating_point import OperatingPoint
 from test_across_groups import crowd
 

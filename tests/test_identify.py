@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import identify, metrics
+from frbench import metrics
 from frbench.candidates import Candidates
+from frbench.counting import identify
+from frbench.counting.identify import Identification, search_all, split_first_per_subject
+from frbench.counting.sweep import Checkpoint
 from frbench.engines import reference
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import Conservation, InputError
-from frbench.identify import Identification, search_all, split_first_per_subject
-from frbench.run import Checkpoint
 from frbench.tally import Tally
 
 NAN, INF = np.nan, np.inf

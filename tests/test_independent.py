@@ -13,15 +13,15 @@ from sklearn.metrics import det_curve, roc_auc_score
 
 import worlds
 from frbench import metrics
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import Pairs
 from frbench.curves import auc
 from frbench.engines.cpu import CpuEngine
 from frbench.estimate import clopper_pearson, wilson
-from frbench.layout import Layout
-from frbench.pair_list import PairList
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import load
-from frbench.verify import Pairs
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 Scores = NDArray[np.float64]

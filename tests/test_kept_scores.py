@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench import files
+from frbench.counting.fusion.kept_scores import SCHEMA, KeptScores, Written
+from frbench.counting.recorded.kept_spool import KeptSpool
+from frbench.counting.sweep import Checkpoint
 from frbench.errors import InputError, OutputError
-from frbench.fusion.kept_scores import SCHEMA, KeptScores, Written
-from frbench.recorded.kept_spool import KeptSpool
-from frbench.run import Checkpoint
 
 NAN = float("nan")
 PLACES = np.array([7, 8, 9], dtype=np.int32)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import worlds
+from frbench.counting.gallery import Gallery
+from frbench.counting.latency import LatencyTask, check_answer, measure, measure_runs
 from frbench.errors import InputError, PlanMismatch, TileCountedTwice
-from frbench.gallery import Gallery
-from frbench.latency import LatencyTask, check_answer, measure, measure_runs
 from frbench.templates import Templates
 
 
@@ -54,7 +54,7 @@ def test_warm_up_is_not_counted(monkeypatch: pytest.MonkeyPatch):
     warm_up = 4  # 5% of 80
     took = [10**9] * warm_up + [2000] * 80
     clock = iter(np.cumsum([x for t in took for x in (1, t)]).tolist())
-    monkeypatch.setattr("frbench.latency.time.perf_counter_ns", lambda: next(clock))
+    monkeypatch.setattr("frbench.counting.latency.time.perf_counter_ns", lambda: next(clock))
     tally = measure(task(), run=0)
     slow = int(np.searchsorted(tally.plan.axis, 1e8))
 

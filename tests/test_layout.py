@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.layout import Layout, finest_groups, subjects_of
 from frbench.errors import InputError
-from frbench.layout import Layout, finest_groups, subjects_of
 from frbench.templates import Templates
 
 
@@ -80,7 +80,7 @@ def test_all_mated_pairs_lie_in_one_block(world: worlds.World):
 @pytest.mark.parametrize("at_once", [1, 3, 10])
 def test_mated_pairs_come_in_bounded_parts(monkeypatch: pytest.MonkeyPatch, at_once: int):
     """A person with many templates does not fill the memory: parts hold few pairs more than asked, and each once."""
-    monkeypatch.setattr("frbench.layout.PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr("frbench.counting.layout.PAIRS_AT_ONCE", at_once)
     n = 9
     layout = Layout.of(worlds.templates(np.ones((n, 1)), ["ann"] * n), (), 1)
 

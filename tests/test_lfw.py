@@ -17,19 +17,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frbench import identify, metrics
-from frbench.calibrate import OperatingPoint, Target, operating_points
+from frbench import metrics
+from frbench.counting import identify
+from frbench.counting.calibrate import OperatingPoint, Target, operating_points
+from frbench.counting.identify import Identification, search_all, split_first_per_subject
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs
 from frbench.differentials import fmr_ratio
 from frbench.engines.cpu import CpuEngine
-from frbench.identify import Identification, search_all, split_first_per_subject
-from frbench.layout import Layout
 from frbench.report.claims import claims
 from frbench.report.explored import explored
 from frbench.report.operation import Setting
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates, load
-from frbench.verify import AllPairs
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 SEX = ("sex",)

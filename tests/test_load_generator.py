@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from grpc import StatusCode
 
+from frbench.counting.load.generator import GrpcGenerator, Server
+from frbench.counting.load.schedule import NS, Schedule
 from frbench.errors import EngineUnavailable, InputError
 from frbench.service.wire import SEARCH, search_request
-from frbench.traffic.generator import GrpcGenerator, Server
-from frbench.traffic.schedule import NS, Schedule
 from scripted_server import scripted
 
 MS = 1_000_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frbench.counting.load.objective import Objective
 from frbench.errors import InputError
-from frbench.traffic.objective import Objective
 
 
 @pytest.mark.parametrize(

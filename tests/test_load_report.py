@@ -8,12 +8,12 @@ import altair
 import pytest
 
 from frbench import report, summary
+from frbench.counting.load.measure import Measured, Trial, run_loads
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.task import Load
 from frbench.report.parts import Section
 from frbench.report.style import Palette
-from frbench.traffic.objective import Objective
 from frbench.traffic.results import load_results
-from frbench.traffic.run import Measured, Trial, run_loads
-from frbench.traffic.task import Load
 from test_load_results import measured
 from test_load_run import Queue, quick
 from test_load_task import MS

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import frbench
-from frbench.latency import nanosecond_axis
+from frbench.counting.latency import nanosecond_axis
+from frbench.counting.load.histograms import histogram_files
+from frbench.counting.load.measure import Measured, Samples, Trial, measurement
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.task import Load, tally_of
 from frbench.tally import Histogram
 from frbench.timing import quantile_of_all
-from frbench.traffic.histograms import histogram_files
-from frbench.traffic.objective import Objective
 from frbench.traffic.results import load_results
-from frbench.traffic.run import Measured, Samples, Trial, measurement
-from frbench.traffic.task import Load, tally_of
 from test_load_task import MS, open_loop, task
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

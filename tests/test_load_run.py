@@ -17,12 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from frbench.errors import EngineUnavailable, InputError
-from frbench.service.wire import SEARCH
-from frbench.traffic.generator import Answers, GrpcGenerator, Server
-from frbench.traffic.objective import Objective
-from frbench.traffic.results import load_results
-from frbench.traffic.run import (
+from frbench.counting.load.generator import Answers, GrpcGenerator, Server
+from frbench.counting.load.measure import (
     TOLERANCE,
     Trial,
     check_answered,
@@ -34,9 +30,13 @@ from frbench.traffic.run import (
     schedule_of,
     try_rate,
 )
-from frbench.traffic.schedule import Schedule
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.schedule import Schedule
+from frbench.counting.load.task import Load
+from frbench.errors import EngineUnavailable, InputError
+from frbench.service.wire import SEARCH
+from frbench.traffic.results import load_results
 from frbench.traffic.tables import load_tables
-from frbench.traffic.task import Load
 from scripted_server import scripted
 from test_load_task import MS, open_loop, task
 

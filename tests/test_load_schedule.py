@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
+from frbench.counting.load.schedule import draw, poisson
 from frbench.errors import InputError
-from frbench.traffic.schedule import draw, poisson
 
 
 def test_gaps_are_exponential():

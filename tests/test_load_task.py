@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.load.generator import Answers
+from frbench.counting.load.schedule import Schedule
+from frbench.counting.load.task import Load, LoadTask, counted, tally_of
 from frbench.errors import InputError, PlanMismatch
 from frbench.templates import Templates
-from frbench.traffic.generator import Answers
-from frbench.traffic.schedule import Schedule
-from frbench.traffic.task import Load, LoadTask, counted, tally_of
 from frbench.v1 import search_pb2
 
 MS = 1_000_000

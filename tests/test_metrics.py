@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import metrics
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import PairList, Pairs
 from frbench.differentials import fmr_ratio
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.estimate import Estimate
-from frbench.layout import Layout
 from frbench.metrics import complement, det, fmr, fnir, fnmr, fpir, fta, fte, generalised, rank_hits, tpir
 from frbench.plan import Cell
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Source
-from frbench.verify import PairList, Pairs
 
 SEX = ("sex",)
 

@@ -15,8 +15,8 @@ import frbench
 import worlds
 from frbench import metrics
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine, scores
-from frbench.identify import Identification, count, search_all
 from frbench.jobs import nonmated_lists
 from frbench.mode_results import FPIR, Lists, keys
 from frbench.tally import Tally

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import worlds
 from frbench import metrics
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.identify import Identification, count, search_all
 from frbench.metrics import fnir, fpir, tpir
 from frbench.modes import NIST_FPIR, cmc, identification, investigation
 from frbench.plan import Cell

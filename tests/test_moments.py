@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import files, jobs, moments
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation
-from frbench.layout import Layout
 from frbench.moments import Moments, Sums, d_prime
 from frbench.plan import score_axis
 from frbench.progress import TerminalProgress
-from frbench.run import sweep
 from frbench.run_options import Options
 from frbench.tally import Tally
 from frbench.templates import Templates, load
-from frbench.verify import AllPairs, Pairs
 from test_cli import SCHEMA
 from test_verify import pair_list
 

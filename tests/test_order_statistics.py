@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench.recorded.order_statistics import largest, smallest_above
+from frbench.counting.recorded.order_statistics import largest, smallest_above
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TIED = st.sampled_from([0.0, -0.0, 0.5, 1.0, 5e-324, -5e-324, 1e308, -1e308])

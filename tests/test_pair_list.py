@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import worlds
+from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
-from frbench.pair_list import PairList
 from frbench.templates import Templates
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from frbench.counting.recorded.people import read_people
 from frbench.errors import InputError
-from frbench.recorded.people import read_people
 
 
 def labels(directory: Path, text: str) -> Path:

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import tail
-from frbench.audits import per_subject as module
-from frbench.audits.per_subject import PerSubject, checked, per_subject
 from frbench.audits.subject_view import false_matches, false_nonmatches
+from frbench.counting import per_subject as module
+from frbench.counting import tail
+from frbench.counting.per_subject import PerSubject, checked, per_subject
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, EdgeNotInPlan, InputError
-from frbench.run import sweep
 from frbench.tally import Tally
-from frbench.verify import AllPairs, Pairs
 from test_verify import pair_list
 
 Pair = tuple[int, int, bool, float | None]

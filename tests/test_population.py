@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting import population
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.reference import ReferenceEngine
-from frbench.identify import Identification
-from frbench.layout import Layout
-from frbench.pair_list import PairList
 from frbench.plan import POPULATION
-from frbench.systems import population
 from frbench.templates import Source, Templates
-from frbench.verify import AllPairs, Pairs
 
 EDGES = (0.5,)
 SIX = {"subjects": ["a", "a", "b", "b", "c", "d"], "sex": ["f", "f", "m", "m", "f", "m"]}

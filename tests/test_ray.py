@@ -22,17 +22,17 @@ import ray
 import object_store
 import worlds
 from frbench import files, templates
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs
 from frbench.engines import packed
 from frbench.engines.cluster import ray_cluster, ray_workers
 from frbench.engines.cluster.ray_workers import RayWorkers
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import EngineUnavailable, InputError
-from frbench.layout import Layout
 from frbench.planning.hardware import Hardware
 from frbench.planning.sizing import Sizing
-from frbench.run import sweep
-from frbench.verify import AllPairs
 from kill_ray_workers import COMMAND, descendants, tally, workers_of
 
 Run = Callable[..., int]

@@ -16,21 +16,21 @@ from scipy import stats
 
 import worlds
 from frbench import metrics
-from frbench.calibrate import Target, operating_points, points_by
+from frbench.counting.calibrate import Target, operating_points, points_by
+from frbench.counting.layout import Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.recorded import comparisons
+from frbench.counting.recorded.people import read_people, without_vectors
+from frbench.counting.recorded.score_files import Recorded
+from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import Pairs
 from frbench.engines.cpu import CpuEngine
-from frbench.engines.recorded import RecordedScores, auc, looks_reversed
 from frbench.errors import InputError
 from frbench.export import bob_lines
-from frbench.layout import Layout
-from frbench.pair_list import PairList
 from frbench.plan import POPULATION, blocks_of, score_axis
-from frbench.recorded import recording
-from frbench.recorded.people import read_people, without_vectors
-from frbench.recorded.score_files import Recorded
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates, load
-from frbench.verify import Pairs
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 SUBJECTS = "abcdefgh"
@@ -50,7 +50,7 @@ def scores(
 ) -> RecordedScores:
     """A file, ready to be counted."""
     source = Recorded.open(str(path), format, **options)
-    found = recording.read(source, path.parent, people=people, columns=columns, n_blocks=n_blocks, stack=stack)
+    found = comparisons.read(source, path.parent, people=people, columns=columns, n_blocks=n_blocks, stack=stack)
     return RecordedScores(found, "test")
 
 

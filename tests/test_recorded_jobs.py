@@ -14,7 +14,7 @@ import pytest
 
 import frbench
 from frbench import cli, files
-from frbench.recorded.score_axis import edges_over
+from frbench.counting.recorded.score_axis import edges_over
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench import identify, metrics
+from frbench import metrics
+from frbench.counting import identify
+from frbench.counting.identify import Identification, search_all
+from frbench.counting.recorded.candidate_log import CandidateFile, Protocol
+from frbench.counting.recorded.people import without_vectors
+from frbench.counting.recorded.searches import NOBODY, SearchLog, read
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.identify import Identification, search_all
-from frbench.recorded.candidate_log import CandidateFile, Protocol
-from frbench.recorded.people import without_vectors
-from frbench.recorded.recorded_searches import NOBODY, SearchLog, read
 from frbench.selectivity import selectivity
 from frbench.tally import Tally
 
@@ -116,8 +117,8 @@ def test_ranks_and_candidates_are_those_of_a_loop(
     text = "".join(f"s{s} 0 0 1 t{t} {score!r} 1\n" for s, t, score in rows)
     with pytest.MonkeyPatch.context() as patch:
         if in_parts:
-            patch.setattr("frbench.recorded.column_stream.BLOCK_BYTES", 128)
-            patch.setattr("frbench.recorded.spool.Spool.parts.__defaults__", (3,))
+            patch.setattr("frbench.counting.recorded.column_stream.BLOCK_BYTES", 128)
+            patch.setattr("frbench.counting.recorded.spool.Spool.parts.__defaults__", (3,))
         found = logged(tmp_path_factory.mktemp("log"), text, protocol, k=k, is_similarity=True)
 
     length = max(sum(s == i for s, _, _ in rows) for i in range(6))

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.recorded import column_stream, comparisons
+from frbench.counting.recorded.comparisons import Matching, Recording
+from frbench.counting.recorded.people import without_vectors
+from frbench.counting.recorded.score_files import Recorded
 from frbench.errors import InputError
 from frbench.plan import Cell, Party, blocks_of
-from frbench.recorded import column_stream, recording
-from frbench.recorded.people import without_vectors
-from frbench.recorded.recording import Matching, Recording
-from frbench.recorded.score_files import Recorded
 from frbench.templates import Templates
 
 HAND = "a a p1 0.9\nb a p1 0.2\na b p2 0.1\nb b p2 0.8\na c p3 0.4\nb c p3 nan\n"
@@ -35,7 +35,7 @@ def read(
     with ExitStack() as stack:
         source = Recorded.open(str(path), format, **options)
         columns = ("sex",) if sex else ()
-        yield recording.read(source, directory, people=people, columns=columns, n_blocks=n_blocks, stack=stack)
+        yield comparisons.read(source, directory, people=people, columns=columns, n_blocks=n_blocks, stack=stack)
 
 
 def test_a_recording_by_hand(tmp_path: Path):
@@ -75,7 +75,7 @@ def test_trials_without_a_common_subject_are_taken_in_order(parts: list[list[tup
     """Against a loop over all of them; however they are cut into parts."""
     found, taken, n = Matching(), set(), 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "LOOKED_AT_ONCE", at_once)
+        patch.setattr(comparisons, "LOOKED_AT_ONCE", at_once)
         for part in parts:
             a, b = np.array(part, dtype=np.int32).reshape(-1, 2).T
             found.add(a, b, 10)
@@ -122,7 +122,7 @@ def test_a_repeat_is_found_blocks_apart(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_different_comparisons_of_one_key_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Keys only point at comparisons to look at: if all had one key, none would be refused."""
-    monkeypatch.setattr(recording, "keys_of", lambda found, _: np.zeros(len(found), np.uint64))
+    monkeypatch.setattr(comparisons, "keys_of", lambda found, _: np.zeros(len(found), np.uint64))
 
     with read(tmp_path, HAND) as found:
         assert len(found) == 6
@@ -161,12 +161,12 @@ def test_groups_need_subjects_and_labels(tmp_path: Path):
     path = tmp_path / "s.txt"
     path.write_text(HAND)
     with ExitStack() as stack, pytest.raises(InputError, match="expected --labels FILE"):
-        recording.read(Recorded.open(str(path), "bob4"), tmp_path, columns=("sex",), n_blocks=4, stack=stack)
+        comparisons.read(Recorded.open(str(path), "bob4"), tmp_path, columns=("sex",), n_blocks=4, stack=stack)
 
 
 def test_too_many_cells_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A place is one int32."""
-    monkeypatch.setattr(recording, "MAX_PLACES", 10)
+    monkeypatch.setattr(comparisons, "MAX_PLACES", 10)
     monkeypatch.setattr(column_stream, "BLOCK_BYTES", 64)
     with pytest.raises(InputError, match="pairs of groups and 4 blocks are too many"), read(tmp_path, HAND, sex="fmf"):
         pass

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench.recorded.repeats import Repeats, hashes, mixed
+from frbench.counting.recorded.repeats import Repeats, hashes, mixed
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=20), max_size=5))

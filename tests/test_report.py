@@ -12,7 +12,7 @@ import altair
 import pytest
 
 from frbench import manifest, report, results
-from frbench.calibrate import OperatingPoint
+from frbench.counting.calibrate import OperatingPoint
 from frbench.moments import Moments, Sums
 from frbench.plan import Cell, Party, Plan
 from frbench.report import summary, words

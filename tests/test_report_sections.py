@@ -9,7 +9,7 @@ from typing import Any
 import altair
 import pytest
 
-from frbench.calibrate import OperatingPoint
+from frbench.counting.calibrate import OperatingPoint
 from frbench.plan import Cell
 from frbench.report import differentials, ratios, words
 from frbench.report.parts import Section

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frbench import files, results
-from frbench.calibrate import Target
+from frbench.counting.calibrate import Target
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.report import render
 from frbench.rereading import read_tally

@@ -10,9 +10,9 @@ import pytest
 
 import worlds
 from frbench import files
+from frbench.counting.sweep import Checkpoint, Timer, kept_on_exit, sweep
 from frbench.errors import Conservation
 from frbench.plan import Tile
-from frbench.run import Checkpoint, Timer, kept_on_exit, sweep
 from frbench.tally import Tally
 
 
@@ -209,7 +209,7 @@ def test_only_an_interruption_is_kept():
 def test_a_timer_is_due_once_an_interval(monkeypatch: pytest.MonkeyPatch):
     """Two seconds: due at 2, not at 3, due at 4.5, not at 6.4, due at 6.5."""
     now = [0.0]
-    monkeypatch.setattr("frbench.run.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("frbench.counting.sweep.time.monotonic", lambda: now[0])
     timer = Timer(2.0)
     seen = []
     for now[0] in (0.0, 1.9, 2.0, 3.0, 4.5, 6.4, 6.5):

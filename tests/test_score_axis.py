@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.recorded.score_axis import MAX_REGULAR, edges_over, regular_step
 from frbench.errors import InputError
 from frbench.plan import score_axis
-from frbench.recorded.score_axis import MAX_REGULAR, edges_over, regular_step
 
 SCORES = st.floats(-1e9, 1e9, allow_nan=False)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from frbench.commands.recorded_options import parse_columns
+from frbench.counting.recorded.score_files import Comparisons, Named, Recorded
 from frbench.errors import InputError
-from frbench.recorded.score_files import Comparisons, Named, Recorded
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"
 COLUMNS = {

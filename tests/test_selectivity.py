@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench import metrics
+from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.identify import Identification, count, search_all
 from frbench.selectivity import Selectivity, selectivity
 
 NONE = -np.inf

@@ -14,15 +14,15 @@ import pytest
 
 import servers
 import worlds
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import Checkpoint, sweep
+from frbench.counting.verify import AllPairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.engines.servers import CALLS_AT_ONCE, FIRST_PAUSE_S, GALLERIES_KEPT, Lent, Server, Servers
 from frbench.errors import EngineUnavailable, InputError
-from frbench.layout import Layout
-from frbench.run import Checkpoint, sweep
 from frbench.service.client import Client, Credentials
 from frbench.tally import Tally
-from frbench.verify import AllPairs
 
 N, BLOCKS = 120, 10
 UNIT = worlds.unit_rows(np.random.default_rng(8).normal(size=(N, 16)))[0]

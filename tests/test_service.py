@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from frbench.counting.gallery import Gallery
 from frbench.engines.reference import ReferenceEngine
-from frbench.gallery import Gallery
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2, templates_pb2
 from servers import Running, configured, running
 

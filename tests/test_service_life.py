@@ -24,7 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from frbench.gallery import Gallery
+from frbench.counting.gallery import Gallery
 from frbench.service.audit_log import verify
 from frbench.templates import load
 from frbench.v1 import gallery_pb2, sweep_pb2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import worlds
-from frbench.layout import Layout
+from frbench.counting.layout import Layout
 from frbench.plan import name_of
 from frbench.shortcuts.differences import share_of, shares_json
 from frbench.shortcuts.shares import Shares

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 import planted
 import worlds
-from frbench import identify
 from frbench.candidates import Candidates
+from frbench.counting import identify
+from frbench.counting.identify import Identification, search_all
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.identify import Identification, search_all
 from frbench.plan import ALL
 from frbench.shortcuts.differences import Asked, Counted, asked_of, change, gap, gaps_json, references, rows_of
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, both, plan_of

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frbench.counting.recorded.spool import Spool
 from frbench.errors import OutputError
-from frbench.recorded.spool import Spool
 
 
 def test_rows_come_back_in_parts_and_again(tmp_path: Path):

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import tail
+from frbench.counting import tail
+from frbench.counting.sweep import sweep
+from frbench.counting.tail import Hits, Keeper, Tail
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, InputError
 from frbench.plan import Cell
-from frbench.run import sweep
-from frbench.tail import Hits, Keeper, Tail
 from frbench.tally import Tally
-from frbench.verify import AllPairs, Pairs
 from test_verify import pair_list
 
 Best = dict[tuple[str, str], list[float]]

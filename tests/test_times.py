@@ -16,6 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import frbench
+from frbench.counting.load.generator import Answers
+from frbench.counting.load.measure import Trial, run_loads
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.schedule import Schedule
+from frbench.counting.load.task import Load
 from frbench.errors import NotComparable
 from frbench.estimate import wilson
 from frbench.report.comparison import render_comparison
@@ -24,12 +29,7 @@ from frbench.systems.compare import Run
 from frbench.systems.time_figures import ONCE, Share, difference
 from frbench.systems.timed import ONE_PROCESS, Timed
 from frbench.systems.times import NOTE, compare_times
-from frbench.traffic.generator import Answers
-from frbench.traffic.objective import Objective
 from frbench.traffic.results import load_results
-from frbench.traffic.run import Trial, run_loads
-from frbench.traffic.schedule import Schedule
-from frbench.traffic.task import Load
 from test_cli_compare import run, saved
 from test_compare import A
 from test_gate_times import timed as latency_run

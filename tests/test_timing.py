@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.latency import nanosecond_axis
+from frbench.counting.latency import nanosecond_axis
 from frbench.tally import Histogram
 from frbench.timing import mean_ns, quantile
 

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench.recorded.score_files import ScoreFile
-from frbench.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
+from frbench.counting.recorded.score_files import ScoreFile
+from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
 
 HEAD = "probe,probe_subject,reference,reference_subject,score\n"
 

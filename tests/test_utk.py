@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frbench import files, metrics
-from frbench.calibrate import Target
+from frbench.counting.calibrate import Target
 from frbench.report import render
 from frbench.rereading import read_tally
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import worlds
 from frbench import files
+from frbench.counting.pair_list import PairList
 from frbench.jobs import run_verify
-from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
 from frbench.run_options import Options
 

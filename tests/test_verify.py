@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation
-from frbench.pair_list import PairList
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Source, Templates
-from frbench.verify import AllPairs, Pairs
 
 SOURCE = Source("pairs.csv", "", 0)
 

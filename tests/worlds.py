@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
 from frbench import _rust
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Layout
+from frbench.counting.sweep import sweep
+from frbench.counting.verify import AllPairs
 from frbench.engines import Engine, reference
 from frbench.engines.reference import ReferenceEngine
-from frbench.identify import Identification
 from frbench.inputs.texts import STRING, Texts
-from frbench.layout import Layout
 from frbench.plan import Cell, Party, Plan, Tile
-from frbench.run import sweep
 from frbench.tally import Tally
 from frbench.templates import Templates
-from frbench.verify import AllPairs
 
 Key = tuple[bool, tuple[str, ...], tuple[str, ...]]
 Bins = tuple[int, ...]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from frbench.candidates import Candidates
+    from frbench.counting.gallery import Gallery
     from frbench.errors import FrbenchError
     from frbench.estimate import Estimate
-    from frbench.gallery import Gallery
     from frbench.plan import Plan
     from frbench.tally import Tally
     from frbench.templates import Templates, load
@@ -27,7 +27,7 @@ _MODULES = {
     "Candidates": "candidates",
     "Estimate": "estimate",
     "FrbenchError": "errors",
-    "Gallery": "gallery",
+    "Gallery": "counting.gallery",
     "Plan": "plan",
     "Tally": "tally",
     "Templates": "templates",

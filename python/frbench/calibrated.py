@@ -7,20 +7,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import identify
-from frbench.calibrate import operating_points, points_by
 from frbench.candidates import Candidates
+from frbench.counting import identify
+from frbench.counting.calibrate import operating_points, points_by
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints
+from frbench.counting.recorded.scores import RecordedScores
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines import Engine
-from frbench.engines.recorded import RecordedScores
-from frbench.identify import Identification
-from frbench.layout import Ints
 from frbench.metrics import Failed
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import Plan, name_of
 from frbench.run_options import Grouping, Options
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
-from frbench.verify import AllPairs, Pairs
 
 
 def comparison_points(

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from frbench import files, identify, jobs
-from frbench.calibrate import parse_targets
+from frbench import files, jobs
 from frbench.choices import DEFAULT_K
 from frbench.commands.groupings import groupings_of
+from frbench.counting import identify
+from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError, NoBaseline
 from frbench.estimate import Estimate
 from frbench.gates import rates

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from frbench import files, identify, report, results
+from frbench import files, report, results
 from frbench.audits.leakage import in_searches, lengths
 from frbench.audits.subject_view import hubness
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
+from frbench.counting import identify
+from frbench.counting.gallery_hits import hits_of
+from frbench.counting.identify import Identification
+from frbench.counting.latency import LatencyTask, measure_runs
+from frbench.counting.layout import subjects_of
+from frbench.counting.pair_list import PairList
+from frbench.counting.sweep import Progress
 from frbench.engines.gpu import devices
 from frbench.errors import InputError
-from frbench.identify import Identification
-from frbench.latency import LatencyTask, measure_runs
-from frbench.layout import subjects_of
 from frbench.metrics import Failed
 from frbench.mode_results import Lists
-from frbench.pair_list import PairList
 from frbench.plan import Plan
-from frbench.run import Progress
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
 from frbench.run_work import Work
-from frbench.sizes.gallery_hits import hits_of
 from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.templates import Source, Templates
 from frbench.verification import Comparisons

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frbench import files, results
-from frbench.calibrate import Target
+from frbench.counting.calibrate import Target
 from frbench.errors import InputError
 from frbench.manifest import manifest
 from frbench.metrics import Failed

@@ -12,6 +12,7 @@ import numpy as np
 
 from frbench import differentials, metrics, mode_results, summary_results, timing
 from frbench.audits import audit_results
+from frbench.counting.pair_list import PairList
 from frbench.folds import FoldAccuracy
 from frbench.groups import group_results
 from frbench.joint import replicates
@@ -19,7 +20,6 @@ from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
-from frbench.pair_list import PairList
 from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.question import Metric
 from frbench.tally import Tally

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frbench import export, files, folder, report
 from frbench.candidates import Candidates
-from frbench.run import Checkpoint
+from frbench.counting.sweep import Checkpoint
 from frbench.run_options import Options
 
 

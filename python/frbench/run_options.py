@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frbench.audits.leakage import Finding, read_subjects, trained
-from frbench.calibrate import Target
+from frbench.counting.calibrate import Target
+from frbench.counting.sweep import Checkpoint, Progress
 from frbench.engines import Engine
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, checked_thresholds, score_axis
-from frbench.run import Checkpoint, Progress
 from frbench.service.credentials import ANYBODY, Credentials
 from frbench.templates import Templates
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from frbench.audits.leakage import Finding
+from frbench.counting.sweep import Advance, Checkpoint, Progress
 from frbench.engines import Engine
 from frbench.plan import Plan
-from frbench.run import Advance, Checkpoint, Progress
 from frbench.run_folder import prepare_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options

@@ -9,12 +9,12 @@ import click
 from click.core import ParameterSource
 
 from frbench import report, summary
-from frbench.calibrate import parse_targets
 from frbench.commands.runs import progress_of, templates_of
+from frbench.counting.calibrate import parse_targets
+from frbench.counting.fusion.twins import Twins
+from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
-from frbench.fusion.twins import Twins
-from frbench.pair_list import PairList
 from frbench.recorded.recorded_jobs import RecordedOptions
 
 

@@ -13,6 +13,9 @@ from frbench import summary
 from frbench.commands import amounts
 from frbench.commands.groupings import groupings
 from frbench.commands.servers import credentials_of, server_options
+from frbench.counting.load.generator import GrpcGenerator, Server
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.task import LoadTask
 from frbench.errors import InputError
 from frbench.manifest import hardware
 from frbench.progress import TerminalProgress
@@ -20,10 +23,7 @@ from frbench.run_options import Options
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
 from frbench.templates import load
-from frbench.traffic.generator import GrpcGenerator, Server
 from frbench.traffic.job import Asked, run_load
-from frbench.traffic.objective import Objective
-from frbench.traffic.task import LoadTask
 
 PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]

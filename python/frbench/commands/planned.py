@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from frbench.engines.ann.hnsw import HNSW
-from frbench.planning import measured
 from frbench.errors import InputError
+from frbench.planning import measured
 from frbench.planning.hardware import Hardware
 from frbench.planning.sizing import GIB, SHARE_OF_MEMORY, Sizing
 from frbench.progress import TerminalProgress, scaled

@@ -9,15 +9,15 @@ import click
 from click.core import ParameterSource
 
 from frbench import report
-from frbench.calibrate import parse_targets
+from frbench.counting.calibrate import parse_targets
+from frbench.counting.recorded.candidate_log import CandidateFile, Protocol
+from frbench.counting.recorded.people import read_people
+from frbench.counting.recorded.score_files import Recorded
+from frbench.counting.sweep import Progress
 from frbench.errors import InputError
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.recorded import recorded_jobs
-from frbench.recorded.candidate_log import CandidateFile, Protocol
-from frbench.recorded.people import read_people
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.recorded.score_files import Recorded
-from frbench.run import Progress
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")

@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from frbench import files, report, signing
-from frbench.calibrate import parse_targets
 from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
+from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.metrics import FAILED_POLICIES
 from frbench.rereading import read_tally

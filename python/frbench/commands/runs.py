@@ -9,16 +9,16 @@ from typing import Any
 import click
 
 from frbench import files, folder, jobs, report, summary
-from frbench.calibrate import Target, parse_targets
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
+from frbench.counting.calibrate import Target, parse_targets
+from frbench.counting.identify import DEFAULT_RANKS, split_first_per_subject
+from frbench.counting.latency import LatencyTask
+from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
-from frbench.identify import DEFAULT_RANKS, split_first_per_subject
-from frbench.latency import LatencyTask
 from frbench.manifest import hardware
-from frbench.pair_list import PairList
 from frbench.progress import TerminalProgress
 from frbench.run_options import Options
 from frbench.shortcuts.ann_job import run_ann

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench import figures, files
-from frbench.calibrate import parse_targets
 from frbench.commands.groupings import groupings_of
+from frbench.counting.calibrate import parse_targets
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.groups.group_thresholds import realised
 from frbench.metrics import FAILED_POLICIES, Failed

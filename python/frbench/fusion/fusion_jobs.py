@@ -15,26 +15,26 @@ from frbench import files, folds, report, results
 from frbench.audits.leakage import in_comparisons, polarity
 from frbench.calibrated import score_points
 from frbench.choices import Combination, Norm
+from frbench.counting.fusion.fitting import Calibration, fitted
+from frbench.counting.fusion.kept_scores import KeptScores
+from frbench.counting.fusion.pair_scores import SIDE, FusedPairs, pair_scores
+from frbench.counting.fusion.rule import Rule, Scale
+from frbench.counting.fusion.twins import Twins, drawn
+from frbench.counting.layout import Ints, Layout, subjects_of
+from frbench.counting.pair_list import PairList
+from frbench.counting.recorded.scores import RecordedScores
+from frbench.counting.sweep import Progress
+from frbench.counting.verify import Pairs
 from frbench.engines import Engine
-from frbench.engines.recorded import RecordedScores
 from frbench.errors import InputError
-from frbench.fusion.fitting import Calibration, fitted
-from frbench.fusion.kept_scores import KeptScores
-from frbench.fusion.pair_scores import SIDE, FusedPairs, pair_scores
-from frbench.fusion.rule import Rule, Scale
-from frbench.fusion.twins import Twins, drawn
-from frbench.layout import Ints, Layout, subjects_of
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
-from frbench.pair_list import PairList
 from frbench.plan import Plan, digest_of
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.run import Progress
 from frbench.run_folder import write_run
 from frbench.run_work import Work
 from frbench.templates import Source
-from frbench.verify import Pairs
 
 FIT = "frbench.fusion-fit.1"
 NO_SUMS = "sums of fused scores are no closed form of the templates"

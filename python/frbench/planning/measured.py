@@ -19,20 +19,20 @@ from scipy.optimize import nnls
 
 from frbench import templates
 from frbench.candidates import best_of
+from frbench.counting.identify import Identification
+from frbench.counting.sweep import Advance
 from frbench.engines import SETTLED, Engine, counted
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.rows import DIGEST_ROWS
 from frbench.engines.cluster.shard import Held, digest_of
 from frbench.engines.local import open_local
 from frbench.errors import InputError
-from frbench.identify import Identification
 from frbench.inputs import scratch
 from frbench.inputs.matrices import read_matrix
 from frbench.inputs.storage import numbers_of
 from frbench.planning.hardware import Hardware
 from frbench.planning.side_by_side import SideBySide
 from frbench.planning.trial import Trial
-from frbench.run import Advance
 from frbench.templates import Templates
 
 Floats = NDArray[np.float32]

@@ -9,26 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from frbench import identify, jobs, report, results
+from frbench import jobs, report, results
 from frbench.audits.leakage import Finding, polarity
-from frbench.calibrate import points_by
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
-from frbench.engines.recorded import RecordedScores, auc, looks_reversed
+from frbench.counting import identify
+from frbench.counting.calibrate import points_by
+from frbench.counting.recorded import comparisons, searches
+from frbench.counting.recorded.candidate_log import CandidateFile, Protocol
+from frbench.counting.recorded.column_stream import sha256_of
+from frbench.counting.recorded.order_statistics import smallest_above
+from frbench.counting.recorded.score_axis import edges_over
+from frbench.counting.recorded.score_files import Recorded
+from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
+from frbench.counting.recorded.searches import SearchLog
+from frbench.counting.sweep import Progress
 from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
 from frbench.metrics import Failed
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
-from frbench.recorded import recorded_searches, recording
-from frbench.recorded.candidate_log import CandidateFile, Protocol
-from frbench.recorded.column_stream import sha256_of
-from frbench.recorded.order_statistics import smallest_above
-from frbench.recorded.recorded_searches import SearchLog
-from frbench.recorded.score_axis import edges_over
-from frbench.recorded.score_files import Recorded
-from frbench.run import Progress
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
@@ -80,7 +81,7 @@ def run_scores(
     clock = Clock()
     with ExitStack() as stack:
         with clock.time("read"), progress.step("read", source.estimated_rows, "rows") as advance:
-            found = recording.read(
+            found = comparisons.read(
                 source,
                 options.out,
                 people=people,
@@ -137,7 +138,7 @@ def run_candidates(
     prepare_run(options, [log.path, *_paths_of(people, *known)])
     clock = Clock()
     with clock.time("read"), progress.step("read", log.stream().estimated_rows, "rows") as advance:
-        found = recorded_searches.read(
+        found = searches.read(
             log, protocol, options.out, people=people, k=k, is_similarity=options.is_similarity, advance=advance
         )
     with clock.time("count"):

@@ -9,10 +9,10 @@ from typing import Any
 
 from frbench import files, jobs, report
 from frbench.candidates import Candidates
+from frbench.counting.layout import Ints
+from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
-from frbench.layout import Ints
-from frbench.run import Progress
 from frbench.run_folder import write_run
 from frbench.run_options import Options
 from frbench.run_work import Work

@@ -8,12 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
+from frbench.counting.identify import Identification
 from frbench.engines import Engine
 from frbench.engines.ann.index import Advance, Family, Index, Ints, Numbers
 from frbench.engines.cluster.indexes import ClusterIndex
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.shard_index import Made
-from frbench.identify import Identification
 from frbench.shortcuts.proposals import Gallery
 
 

@@ -8,16 +8,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from frbench import files, identify
+from frbench import files
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.choices import EXACT_ENGINES
+from frbench.counting import identify
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints
 from frbench.engines import Engine
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
-from frbench.identify import Identification
-from frbench.layout import Ints
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
 from frbench.run_options import Options

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from frbench.counting.identify import Identification
 from frbench.engines import Engine
 from frbench.engines.ann import FAMILIES
 from frbench.engines.ann.index import THREADS, Family, Numbers
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.errors import InputError
-from frbench.identify import Identification
 
 
 @dataclass(frozen=True)

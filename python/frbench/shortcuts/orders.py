@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
-from frbench.identify import Identification
-from frbench.layout import Ints
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints
 from frbench.shortcuts.shares import Shares
 
 

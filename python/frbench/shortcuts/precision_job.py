@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frbench import identify, jobs, report
+from frbench import jobs, report
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
+from frbench.counting import identify
+from frbench.counting.identify import Identification
+from frbench.counting.sweep import Advance, Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
-from frbench.identify import Identification
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
-from frbench.run import Advance, Progress
 from frbench.run_folder import write_run
 from frbench.run_options import Options
 from frbench.run_work import Work

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints, subjects_of
 from frbench.engines import Engine, Rows
 from frbench.engines.ann.index import Advance, Index
 from frbench.errors import Conservation
-from frbench.identify import Identification
 from frbench.inputs import scratch
-from frbench.layout import Ints, subjects_of
 from frbench.plan import Plan, digest_of
 
 Scores = NDArray[np.float32]

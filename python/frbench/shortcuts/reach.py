@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints, Layout
 from frbench.engines import Engine
-from frbench.identify import Identification
-from frbench.layout import Ints, Layout
 from frbench.shortcuts.proposals import PROBES_AT_ONCE, Proposer
 from frbench.shortcuts.shares import Shares
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from frbench.candidates import Candidates
-from frbench.identify import Identification
-from frbench.layout import Ints
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Ints
 from frbench.shortcuts.shares import Shares
 
 

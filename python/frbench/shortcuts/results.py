@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from frbench.identify import Identification
-from frbench.layout import Layout
+from frbench.counting.identify import Identification
+from frbench.counting.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.results import head_of

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.layout import Ints, Layout
+from frbench.counting.layout import Ints, Layout
 from frbench.plan import Party, name_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.layout import Ints
+from frbench.counting.layout import Ints
 
 PASSES = 5
 SAMPLE = 1000

@@ -7,16 +7,9 @@ from math import inf
 from typing import Any
 
 from frbench import report
-from frbench.errors import InputError
-from frbench.run import Progress
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock, run_manifest
-from frbench.run_options import Options
-from frbench.traffic.generator import Generator
-from frbench.traffic.histograms import histogram_files
-from frbench.traffic.objective import Objective
-from frbench.traffic.results import load_results
-from frbench.traffic.run import (
+from frbench.counting.load.generator import Generator
+from frbench.counting.load.histograms import histogram_files
+from frbench.counting.load.measure import (
     SATURATING,
     Trial,
     check_answered,
@@ -27,7 +20,14 @@ from frbench.traffic.run import (
     saturation,
     try_rate,
 )
-from frbench.traffic.task import Load, LoadTask
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.task import Load, LoadTask
+from frbench.counting.sweep import Progress
+from frbench.errors import InputError
+from frbench.run_folder import prepare_run, write_run
+from frbench.run_manifest import Clock, run_manifest
+from frbench.run_options import Options
+from frbench.traffic.results import load_results
 
 TITLE = "search under load"
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from frbench import timing
+from frbench.counting.load.measure import Measured, Measurement, Trial
+from frbench.counting.load.objective import Objective
 from frbench.plan import OVERALL
 from frbench.results import QUANTILES, Grouping, group_names, head_of, n_probes
 from frbench.tally import Histogram, Tally
-from frbench.traffic.objective import Objective
-from frbench.traffic.run import Measured, Measurement, Trial
 
 MEANING = {
     "server": "open loop: requests arrive at moments drawn beforehand, independent of each other and of the answers",

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench._rust import unit_rows
+from frbench.counting.tail import Hits, best
 from frbench.engines import SETTLED, Engine, Rows
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.shard_index import Recipe, ShardIndex
 from frbench.errors import InputError
 from frbench.inputs import scratch, storage
 from frbench.inputs.storage import Location, Numbers
-from frbench.tail import Hits, best
 
 Floats = NDArray[np.float32]
 Groups = NDArray[np.uint32]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import files
+from frbench.counting.recorded.kept_spool import KeptSpool, is_abandoned
+from frbench.counting.sweep import Checkpoint
 from frbench.errors import FormatError
-from frbench.recorded.kept_spool import KeptSpool, is_abandoned
-from frbench.run import Checkpoint
 
 SCHEMA = "frbench.kept-scores"
 COLUMNS = {"places": np.int32, "scores": np.float64}

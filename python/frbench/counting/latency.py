@@ -20,12 +20,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.gallery import Gallery
+from frbench.counting.layout import Ints, Layout
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.errors import EngineUnavailable, InputError
-from frbench.gallery import Gallery
-from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates

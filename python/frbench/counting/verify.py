@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import moments
+from frbench.counting import population
+from frbench.counting.exclusion import Exclusion
+from frbench.counting.layout import Ints, Layout, subjects_of
+from frbench.counting.pair_list import PairList
+from frbench.counting.tail import Hits, Keeper, Tail, best, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
 from frbench.errors import Conservation
-from frbench.exclusion import Exclusion
-from frbench.layout import Ints, Layout, subjects_of
 from frbench.moments import Advance, Listed, Moments
-from frbench.pair_list import PairList
 from frbench.plan import POPULATION, Cell, Plan, Tile, digest_of
-from frbench.systems import population
-from frbench.tail import Hits, Keeper, Tail, best, conserved, floors, reached
 from frbench.tally import Tally
 
 

@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.fusion.kept_scores import KeptScores
+from frbench.counting.fusion.rule import Rule
+from frbench.counting.fusion.twins import Twins
+from frbench.counting.layout import Ints, Layout
+from frbench.counting.pair_list import PairList
+from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subjects
+from frbench.counting.recorded.score_files import Recorded
+from frbench.counting.sweep import Timer, kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
-from frbench.fusion.kept_scores import KeptScores
-from frbench.fusion.rule import Rule
-from frbench.fusion.twins import Twins
-from frbench.layout import Ints, Layout
-from frbench.pair_list import PairList
 from frbench.plan import Plan
-from frbench.recorded.recording import MAX_PLACES, Recording, Subjects
-from frbench.recorded.score_files import Recorded
-from frbench.run import Timer, kept_on_exit
 
 Advance = Callable[[int], None]
 SIDE = 1024

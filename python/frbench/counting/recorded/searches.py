@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
 from frbench.choices import DEFAULT_K
+from frbench.counting.identify import DEFAULT_RANKS, Identification
+from frbench.counting.recorded.candidate_log import CandidateFile, Listed, Protocol
+from frbench.counting.recorded.people import without_vectors
+from frbench.counting.recorded.repeats import Repeats, mixed
+from frbench.counting.recorded.score_files import Named
+from frbench.counting.recorded.spool import Spool
 from frbench.errors import InputError
-from frbench.identify import DEFAULT_RANKS, Identification
 from frbench.inputs.tables import Texts, texts
 from frbench.plan import digest_of
-from frbench.recorded.candidate_log import CandidateFile, Listed, Protocol
-from frbench.recorded.people import without_vectors
-from frbench.recorded.repeats import Repeats, mixed
-from frbench.recorded.score_files import Named
-from frbench.recorded.spool import Spool
 from frbench.templates import Source, Templates
 
 Advance = Callable[[int], None]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import _rust
+from frbench.counting.load.schedule import NS, Schedule
 from frbench.errors import EngineUnavailable, InputError
-from frbench.traffic.schedule import NS, Schedule
 
 OK = 0
 NOT_SENT = -1

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from frbench import _rust
+from frbench.counting.load.measure import Measured
 from frbench.plan import OVERALL
-from frbench.traffic.run import Measured
 
 SUFFIX = ".hgrm"
 # Labels may hold anything, names of files may not.

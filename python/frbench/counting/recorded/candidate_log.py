@@ -23,10 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from frbench.choices import LOG_FORMATS
-from frbench.errors import InputError
-from frbench.inputs.tables import Table, Texts, open_table
-from frbench.inputs.texts import first_repeat
-from frbench.recorded.column_stream import (
+from frbench.counting.recorded.column_stream import (
     INTEGER,
     NUMBER,
     TEXT,
@@ -37,8 +34,11 @@ from frbench.recorded.column_stream import (
     first_line,
     header,
 )
-from frbench.recorded.people import SUBJECT_COLUMN, without_vectors
-from frbench.recorded.score_files import BOB, Named, checked_scores, named_rows
+from frbench.counting.recorded.people import SUBJECT_COLUMN, without_vectors
+from frbench.counting.recorded.score_files import BOB, Named, checked_scores, named_rows
+from frbench.errors import InputError
+from frbench.inputs.tables import Table, Texts, open_table
+from frbench.inputs.texts import first_repeat
 from frbench.templates import Templates, table_source
 
 FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")

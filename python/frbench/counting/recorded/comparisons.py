@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.layout import Ints, Layout
+from frbench.counting.population import Population
+from frbench.counting.recorded.repeats import Repeats
+from frbench.counting.recorded.score_files import Comparisons, Named, Recorded, ScoreFile
+from frbench.counting.recorded.spool import Spool
+from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
 from frbench.errors import InputError
 from frbench.inputs.tables import Texts
-from frbench.layout import Ints, Layout
 from frbench.plan import Cell, Party, blocks_of, digest_of
-from frbench.recorded.repeats import Repeats
-from frbench.recorded.score_files import Comparisons, Named, Recorded, ScoreFile
-from frbench.recorded.spool import Spool
-from frbench.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
-from frbench.systems.population import Population
 from frbench.templates import Templates
 
 Advance = Callable[[int], None]

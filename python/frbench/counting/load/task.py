@@ -13,15 +13,15 @@ from typing import Literal
 
 import numpy as np
 
+from frbench.counting.latency import nanosecond_axis
+from frbench.counting.layout import Layout
+from frbench.counting.load.generator import Answers
+from frbench.counting.load.schedule import Mix, Order, Schedule
 from frbench.errors import InputError
-from frbench.latency import nanosecond_axis
-from frbench.layout import Layout
 from frbench.plan import Cell, Plan, digest_of
 from frbench.service.wire import search_request
 from frbench.tally import Tally
 from frbench.templates import Templates
-from frbench.traffic.generator import Answers
-from frbench.traffic.schedule import Mix, Order, Schedule
 
 Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 # Messages are made before and kept: more different ones than this say nothing more about a server.

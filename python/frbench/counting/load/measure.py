@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.load.generator import NOT_SENT, OK, Answers, Generator
+from frbench.counting.load.objective import Objective
+from frbench.counting.load.schedule import MAX_REQUESTS, NS, Schedule, draw, poisson
+from frbench.counting.load.task import Load, LoadTask, counted, tally_of
 from frbench.errors import EngineUnavailable, InputError, InvalidRun
 from frbench.tally import Tally
-from frbench.traffic.generator import NOT_SENT, OK, Answers, Generator
-from frbench.traffic.objective import Objective
-from frbench.traffic.schedule import MAX_REQUESTS, NS, Schedule, draw, poisson
-from frbench.traffic.task import Load, LoadTask, counted, tally_of
 
 # Shares of saturation of a sweep.
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from frbench.counting.recorded.repeats import Keys, hashes, mixed
+from frbench.counting.recorded.score_files import Comparisons, ScoreFile
 from frbench.plan import digest_of
-from frbench.recorded.repeats import Keys, hashes, mixed
-from frbench.recorded.score_files import Comparisons, ScoreFile
 
 WORD = (1 << 64) - 1
 # Makes the reference side of a comparison another one than the probe side.

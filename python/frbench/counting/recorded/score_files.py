@@ -24,9 +24,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from frbench.choices import SCORE_FORMATS
-from frbench.errors import InputError
-from frbench.inputs.tables import Texts, named, texts
-from frbench.recorded.column_stream import (
+from frbench.counting.recorded.column_stream import (
     NUMBER,
     TEXT,
     Column,
@@ -37,6 +35,8 @@ from frbench.recorded.column_stream import (
     header,
     is_columnar,
 )
+from frbench.errors import InputError
+from frbench.inputs.tables import Texts, named, texts
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
 BOB = {

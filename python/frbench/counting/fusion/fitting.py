@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import Norm as Norm
+from frbench.counting.fusion.pair_scores import Scored
+from frbench.counting.fusion.rule import Combination, Rule, Scale
+from frbench.counting.layout import Ints
 from frbench.errors import InputError
-from frbench.fusion.pair_scores import Scored
-from frbench.fusion.rule import Combination, Rule, Scale
-from frbench.layout import Ints
 
 Floats = NDArray[np.float64]
 MORE = "take a larger --calibration-share"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
+from frbench.counting.identify import Identification
+from frbench.counting.layout import subjects_of
 from frbench.engines import Engine, packed
-from frbench.identify import Identification
-from frbench.layout import subjects_of
 from frbench.plan import Plan, float32_not_below
 from frbench.sizes.hits import CELLS, Hits, Ints, MatedSearches, NonmatedSearches, cells_of
 

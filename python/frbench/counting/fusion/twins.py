@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.layout import Ints, subjects_of
 from frbench.errors import InputError, NotComparable
-from frbench.layout import Ints, subjects_of
 from frbench.templates import Templates
 
 SALT = "frbench.calibration"

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.recorded.comparisons import Recording
+from frbench.counting.recorded.order_statistics import largest
 from frbench.errors import InputError
 from frbench.plan import POPULATION, Plan, name_of
-from frbench.recorded.order_statistics import largest
-from frbench.recorded.recording import Recording
 from frbench.tally import Tally
 
 Advance = Callable[[int], None]

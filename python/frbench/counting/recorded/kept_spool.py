@@ -11,8 +11,8 @@ from typing import IO
 
 from numpy.typing import DTypeLike
 
+from frbench.counting.recorded.spool import Spool, explained
 from frbench.errors import InputError
-from frbench.recorded.spool import Spool, explained
 
 
 class KeptSpool(Spool):

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.population import Population, of_templates
 from frbench.errors import InputError
 from frbench.plan import DEFAULT_BLOCKS, OVERALL, POPULATION, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
-from frbench.systems.population import Population, of_templates
 from frbench.templates import Templates
 
 Ints = NDArray[np.int64]

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from frbench.audits import subject_view
 from frbench.audits.subject_view import Concentration
+from frbench.counting.layout import Ints, Layout
+from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import Conservation, InputError
-from frbench.layout import Ints, Layout
 from frbench.moments import Advance
 from frbench.plan import ALL, name_of
 from frbench.tally import Tally
-from frbench.verify import AllPairs, Pairs
 
 MAX_ERRORS = 5_000_000
 Bools = NDArray[np.bool_]

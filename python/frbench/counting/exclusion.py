@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.layout import Ints, Layout
+from frbench.counting import population
+from frbench.counting.layout import Ints, Layout
+from frbench.counting.pair_list import PairList
 from frbench.moments import Listed
-from frbench.pair_list import PairList
 from frbench.plan import POPULATION, Plan, Tile, digest_of
-from frbench.systems import population
 
 
 class Exclusion:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from frbench import files
 from frbench.candidates import Candidates, concatenate
 from frbench.choices import DEFAULT_K
+from frbench.counting import population
+from frbench.counting.layout import Ints, Layout, subjects_of
+from frbench.counting.sweep import Advance, Checkpoint, Timer, kept_on_exit
 from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
 from frbench.inputs.texts import n_different, numbered
-from frbench.layout import Ints, Layout, subjects_of
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
-from frbench.run import Advance, Checkpoint, Timer, kept_on_exit
-from frbench.systems import population
 from frbench.tally import Tally
 from frbench.templates import Templates
 

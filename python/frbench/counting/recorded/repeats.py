@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.recorded.spool import Spool
 from frbench.inputs.tables import Texts
-from frbench.recorded.spool import Spool
 
 Keys = NDArray[np.uint64]
 BUCKET_BITS = 6
