@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from frbench import joint
-from frbench.differentials import detectable, equivalence
-from frbench.joint import Replicates, replicates
-from frbench.power import Design, subjects_needed
-from frbench.question import Metric
+from frbench.reading import joint
+from frbench.reading.differentials import detectable, equivalence
+from frbench.reading.joint import Replicates, replicates
+from frbench.reading.power import Design, subjects_needed
+from frbench.reading.rate import Metric
 from studies.populations import GROUPING, THRESHOLD, Population, World, worlds
 
 SEED = 20240601

@@ -22,7 +22,7 @@ from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate, Row
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import POPULATION, Cell, Party, Plan
-from frbench.systems.compare import Run
+from frbench.reading.systems.compare import Run
 from frbench.tally import Tally
 from studies.populations import touching_of, upper
 

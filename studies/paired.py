@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from frbench.curves import auc, eer
 from frbench.plan import Cell, Party, Plan
-from frbench.systems import paired
-from frbench.systems.paired import Paired, Rate
+from frbench.reading.curves import auc, eer
+from frbench.reading.systems import paired
+from frbench.reading.systems.paired import Paired, Rate
 from frbench.tally import Tally
 from studies.coverage import Share, percent
 from studies.populations import touching_of, upper

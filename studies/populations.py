@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from frbench.plan import Cell, Party, Plan
-from frbench.question import Metric
+from frbench.reading.rate import Metric
 from frbench.tally import Tally
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import Estimate
-from frbench.groups.group_rates import GroupRates
+from frbench.reading.groups.rates import GroupRates
 
 N_BLOCKS = 32
 Ints = NDArray[np.int64]

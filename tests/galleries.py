@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.sizes.gallery_parts import PartedSearches
+from frbench.reading.sizes.gallery_parts import PartedSearches
 from frbench.sizes.hits import CELLS, NonmatedSearches
 
 T = 0.5

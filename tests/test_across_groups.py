@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import metrics
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.groups.across_groups import of_tally
-from frbench.groups.indices import Weights
+from frbench.reading import metrics
+from frbench.reading.groups.at_threshold import of_tally
+from frbench.reading.groups.indices import Weights
 from frbench.tally import Tally
 
 SEX = ("sex",)

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 import crossed
-from frbench.groups.assessment import NOISE, assess
-from frbench.groups.indices import Index, Weights, evaluate
-from frbench.groups.null import redrawn
+from frbench.reading.groups.assessment import NOISE, assess
+from frbench.reading.groups.indices import Index, Weights, evaluate
+from frbench.reading.groups.null import redrawn
 from test_null import SIZES, share_within, world
 
 WORLDS = 100

@@ -9,8 +9,8 @@ from rich.console import Console, Group
 import worlds
 from frbench.audits.audit_results import counts, failures
 from frbench.audits.audit_tables import tables
-from frbench.audits.reconcile import Counts
 from frbench.counting.per_subject import per_subject
+from frbench.reading.audits.reconcile import Counts
 
 
 def printed(results: dict) -> str:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.counting.calibrate import (
     OperatingPoint,
     Tail,
@@ -21,6 +20,7 @@ from frbench.counting.calibrate import (
 )
 from frbench.errors import InputError
 from frbench.plan import score_axis
+from frbench.reading import metrics
 
 
 def tail_of(scores: np.ndarray) -> Tail:

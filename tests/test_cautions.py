@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from frbench.estimate import Estimate
-from frbench.groups.cautions import Caution, cautions_of
-from frbench.groups.indices import Rates, Weights, of_rates
+from frbench.reading.groups.cautions import Caution, cautions_of
+from frbench.reading.groups.indices import Rates, Weights, of_rates
 
 GROUPS = ("a", "b", "c")
 MANY = (400, 400, 400)

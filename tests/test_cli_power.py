@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from frbench.cli import app
-from frbench.power import Design, subjects_for_bound, subjects_for_errors, subjects_needed
+from frbench.reading.power import Design, subjects_for_bound, subjects_for_errors, subjects_needed
 
 
 def run(*arguments: str):

@@ -13,7 +13,7 @@ import worlds
 from frbench import files
 from frbench.cli import app
 from frbench.errors import EdgeNotInPlan, FormatError, InputError
-from frbench.groups.group_thresholds import realised, transfer
+from frbench.reading.groups.thresholds import realised, transfer
 from frbench.tally import Tally
 from test_group_thresholds import by_edge
 

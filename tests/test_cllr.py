@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench.cllr import cllr, cllr_bounds, least_cost, min_cllr
 from frbench.errors import InputError
+from frbench.reading.cllr import cllr, cllr_bounds, least_cost, min_cllr
 from test_curves import GENUINE, IMPOSTOR, between, of_scores, random_scores
 
 

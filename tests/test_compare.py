@@ -15,7 +15,7 @@ import pytest
 
 import frbench
 import worlds
-from frbench import metrics, results
+from frbench import results
 from frbench.counting.identify import Identification, count, search_all
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
@@ -26,8 +26,9 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, FormatError, InputError, NotComparable
 from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
-from frbench.systems.compare import Run, compare, verdict
-from frbench.systems.paired import Paired
+from frbench.reading import metrics
+from frbench.reading.systems.compare import Run, compare, verdict
+from frbench.reading.systems.paired import Paired
 from frbench.templates import Source, Templates, load
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "comparison.schema.json").read_text())

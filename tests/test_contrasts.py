@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench import differentials, metrics
-from frbench.systems.compare import compare
-from frbench.systems.contrasts import verdict
-from frbench.systems.paired import OF_ONE_BLOCK, Rate, RatioOfRatios, paired, ratio_of_ratios
+from frbench.reading import differentials, metrics
+from frbench.reading.systems.compare import compare
+from frbench.reading.systems.contrasts import verdict
+from frbench.reading.systems.paired import OF_ONE_BLOCK, Rate, RatioOfRatios, paired, ratio_of_ratios
 from test_compare import A, B, identified, people, verified
 from test_paired import of_blocks, of_pairs, world
 

@@ -11,7 +11,7 @@ from studies import coverage
 from studies.coverage import COMMON, Record, Share, Summary, coverage_table, study
 from studies.populations import Population, worlds
 
-from frbench.joint import METRICS
+from frbench.reading.joint import METRICS
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "coverage.md"
 SMALL = Population("small", (60, 90), COMMON | {"fmr": 5e-3, "fpir": 0.05})

@@ -10,7 +10,7 @@ import pytest
 from studies import paired as study
 from studies.paired import GROUPS, SCORES, SYSTEMS, Scores, Systems, paired_table, ratio_study, score_world
 
-from frbench.curves import auc, eer
+from frbench.reading.curves import auc, eer
 
 COMMITTED = Path(__file__).parent.parent / "docs" / "coverage-paired.md"
 SMALL = Systems("small", 80, (5e-3, 8e-3), alike=0.5, together=0.4)

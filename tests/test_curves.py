@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 import worlds
-from frbench import metrics
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import Pairs
-from frbench.curves import Eer, auc, eer, ordered, pooled, rocch_eer, wins_and_ties
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
+from frbench.reading import metrics
+from frbench.reading.curves import Eer, auc, eer, ordered, pooled, rocch_eer, wins_and_ties
 from frbench.tally import Tally
 from frbench.templates import load
 

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 import worlds
-from frbench import joint, metrics
-from frbench.differentials import Ratio, compare, detectable, equivalence, fmr_ratio, worst
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.joint import Replicates, replicates
 from frbench.plan import Cell
+from frbench.reading import joint, metrics
+from frbench.reading.differentials import Ratio, compare, detectable, equivalence, fmr_ratio, worst
+from frbench.reading.joint import Replicates, replicates
 from frbench.tally import Tally
 
 F, M = ("f", "f"), ("m", "m")

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench import estimate, metrics
+from frbench import estimate
 from frbench.bootstrap import PairErrors, identity_variance
 from frbench.estimate import Estimate, clopper_pearson, jackknife_variance, rate, student_t, undefined, wilson
+from frbench.reading import metrics
 from frbench.tally import Tally
 
 

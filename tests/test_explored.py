@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import differentials, metrics, results
+from frbench import results
 from frbench.estimate import Estimate
+from frbench.reading import differentials, metrics
 from frbench.report.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
 from frbench.report.parts import Section
 from test_report import even, identify, verify

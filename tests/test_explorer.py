@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 import explorations
 from browser import Watched
 from explorations import Report, saved, stops_to_try, write_page
-from frbench import metrics
+from frbench.reading import metrics
 from frbench.report import claims, style, words
 from frbench.report.explored import Row, explored
 from frbench.report.operation import Setting

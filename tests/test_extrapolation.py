@@ -10,10 +10,10 @@ import pytest
 
 import galleries
 from frbench.estimate import MIN_BLOCKS
-from frbench.sizes import extrapolation
-from frbench.sizes.extrapolation import Extrapolation, extrapolate
-from frbench.sizes.gallery_models import MODELS, measured, to_rate
-from frbench.sizes.gallery_parts import EVERYTHING, PartedSearches
+from frbench.reading.sizes import extrapolation
+from frbench.reading.sizes.extrapolation import Extrapolation, extrapolate
+from frbench.reading.sizes.gallery_models import MODELS, measured, to_rate
+from frbench.reading.sizes.gallery_parts import EVERYTHING, PartedSearches
 from frbench.sizes.hits import CELLS
 from galleries import World, part_of
 

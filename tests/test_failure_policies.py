@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
-from frbench.audits.failure_policies import Accounting, accounting
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
+from frbench.reading import metrics
+from frbench.reading.audits.failure_policies import Accounting, accounting
 from frbench.tally import Tally
 
 

@@ -17,7 +17,7 @@ from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import FormatError, OutputError
-from frbench.metrics import fmr, fnmr
+from frbench.reading.metrics import fmr, fnmr
 from frbench.tally import Tally
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -24,8 +24,8 @@ from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import InputError, NotComparable
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.progress import TerminalProgress
+from frbench.reading.systems.compare import Run, compare
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.systems.compare import Run, compare
 from test_cli import SCHEMA, World, world  # noqa: F401
 from test_compare import people
 from worlds import FEW, templates, text_array

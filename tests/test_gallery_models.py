@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.sizes import gallery_models
-from frbench.sizes.gallery_models import Counts, to_rate
+from frbench.reading.sizes import gallery_models
+from frbench.reading.sizes.gallery_models import Counts, to_rate
 
 # Searches so many that expected counts stand for counts, and that one search more or less is nothing.
 MANY = 1e15

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import galleries
-from frbench.sizes import gallery_parts, score_tail
-from frbench.sizes.gallery_parts import EVERYTHING, GALLERY_BLOCKS, PARTS, PartedSearches
+from frbench.reading.sizes import gallery_parts, score_tail
+from frbench.reading.sizes.gallery_parts import EVERYTHING, GALLERY_BLOCKS, PARTS, PartedSearches
 from frbench.sizes.hits import CELLS
 
 LEVELS = (0.3, 0.5)

@@ -14,14 +14,15 @@ from hypothesis import given
 
 import frbench
 import worlds
-from frbench import cli, metrics
+from frbench import cli
 from frbench.counting import identify
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification, search_all
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
+from frbench.reading import metrics
+from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from test_identify import T, hand_vector
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from frbench import joint, metrics
 from frbench.errors import EdgeNotInPlan, FrbenchError, InputError, NoBaseline, NotComparable
 from frbench.gates.gate import gate
 from frbench.gates.rates import estimate
@@ -15,7 +14,8 @@ from frbench.gates.reading import ALPHA, Reading
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.operating_point import OperatingPoint
-from frbench.systems.compare import Run, compare
+from frbench.reading import joint, metrics
+from frbench.reading.systems.compare import Run, compare
 from test_compare import A, B, identified, people, verified
 from test_compare import row as row_of
 

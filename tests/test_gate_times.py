@@ -15,8 +15,8 @@ from frbench.errors import InputError, InvalidRun, NotComparable
 from frbench.gates.gate import gate
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
-from frbench.systems.compare import Run
-from frbench.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
+from frbench.reading.systems.compare import Run
+from frbench.reading.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
 from frbench.tally import Histogram, Tally
 from frbench.traffic.results import load_results
 from test_latency import task

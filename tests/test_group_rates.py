@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import metrics
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.groups.group_rates import of_groups
+from frbench.reading import metrics
+from frbench.reading.groups.rates import of_groups
 
 SEX = ("sex",)
 

@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.groups.group_thresholds import Realised, of_tally, realised, transfer
 from frbench.plan import Cell
+from frbench.reading import metrics
+from frbench.reading.groups.thresholds import Realised, of_tally, realised, transfer
 from frbench.tally import Tally
 
 SEX = ("sex",)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import metrics
 from frbench.candidates import Candidates
 from frbench.counting import identify
 from frbench.counting.identify import Identification, search_all, split_first_per_subject
@@ -19,6 +18,7 @@ from frbench.engines import reference
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import Conservation, InputError
+from frbench.reading import metrics
 from frbench.tally import Tally
 
 NAN, INF = np.nan, np.inf

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 
 import worlds
-from frbench import metrics
-from frbench.groups.group_rates import of_groups
-from frbench.groups.impostors import Impostors
+from frbench.reading import metrics
+from frbench.reading.groups.impostors import Impostors
+from frbench.reading.groups.rates import of_groups
 
 SEX = ("sex",)
 

@@ -12,14 +12,14 @@ from scipy import stats
 from sklearn.metrics import det_curve, roc_auc_score
 
 import worlds
-from frbench import metrics
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import Pairs
-from frbench.curves import auc
 from frbench.engines.cpu import CpuEngine
 from frbench.estimate import clopper_pearson, wilson
+from frbench.reading import metrics
+from frbench.reading.curves import auc
 from frbench.tally import Tally
 from frbench.templates import load
 

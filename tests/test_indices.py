@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from frbench.errors import InputError
-from frbench.groups.indices import (
+from frbench.reading.groups.indices import (
     DEFINITIONS,
     Index,
     Metric,

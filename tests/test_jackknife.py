@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.jackknife import LOG, LOGIT, Interval, Statistic, interval, interval_of
+from frbench.reading.jackknife import LOG, LOGIT, Interval, Statistic, interval, interval_of
 from frbench.tally import Histogram
 
 

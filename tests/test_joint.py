@@ -13,10 +13,10 @@ from studies.populations import GROUPING, THRESHOLD, Population
 from studies.populations import worlds as drawn
 
 import worlds
-from frbench import joint, metrics
 from frbench.errors import InputError
 from frbench.estimate import wilson
-from frbench.joint import METRICS, Replicates, replicates
+from frbench.reading import joint, metrics
+from frbench.reading.joint import METRICS, Replicates, replicates
 
 F, M = ("f", "f"), ("m", "m")
 RATES = {"fmr": 2e-3, "fnmr": 0.05, "fpir": 0.1, "fnir": 0.1}

@@ -12,8 +12,8 @@ from hypothesis import given
 
 import worlds
 from frbench import files
-from frbench.audits import leakage
 from frbench.errors import InputError
+from frbench.reading.audits import leakage
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from test_cli import World, world  # noqa: F401

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frbench import metrics
 from frbench.counting import identify
 from frbench.counting.calibrate import OperatingPoint, Target, operating_points
 from frbench.counting.identify import Identification, search_all, split_first_per_subject
 from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import AllPairs
-from frbench.differentials import fmr_ratio
 from frbench.engines.cpu import CpuEngine
+from frbench.reading import metrics
+from frbench.reading.differentials import fmr_ratio
 from frbench.report.claims import claims
 from frbench.report.explored import explored
 from frbench.report.operation import Setting

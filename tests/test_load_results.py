@@ -17,8 +17,8 @@ from frbench.counting.load.histograms import histogram_files
 from frbench.counting.load.measure import Measured, Samples, Trial, measurement
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load, tally_of
+from frbench.reading.timing import quantile_of_all
 from frbench.tally import Histogram
-from frbench.timing import quantile_of_all
 from frbench.traffic.results import load_results
 from test_load_task import MS, open_loop, task
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import cllr, curves, metrics, thresholds
+from frbench.reading import cllr, curves, metrics, thresholds
 from frbench.tally import Tally
 
 SEX = ("sex",)

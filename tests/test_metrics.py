@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import PairList, Pairs
-from frbench.differentials import fmr_ratio
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.estimate import Estimate
-from frbench.metrics import complement, det, fmr, fnir, fnmr, fpir, fta, fte, generalised, rank_hits, tpir
 from frbench.plan import Cell
+from frbench.reading import metrics
+from frbench.reading.differentials import fmr_ratio
+from frbench.reading.metrics import complement, det, fmr, fnir, fnmr, fpir, fta, fte, generalised, rank_hits, tpir
 from frbench.tally import Tally
 from frbench.templates import Source
 

@@ -13,12 +13,12 @@ from hypothesis import given
 
 import frbench
 import worlds
-from frbench import metrics
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.jobs import nonmated_lists
 from frbench.mode_results import FPIR, Lists, keys
+from frbench.reading import metrics
 from frbench.tally import Tally
 from test_modes import T, counted, watchlist
 

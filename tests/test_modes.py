@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.metrics import fnir, fpir, tpir
-from frbench.modes import NIST_FPIR, cmc, identification, investigation
 from frbench.plan import Cell
-from frbench.selectivity import Selectivity, selectivity
+from frbench.reading import metrics
+from frbench.reading.metrics import fnir, fpir, tpir
+from frbench.reading.modes import NIST_FPIR, cmc, identification, investigation
+from frbench.reading.selectivity import Selectivity, selectivity
+from frbench.reading.thresholds import at_fpir
 from frbench.tally import Tally
-from frbench.thresholds import at_fpir
 
 NAMES = "ABCD"
 T = 0.6

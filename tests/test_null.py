@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 import crossed
-from frbench.groups.assessment import assess
-from frbench.groups.group_rates import GroupRates
-from frbench.groups.indices import Weights, evaluate
-from frbench.groups.null import no_difference, permuted, permuted_mated, redrawn
+from frbench.reading.groups.assessment import assess
+from frbench.reading.groups.indices import Weights, evaluate
+from frbench.reading.groups.null import no_difference, permuted, permuted_mated, redrawn
+from frbench.reading.groups.rates import GroupRates
 
 SIZES = (400, 300, 200, 100)
 WORLDS = 200

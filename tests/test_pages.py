@@ -15,11 +15,11 @@ from playwright.sync_api import Browser
 
 from browser import Watched
 from frbench import report
+from frbench.reading.systems.compare import compare
+from frbench.reading.systems.history import read
+from frbench.reading.systems.times import compare_times
 from frbench.report.comparison import render_comparison
 from frbench.report.history import render_history
-from frbench.systems.compare import compare
-from frbench.systems.history import read
-from frbench.systems.times import compare_times
 from test_cli_compare import saved
 from test_compare import people, verified
 from test_explorer_access import contrast

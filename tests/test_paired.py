@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from frbench.estimate import MIN_BLOCKS, degrees_of_freedom
-from frbench.systems.paired import METHOD, METHOD_MOVING, METHOD_OF_TWO, Paired, Rate, holm, paired, rate
+from frbench.reading.systems.paired import METHOD, METHOD_MOVING, METHOD_OF_TWO, Paired, Rate, holm, paired, rate
 
 B = 32
 

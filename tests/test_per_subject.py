@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench.audits.subject_view import false_matches, false_nonmatches
 from frbench.counting import per_subject as module
 from frbench.counting import tail
 from frbench.counting.per_subject import PerSubject, checked, per_subject
@@ -20,6 +19,7 @@ from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, EdgeNotInPlan, InputError
+from frbench.reading.audits.subject_view import false_matches, false_nonmatches
 from frbench.tally import Tally
 from test_verify import pair_list
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 import worlds
 from frbench.errors import InputError
-from frbench.power import (
+from frbench.reading.power import (
     Design,
     Evidence,
     rule_of_3,

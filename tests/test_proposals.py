@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.candidates import Candidates
 from frbench.counting import identify
 from frbench.counting.identify import Identification, search_all
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import PlanMismatch, TileCountedTwice
+from frbench.reading import metrics
 from frbench.shortcuts.proposals import both, plan_of
 from frbench.shortcuts.recall import Recall
 from proposing import searched

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench.audits.reconcile import Counts, CrossCounts, Line, compared, explain, of_run, reconcile
+from frbench.reading.audits.reconcile import Counts, CrossCounts, Line, compared, explain, of_run, reconcile
 
 SIZES = st.lists(st.integers(0, 5), max_size=7)
 

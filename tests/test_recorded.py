@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench import metrics
 from frbench.counting.calibrate import Target, operating_points, points_by
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
@@ -29,6 +28,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.export import bob_lines
 from frbench.plan import POPULATION, blocks_of, score_axis
+from frbench.reading import metrics
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.counting import identify
 from frbench.counting.identify import Identification, search_all
 from frbench.counting.recorded.candidate_log import CandidateFile, Protocol
@@ -20,7 +19,8 @@ from frbench.counting.recorded.people import without_vectors
 from frbench.counting.recorded.searches import NOBODY, SearchLog, read
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.selectivity import selectivity
+from frbench.reading import metrics
+from frbench.reading.selectivity import selectivity
 from frbench.tally import Tally
 
 GOLDEN = Path(__file__).parent / "golden" / "scores"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.systems.paired import paired
-from frbench.systems.replicates import Edges, Trials, held, set_again
+from frbench.reading.systems.paired import paired
+from frbench.reading.systems.replicates import Edges, Trials, held, set_again
 from frbench.tally import Histogram, Tally
 
 B = 32

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench import metrics
 from frbench.counting.calibrate import OperatingPoint
 from frbench.counting.identify import Identification, count, search_all
 from frbench.counting.latency import measure
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan
+from frbench.reading import metrics
 from frbench.results import identify_results, latency_results, verify_results
 from test_latency import task as latency_task
 

@@ -16,9 +16,9 @@ import frbench
 from frbench.commands.compare import compare_command
 from frbench.commands.history import history_command
 from frbench.commands.plan import plan_command
-from frbench.systems.compare import compare
-from frbench.systems.history import read
-from frbench.systems.times import compare_times
+from frbench.reading.systems.compare import compare
+from frbench.reading.systems.history import read
+from frbench.reading.systems.times import compare_times
 from test_cli_compare import saved
 from test_cli_plan import FILE
 from test_compare import A, B, identified, older, people, verified

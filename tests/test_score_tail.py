@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from frbench.sizes import score_tail
-from frbench.sizes.score_tail import Tail
+from frbench.reading.sizes import score_tail
+from frbench.reading.sizes.score_tail import Tail
 
 
 def one(scale: float, shape: float) -> Tail:

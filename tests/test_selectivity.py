@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.selectivity import Selectivity, selectivity
+from frbench.reading import metrics
+from frbench.reading.selectivity import Selectivity, selectivity
 
 NONE = -np.inf
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.audits.subject_view import Hubness, by_group, false_matches, false_nonmatches, hubness
 from frbench.candidates import Candidates
 from frbench.errors import InputError
+from frbench.reading.audits.subject_view import Hubness, by_group, false_matches, false_nonmatches, hubness
 
 
 def alike(n: int) -> dict[str, int]:

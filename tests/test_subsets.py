@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import worlds
-from frbench.sizes import subsets
+from frbench.reading.sizes import subsets
 from frbench.sizes.hits import MatedSearches, NonmatedSearches
 
 

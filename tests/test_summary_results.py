@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import frbench
 import worlds
-from frbench.audits.failure_policies import accounting
-from frbench.cllr import min_cllr
-from frbench.curves import auc, eer
 from frbench.errors import EdgeNotInPlan
-from frbench.metrics import FAILED_POLICIES
+from frbench.reading.audits.failure_policies import accounting
+from frbench.reading.cllr import min_cllr
+from frbench.reading.curves import auc, eer
+from frbench.reading.metrics import FAILED_POLICIES
 from frbench.summary_results import MIN_EDGES, keys
 from frbench.tally import Tally
 from test_across_groups import crowd

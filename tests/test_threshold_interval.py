@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import worlds
-from frbench import metrics
 from frbench.errors import InputError
 from frbench.plan import Cell
+from frbench.reading import metrics
 from frbench.tally import Tally
 from frbench.threshold_interval import threshold_interval
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import metrics
 from frbench.errors import InputError
-from frbench.metrics import fmr, fnmr
 from frbench.plan import Cell
+from frbench.reading import metrics
+from frbench.reading.metrics import fmr, fnmr
+from frbench.reading.thresholds import at_fmr, at_fnmr, at_fpir, exactly, fnmr_at_fmr, supported_down_to
 from frbench.tally import Tally
-from frbench.thresholds import at_fmr, at_fnmr, at_fpir, exactly, fnmr_at_fmr, supported_down_to
 from test_curves import GENUINE, IMPOSTOR, of_scores
 
 HUNDREDTHS = tuple(range(0, 101, 5))

@@ -12,8 +12,8 @@ from scipy import stats
 
 import worlds
 from frbench.counting.latency import nanosecond_axis
+from frbench.reading.timing import mean_ns, quantile
 from frbench.tally import Histogram
-from frbench.timing import mean_ns, quantile
 
 AXIS = np.array([10.0, 20, 30, 40])
 

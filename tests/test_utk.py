@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from frbench import files, metrics
+from frbench import files
 from frbench.counting.calibrate import Target
+from frbench.reading import metrics
 from frbench.report import render
 from frbench.rereading import read_tally
 

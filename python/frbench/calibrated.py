@@ -15,9 +15,9 @@ from frbench.counting.layout import Ints
 from frbench.counting.recorded.scores import RecordedScores
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines import Engine
-from frbench.metrics import Failed
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import Plan, name_of
+from frbench.reading.metrics import Failed
 from frbench.run_options import Grouping, Options
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates

@@ -22,9 +22,9 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.metrics import Failed
+from frbench.reading.metrics import Failed
+from frbench.reading.systems.compare import Run
 from frbench.run_options import Options
-from frbench.systems.compare import Run
 from frbench.templates import load
 
 AT = {"verify": "fmr=1e-3,1e-4", "identify": "fpir=0.1,0.01"}

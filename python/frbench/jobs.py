@@ -7,8 +7,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from frbench import files, report, results
-from frbench.audits.leakage import in_searches, lengths
-from frbench.audits.subject_view import hubness
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -20,14 +18,16 @@ from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import Progress
 from frbench.engines.gpu import devices
 from frbench.errors import InputError
-from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.plan import Plan
+from frbench.reading.audits.leakage import in_searches, lengths
+from frbench.reading.audits.subject_view import hubness
+from frbench.reading.metrics import Failed
+from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
 from frbench.run_work import Work
-from frbench.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.templates import Source, Templates
 from frbench.verification import Comparisons
 

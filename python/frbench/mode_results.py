@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import metrics, modes
 from frbench.estimate import undefined
-from frbench.modes import Mode
 from frbench.plan import ALL, OVERALL, Plan
-from frbench.selectivity import selectivity
+from frbench.reading import metrics, modes
+from frbench.reading.modes import Mode
+from frbench.reading.selectivity import selectivity
 from frbench.tally import Tally
 
 # NIST's limit, and one that smaller tests can show.

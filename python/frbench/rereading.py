@@ -13,12 +13,12 @@ from frbench import files, results
 from frbench.counting.calibrate import Target
 from frbench.errors import InputError
 from frbench.manifest import manifest
-from frbench.metrics import Failed
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.reading.metrics import Failed
+from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.report.parts import Section
 from frbench.tally import Tally
 from frbench.templates import Source
-from frbench.thresholds import at_fmr, at_fpir
 
 Grouping = tuple[str, ...]
 METRIC = {"verify": "fmr", "pairs": "fmr", "identify": "fpir"}

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from frbench import differentials, metrics, mode_results, summary_results, timing
+from frbench import mode_results, summary_results
 from frbench.audits import audit_results
 from frbench.counting.pair_list import PairList
-from frbench.folds import FoldAccuracy
 from frbench.groups import group_results
-from frbench.joint import replicates
-from frbench.metrics import Failed
 from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import ALL, OVERALL, UNLABELLED
-from frbench.question import Metric
+from frbench.reading import differentials, metrics, timing
+from frbench.reading.folds import FoldAccuracy
+from frbench.reading.joint import replicates
+from frbench.reading.metrics import Failed
+from frbench.reading.rate import Metric
 from frbench.tally import Tally
 from frbench.threshold_interval import threshold_interval
 

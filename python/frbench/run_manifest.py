@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from frbench.audits.leakage import Finding
 from frbench.manifest import manifest
 from frbench.plan import Plan
+from frbench.reading.audits.leakage import Finding
 from frbench.run_options import Options
 from frbench.templates import Source
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frbench.audits.leakage import Finding, read_subjects, trained
 from frbench.counting.calibrate import Target
 from frbench.counting.sweep import Checkpoint, Progress
 from frbench.engines import Engine
@@ -15,6 +14,7 @@ from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, checked_thresholds, score_axis
+from frbench.reading.audits.leakage import Finding, read_subjects, trained
 from frbench.service.credentials import ANYBODY, Credentials
 from frbench.templates import Templates
 

@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from frbench.audits.leakage import Finding
 from frbench.counting.sweep import Advance, Checkpoint, Progress
 from frbench.engines import Engine
 from frbench.plan import Plan
+from frbench.reading.audits.leakage import Finding
 from frbench.run_folder import prepare_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options

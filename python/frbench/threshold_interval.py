@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from frbench import metrics
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
-from frbench.metrics import Failed, Pair
+from frbench.reading import metrics
+from frbench.reading.metrics import Failed, Pair
 from frbench.tally import Tally
 
 

@@ -10,10 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from frbench import files, folds, results
+from frbench import files, results
 from frbench.audits import audit_results
-from frbench.audits.leakage import in_comparisons, lengths, polarity
-from frbench.audits.reconcile import Counts
 from frbench.calibrated import comparison_points
 from frbench.counting import tail
 from frbench.counting.layout import Layout, subjects_of
@@ -21,10 +19,13 @@ from frbench.counting.pair_list import PairList
 from frbench.counting.per_subject import PerSubject, per_subject
 from frbench.counting.sweep import kept_on_exit, sweep
 from frbench.counting.verify import AllPairs, Pairs
-from frbench.metrics import Failed
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
+from frbench.reading import folds
+from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
+from frbench.reading.audits.reconcile import Counts
+from frbench.reading.metrics import Failed
 from frbench.run_options import Grouping
 from frbench.run_work import Work
 from frbench.tally import Tally

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from frbench.audits import failure_policies
-from frbench.audits.reconcile import Counts, compared, explain, of_run
 from frbench.plan import ALL, OVERALL
+from frbench.reading.audits import failure_policies
+from frbench.reading.audits.reconcile import Counts, compared, explain, of_run
 from frbench.tally import Tally
 
 Grouping = tuple[str, ...]

@@ -15,11 +15,11 @@ from rich.text import Text
 from frbench import figures, files, folder, reasons
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
+from frbench.reading.systems.compare import Run, compare
+from frbench.reading.systems.time_figures import WORK
+from frbench.reading.systems.times import compare_times
 from frbench.report import time_cells
 from frbench.report.comparison import render_comparison
-from frbench.systems.compare import Run, compare
-from frbench.systems.time_figures import WORK
-from frbench.systems.times import compare_times
 
 PIPE_WIDTH = 190
 SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}

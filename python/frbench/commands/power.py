@@ -7,7 +7,7 @@ import json
 import click
 
 from frbench.estimate import LEVEL
-from frbench.power import POWER, Design, subjects_for_bound, subjects_for_errors, subjects_needed
+from frbench.reading.power import POWER, Design, subjects_for_bound, subjects_for_errors, subjects_needed
 
 KINDS = {"fmr": "fmr", "fnmr": "fnmr", "fpir": "search", "fnir": "search"}
 

@@ -16,9 +16,9 @@ from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
-from frbench.metrics import FAILED_POLICIES
+from frbench.reading.metrics import FAILED_POLICIES
+from frbench.reading.systems.compare import Run
 from frbench.rereading import read_tally
-from frbench.systems.compare import Run
 
 PATH = click.Path(path_type=Path)
 PAGE = "report.html"

@@ -16,11 +16,11 @@ from frbench import figures, files
 from frbench.commands.groupings import groupings_of
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.groups.group_thresholds import realised
-from frbench.metrics import FAILED_POLICIES, Failed
+from frbench.reading.groups.thresholds import realised
+from frbench.reading.metrics import FAILED_POLICIES, Failed
+from frbench.reading.thresholds import at_fmr
 from frbench.reasons import UNDEFINED, sentences
 from frbench.tally import Tally
-from frbench.thresholds import at_fmr
 
 PATH = click.Path(path_type=Path)
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.audits import subject_view
-from frbench.audits.subject_view import Concentration
 from frbench.counting.layout import Ints, Layout
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import Conservation, InputError
 from frbench.moments import Advance
 from frbench.plan import ALL, name_of
+from frbench.reading.audits import subject_view
+from frbench.reading.audits.subject_view import Concentration
 from frbench.tally import Tally
 
 MAX_ERRORS = 5_000_000

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, folds, report, results
-from frbench.audits.leakage import in_comparisons, polarity
+from frbench import files, report, results
 from frbench.calibrated import score_points
 from frbench.choices import Combination, Norm
 from frbench.counting.fusion.fitting import Calibration, fitted
@@ -28,9 +27,11 @@ from frbench.counting.verify import Pairs
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
-from frbench.metrics import Failed
 from frbench.moments import Moments
 from frbench.plan import Plan, digest_of
+from frbench.reading import folds
+from frbench.reading.audits.leakage import in_comparisons, polarity
+from frbench.reading.metrics import Failed
 from frbench.recorded.recorded_jobs import RecordedOptions
 from frbench.run_folder import write_run
 from frbench.run_work import Work

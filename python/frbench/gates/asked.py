@@ -9,7 +9,7 @@ from frbench.gates.claims import Pair
 from frbench.gates.reading import Form, Reading
 from frbench.gates.rules import Rule
 from frbench.plan import UNLABELLED
-from frbench.systems.compare import Run
+from frbench.reading.systems.compare import Run
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from frbench.gates.benchmarks import Benchmarks
 from frbench.gates.interleaved import Interleaved
 from frbench.gates.rules import Doubt, Rule, Rules, default_for_times
 from frbench.gates.verdicts import Gate, judged
-from frbench.systems.compare import Run, refuse_others
+from frbench.reading.systems.compare import Run, refuse_others
 
 Source = Run | Benchmarks | Interleaved
 RATE_KINDS = ("verify", "identify")

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from frbench import joint, metrics
 from frbench.errors import NotComparable
 from frbench.estimate import Estimate, at_level, doubt, undefined
 from frbench.gates.asked import Asked, groups_of, named_group
@@ -14,11 +13,12 @@ from frbench.gates.bounds import Bounds
 from frbench.gates.claims import Claim, Pair, select_of
 from frbench.gates.reading import Count, Ends, Form, Reading, Size, worst
 from frbench.gates.rules import Rule
-from frbench.joint import Replicates
-from frbench.metrics import Failed
 from frbench.plan import ALL
-from frbench.question import Metric, Question
-from frbench.systems.compare import BY_CONSTRUCTION, Quantity, Run, Setting, Sides, is_target, sides
+from frbench.reading import joint, metrics
+from frbench.reading.joint import Replicates
+from frbench.reading.metrics import Failed
+from frbench.reading.rate import Metric, Question
+from frbench.reading.systems.compare import BY_CONSTRUCTION, Quantity, Run, Setting, Sides, is_target, sides
 
 OF_KIND = {"verify": ("fmr", "fnmr"), "identify": ("fpir", "fnir")}
 FORMS: dict[str, Form] = {"fmr": "rare", "fpir": "rare", "fnmr": "common", "fnir": "common"}

@@ -19,8 +19,8 @@ from frbench.gates.asked import Asked, groups_of, named_group
 from frbench.gates.claims import QUANTILES, TIMES, Pair, select_of
 from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
-from frbench.systems.compare import Run
-from frbench.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
+from frbench.reading.systems.compare import Run
+from frbench.reading.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
 
 SAME = {
     "latency": ("gallery", "k", "batches", "threads"),

@@ -23,8 +23,8 @@ from frbench.gates.asked import Asked
 from frbench.gates.bounds import Bounds
 from frbench.gates.reading import ALPHA, Form, Reading, Size, probability_beyond
 from frbench.gates.rules import Rule, Rules
-from frbench.power import POWER
-from frbench.systems.paired import holm
+from frbench.reading.power import POWER
+from frbench.reading.systems.paired import holm
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 4}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frbench.groups import across_groups, group_thresholds
-from frbench.metrics import Failed
 from frbench.operating_point import OperatingPoint
+from frbench.reading.groups import at_threshold
+from frbench.reading.groups import thresholds as group_thresholds
+from frbench.reading.metrics import Failed
 from frbench.tally import Tally
 
 
@@ -28,7 +29,7 @@ def keys(
     if not grouped:
         return {}
     found = [
-        across_groups.of_tally(
+        at_threshold.of_tally(
             tally,
             threshold,
             grouping=grouping,

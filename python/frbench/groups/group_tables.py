@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench.groups.indices import BOTH, BY_NAME
+from frbench.reading.groups.indices import BOTH, BY_NAME
 from frbench.reasons import UNDEFINED
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from frbench import jobs, report, results
-from frbench.audits.leakage import Finding, polarity
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -26,10 +25,11 @@ from frbench.counting.recorded.searches import SearchLog
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
-from frbench.metrics import Failed
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
+from frbench.reading.audits.leakage import Finding, polarity
+from frbench.reading.metrics import Failed
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options

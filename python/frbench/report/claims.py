@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from frbench.estimate import LEVEL
-from frbench.power import POWER
+from frbench.reading.power import POWER
 from frbench.report import operation, words
 from frbench.report.explored import Explored, Rate, RatioCurve
 from frbench.report.operation import Range, Setting

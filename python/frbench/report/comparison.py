@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from frbench.plan import ALL
+from frbench.reading.systems.time_figures import WORK
 from frbench.report import time_cells, words
 from frbench.report.chapters import Chapter, render_chapters
 from frbench.report.charts import Series
@@ -13,7 +14,6 @@ from frbench.report.comparison_charts import forest
 from frbench.report.parts import Block, Figure, Row, Table
 from frbench.report.style import EVERYTHING, Palette, Style
 from frbench.report.words import RateCell
-from frbench.systems.time_figures import WORK
 
 EVERYBODY = "everybody"
 COLUMNS = [("Group", ""), ("A", ""), ("B", ""), ("B less A", "paired 95% interval"), ("B / A", ""), ("In words", "")]

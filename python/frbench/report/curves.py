@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from frbench import metrics
-from frbench.metrics import Det, Failed
+from frbench.reading import metrics
+from frbench.reading.metrics import Det, Failed
 from frbench.report.charts import Series
 from frbench.report.parts import MIN_CHART_TRIALS
 from frbench.report.style import Style

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from frbench.groups.indices import BOTH, BY_NAME
+from frbench.reading.groups.indices import BOTH, BY_NAME
 from frbench.report import parts, ratios, words
 from frbench.report.parts import Block, HeatMap, Row, Table
 from frbench.report.style import Palette

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from frbench.estimate import LEVEL
-from frbench.metrics import knows_people
-from frbench.power import POWER
-from frbench.question import ERRORS
+from frbench.reading.metrics import knows_people
+from frbench.reading.power import POWER
+from frbench.reading.rate import ERRORS
 from frbench.report import parts, words
 from frbench.report.claims import MAX_NAMED, TEMPLATES
 from frbench.report.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from frbench.plan import ALL
+from frbench.reading.systems.history import History, Line, Past
+from frbench.reading.systems.run_figures import Figure as RunFigure
+from frbench.reading.systems.run_figures import Name, is_of_everybody
+from frbench.reading.systems.time_figures import MEASURED_ONCE, UNANSWERED
 from frbench.report import time_cells, words
 from frbench.report.chapters import Chapter, render_chapters
 from frbench.report.charts import Series
@@ -15,10 +19,6 @@ from frbench.report.latency import unit_of
 from frbench.report.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
 from frbench.report.style import Palette
 from frbench.report.words import RateCell
-from frbench.systems.history import History, Line, Past
-from frbench.systems.run_figures import Figure as RunFigure
-from frbench.systems.run_figures import Name, is_of_everybody
-from frbench.systems.time_figures import MEASURED_ONCE, UNANSWERED
 
 KINDS = {
     "verify": "1:1 verification",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from frbench.power import POWER
+from frbench.reading.power import POWER
 from frbench.report import parts, words
 from frbench.report.parts import RatioRow, RatioTable
 from frbench.report.style import Palette

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from frbench.metrics import knows_people
 from frbench.plan import ALL, OVERALL
-from frbench.power import POWER
+from frbench.reading.metrics import knows_people
+from frbench.reading.power import POWER
 from frbench.report import group_thresholds, parts, ratios, words
 from frbench.report.identify import Identify
 from frbench.report.latency import Latency, percentile

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from frbench.report import words
-from frbench.report.words import RateCell
-from frbench.systems.time_figures import (
+from frbench.reading.systems.time_figures import (
     ANSWERS_A_SECOND,
     OBJECTIVE,
     PROBES_A_SECOND,
@@ -15,6 +13,8 @@ from frbench.systems.time_figures import (
     SATURATION,
     UNANSWERED,
 )
+from frbench.report import words
+from frbench.report.words import RateCell
 
 TITLES = {
     PROBES_A_SECOND: "Probes a second",

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from frbench.estimate import LEVEL
-from frbench.metrics import Failed, knows_people
 from frbench.plan import ALL
+from frbench.reading.metrics import Failed, knows_people
 from frbench.report import charts, differentials, parts, words
 from frbench.report.charts import Series
 from frbench.report.curves import bin_ends, share_rows, tradeoff_series

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import joint, metrics
 from frbench.estimate import LEVEL, Estimate, doubt, rate_without
-from frbench.joint import Contrast, Replicates
-from frbench.metrics import People
 from frbench.plan import ALL, OVERALL, UNLABELLED
-from frbench.question import MATED, Metric, Question
+from frbench.reading import joint, metrics
+from frbench.reading.joint import Contrast, Replicates
+from frbench.reading.metrics import People
+from frbench.reading.rate import MATED, Metric, Question
+from frbench.reading.systems import paired
+from frbench.reading.systems.paired import Paired
 from frbench.shortcuts.shares import Shares
-from frbench.systems import paired
-from frbench.systems.paired import Paired
 from frbench.tally import Tally
 
 Grouping = tuple[str, ...]

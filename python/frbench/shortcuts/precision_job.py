@@ -16,6 +16,8 @@ from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
+from frbench.reading.systems.compare import Quantity, Run, Setting, sides
+from frbench.reading.systems.paired import Paired
 from frbench.run_folder import write_run
 from frbench.run_options import Options
 from frbench.run_work import Work
@@ -24,8 +26,6 @@ from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, time
 from frbench.shortcuts.results import System, compared, enrolled
 from frbench.shortcuts.rounding import Storage, storages
 from frbench.shortcuts.speed import Speed, measured, unknown
-from frbench.systems.compare import Quantity, Run, Setting, sides
-from frbench.systems.paired import Paired
 from frbench.tally import Tally
 from frbench.templates import Templates
 

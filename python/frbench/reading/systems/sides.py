@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frbench import files, metrics
+from frbench import files
 from frbench.errors import FormatError, InputError
 from frbench.estimate import LEVEL, Estimate
-from frbench.metrics import Failed, Pair
 from frbench.plan import name_of
-from frbench.systems.paired import Paired, Rate, paired
-from frbench.systems.replicates import Edges, Trials, held, set_again
+from frbench.reading import metrics
+from frbench.reading.metrics import Failed, Pair
+from frbench.reading.systems.paired import Paired, Rate, paired
+from frbench.reading.systems.replicates import Edges, Trials, held, set_again
 from frbench.tally import Tally
 
 BY_CONSTRUCTION = "both thresholds were set at this rate on these trials"

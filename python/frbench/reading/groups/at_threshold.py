@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from frbench import metrics
 from frbench.estimate import Estimate
-from frbench.groups import indices, null
-from frbench.groups.assessment import assess
-from frbench.groups.cautions import Caution, cautions_of
-from frbench.groups.group_rates import GroupRates, of_groups
-from frbench.groups.impostors import Impostors, Matrix
-from frbench.groups.indices import Index, Weights
-from frbench.metrics import Failed
+from frbench.reading import metrics
+from frbench.reading.groups import indices, null
+from frbench.reading.groups.assessment import assess
+from frbench.reading.groups.cautions import Caution, cautions_of
+from frbench.reading.groups.impostors import Impostors, Matrix
+from frbench.reading.groups.indices import Index, Weights
+from frbench.reading.groups.rates import GroupRates, of_groups
+from frbench.reading.metrics import Failed
 from frbench.tally import Tally
 
 NULL_METHOD = "pooled rate, beta of subjects from the blocks, lognormal and binomial draws"

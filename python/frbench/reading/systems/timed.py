@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from frbench import timing
 from frbench.estimate import LEVEL, student_t
+from frbench.reading import timing
 from frbench.tally import Histogram
 
 Floats = NDArray[np.float64]

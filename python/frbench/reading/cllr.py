@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from frbench.curves import Ints, Range, ordered, pooled, statistic
 from frbench.errors import InputError
-from frbench.jackknife import LOG, Statistic
-from frbench.metrics import Pair
+from frbench.reading.curves import Ints, Range, ordered, pooled, statistic
+from frbench.reading.jackknife import LOG, Statistic
+from frbench.reading.metrics import Pair
 from frbench.tally import Counts, Tally
 
 

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import metrics
 from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.metrics import Failed, Pair
+from frbench.reading import metrics
+from frbench.reading.metrics import Failed, Pair
 from frbench.tally import Tally
 
 Metric = Literal["fmr", "fnmr", "fpir", "fnir"]

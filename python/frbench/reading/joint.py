@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
-from frbench.metrics import Failed, Pair
-from frbench.question import ERRORS, Metric, Question
+from frbench.reading.metrics import Failed, Pair
+from frbench.reading.rate import ERRORS, Metric, Question
 from frbench.tally import Tally
 
 METRICS: tuple[Metric, ...] = get_args(Metric)

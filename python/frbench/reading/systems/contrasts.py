@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frbench import metrics
-from frbench.differentials import Ratio, ratio_of
-from frbench.joint import Replicates, replicates
 from frbench.plan import UNLABELLED
-from frbench.question import ERRORS, Metric
-from frbench.systems.paired import Rate, RatioOfRatios, holm, ratio_of_ratios
-from frbench.systems.sides import Quantity, Run, Setting, failed_policy, sides
+from frbench.reading import metrics
+from frbench.reading.differentials import Ratio, ratio_of
+from frbench.reading.joint import Replicates, replicates
+from frbench.reading.rate import ERRORS, Metric
+from frbench.reading.systems.paired import Rate, RatioOfRatios, holm, ratio_of_ratios
+from frbench.reading.systems.sides import Quantity, Run, Setting, failed_policy, sides
 
 Grouping = tuple[str, ...]
 

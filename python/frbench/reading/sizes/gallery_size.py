@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
-from frbench.sizes import subsets
-from frbench.sizes.extrapolation import Check, Extrapolation, extrapolate
-from frbench.sizes.gallery_parts import PartedSearches
+from frbench.reading.sizes import subsets
+from frbench.reading.sizes.extrapolation import Check, Extrapolation, extrapolate
+from frbench.reading.sizes.gallery_parts import PartedSearches
+from frbench.reading.sizes.subsets import MeanRate
 from frbench.sizes.hits import Hits, MatedSearches
-from frbench.sizes.subsets import MeanRate
 
 State = Literal["measured", "extrapolated", "not estimable"]
 Grouping = tuple[str, ...]

@@ -13,11 +13,11 @@ from typing import Any
 
 from frbench.errors import InputError, NotComparable
 from frbench.estimate import LEVEL, Estimate
-from frbench.metrics import Pair
 from frbench.plan import ALL, OVERALL, POPULATION
-from frbench.systems.contrasts import contrasts
-from frbench.systems.paired import Paired, holm
-from frbench.systems.sides import (
+from frbench.reading.metrics import Pair
+from frbench.reading.systems.contrasts import contrasts
+from frbench.reading.systems.paired import Paired, holm
+from frbench.reading.systems.sides import (
     BY_CONSTRUCTION,
     Quantity,
     Run,

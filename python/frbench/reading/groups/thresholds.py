@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from frbench import metrics, thresholds
 from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.groups.group_rates import labelled
-from frbench.metrics import Failed, Pair
 from frbench.plan import OVERALL
+from frbench.reading import metrics, thresholds
+from frbench.reading.groups.rates import labelled
+from frbench.reading.metrics import Failed, Pair
+from frbench.reading.thresholds import Rate, Threshold, exactly
 from frbench.tally import Tally
-from frbench.thresholds import Rate, Threshold, exactly
 
 Verdict = Literal["kept", "broken", "not settled"]
 EVERYBODY = OVERALL

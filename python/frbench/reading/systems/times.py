@@ -12,10 +12,10 @@ from typing import Any
 
 from frbench.errors import NotComparable
 from frbench.estimate import LEVEL
-from frbench.systems import timed
-from frbench.systems.run_figures import Name
-from frbench.systems.sides import Run
-from frbench.systems.time_figures import WORK, Measured, difference, load_name, times_of
+from frbench.reading.systems import timed
+from frbench.reading.systems.run_figures import Name
+from frbench.reading.systems.sides import Run
+from frbench.reading.systems.time_figures import WORK, Measured, difference, load_name, times_of
 
 SCHEMA = "frbench.time-comparison"
 VERSION = 1

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.operating_point import RULE_OF_30
-from frbench.sizes import score_tail
-from frbench.sizes.gallery_models import Counts
+from frbench.reading.sizes import score_tail
+from frbench.reading.sizes.gallery_models import Counts
 from frbench.sizes.hits import CELLS, Ints, NonmatedSearches
 
 PARTS = 16

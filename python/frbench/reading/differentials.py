@@ -14,13 +14,13 @@ from typing import Any
 
 from scipy import optimize
 
-from frbench import joint
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
-from frbench.joint import METHOD, Contrast, Replicates, replicates
-from frbench.metrics import Failed, Pair
-from frbench.power import POWER, Evidence, smallest_ratio
-from frbench.question import ERRORS, Metric
+from frbench.reading import joint
+from frbench.reading.joint import METHOD, Contrast, Replicates, replicates
+from frbench.reading.metrics import Failed, Pair
+from frbench.reading.power import POWER, Evidence, smallest_ratio
+from frbench.reading.rate import ERRORS, Metric
 from frbench.tally import Tally
 
 LEAST_DOUBT = 1e-9

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frbench import metrics
 from frbench.estimate import Estimate, undefined
+from frbench.reading import metrics
+from frbench.reading.thresholds import Rate, Threshold, at_fpir
 from frbench.tally import Tally
-from frbench.thresholds import Rate, Threshold, at_fpir
 
 NIST_FPIR = "0.003"
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
-from frbench.question import ERRORS, Metric
+from frbench.reading.rate import ERRORS, Metric
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str]

@@ -13,10 +13,10 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import metrics
 from frbench.estimate import Estimate, rate
-from frbench.groups.group_rates import GroupRates
-from frbench.metrics import UNKNOWN_PEOPLE, Failed
+from frbench.reading import metrics
+from frbench.reading.groups.rates import GroupRates
+from frbench.reading.metrics import UNKNOWN_PEOPLE, Failed
 from frbench.tally import Tally
 
 Ints = NDArray[np.int64]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import metrics
-from frbench.metrics import Failed
-from frbench.systems import paired
+from frbench.reading import metrics
+from frbench.reading.metrics import Failed
+from frbench.reading.systems import paired
 from frbench.tally import Histogram
 
 Ints = NDArray[np.int64]

@@ -13,11 +13,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from frbench import metrics
 from frbench.errors import InputError
 from frbench.estimate import Estimate, undefined
-from frbench.metrics import Failed, Pair
 from frbench.operating_point import RULE_OF_30, OperatingPoint
+from frbench.reading import metrics
+from frbench.reading.metrics import Failed, Pair
 from frbench.tally import Tally
 
 Rate = str | float | Fraction

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.groups.group_rates import GroupRates
-from frbench.groups.indices import Floats
-from frbench.question import ERRORS
+from frbench.reading.groups.indices import Floats
+from frbench.reading.groups.rates import GroupRates
+from frbench.reading.rate import ERRORS
 
 Ints = NDArray[np.int64]
 

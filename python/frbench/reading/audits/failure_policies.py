@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from frbench.errors import InputError
-from frbench.metrics import Pair
+from frbench.reading.metrics import Pair
 from frbench.tally import Histogram, Tally
 
 MEANING = {

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
 from frbench.operating_point import RULE_OF_30
-from frbench.sizes.gallery_models import (
+from frbench.reading.sizes.gallery_models import (
     EXTREME_VALUE,
     MODELS,
     Counts,
@@ -34,7 +34,7 @@ from frbench.sizes.gallery_models import (
     most,
     to_rate,
 )
-from frbench.sizes.gallery_parts import EVERYTHING, PARTS, PartedSearches, hidden_sizes
+from frbench.reading.sizes.gallery_parts import EVERYTHING, PARTS, PartedSearches, hidden_sizes
 
 MIN_COVERAGE = 0.9
 MIN_CHECKS = 2

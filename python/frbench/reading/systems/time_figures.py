@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, student_t, wilson
-from frbench.metrics import Pair
 from frbench.plan import ALL
-from frbench.systems import timed
-from frbench.systems.run_figures import Figure, Name
-from frbench.systems.timed import ONE_PROCESS, Timed
+from frbench.reading.metrics import Pair
+from frbench.reading.systems import timed
+from frbench.reading.systems.run_figures import Figure, Name
+from frbench.reading.systems.timed import ONE_PROCESS, Timed
 from frbench.tally import Histogram, Tally
 
 PROBES_A_SECOND = "probes_per_second"

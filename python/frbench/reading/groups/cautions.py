@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from frbench.estimate import Estimate
-from frbench.groups.indices import BOTH, Index, Rates, Weights, max_over_min
 from frbench.operating_point import RULE_OF_30
-from frbench.question import ERRORS
+from frbench.reading.groups.indices import BOTH, Index, Rates, Weights, max_over_min
+from frbench.reading.rate import ERRORS
 
 USELESS_ABOVE = 0.5
 BLIND_BELOW = 0.01

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from frbench.errors import FormatError, FrbenchError, InputError
 from frbench.plan import POPULATION
-from frbench.systems.compare import PARTS, Run
-from frbench.systems.run_figures import Figure, Name, rates_of
-from frbench.systems.time_figures import WORK, times_of
+from frbench.reading.systems.compare import PARTS, Run
+from frbench.reading.systems.run_figures import Figure, Name, rates_of
+from frbench.reading.systems.time_figures import WORK, times_of
 
 SCHEMA = "frbench.history"
 VERSION = 1

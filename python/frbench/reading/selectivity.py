@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench.errors import InputError
-from frbench.jackknife import LOG, Interval, Statistic, interval_of
+from frbench.reading.jackknife import LOG, Interval, Statistic, interval_of
 
 
 @dataclass(frozen=True, kw_only=True)

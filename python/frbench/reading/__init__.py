@@ -1,0 +1,1 @@
+"""Reads tallies: rates with intervals, differences between groups and systems."""
