@@ -15,7 +15,6 @@ import pytest
 
 import frbench
 import worlds
-from frbench import results
 from frbench.counting.identify import Identification, count, search_all
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
@@ -29,6 +28,7 @@ from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
 from frbench.reading import metrics
 from frbench.reading.systems.compare import Run, compare, verdict
 from frbench.reading.systems.paired import Paired
+from frbench.results import identify_results, verify_results
 from frbench.templates import Source, Templates, load
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "comparison.schema.json").read_text())
@@ -60,7 +60,7 @@ def verified(
     world = worlds.World(found, columns, EDGES, n_blocks)
     fmr = None if at is None else metrics.fmr(world.tally, at, failed=failed)
     points = [] if fmr is None else [OperatingPoint("fmr=0.1", "all non-mated pairs", at, fmr.k, fmr.n)]
-    said = results.verify_results(world.tally, thresholds=thresholds, groupings=[columns], points=points, failed=failed)
+    said = verify_results(world.tally, thresholds=thresholds, groupings=[columns], points=points, failed=failed)
     return Run(name, said, manifest(world.tally.plan.digest), world.tally)
 
 
@@ -74,7 +74,7 @@ def identified(found: Templates, name: str = "run", *, enrolled: range = range(0
     rest = [i for i in range(N) if i % 2 or i >= 100]
     task = Identification(found.take(list(enrolled)), found.take(rest), ("sex",), k=5, ranks=ranks)
     tally = count(task, task.plan(EDGES), search_all(task, ReferenceEngine()))
-    said = results.identify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[])
+    said = identify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[])
     return Run(name, said, manifest(tally.plan.digest), tally)
 
 
@@ -266,7 +266,7 @@ def of_a_list(*pairs: tuple[int, int]) -> Run:
     counter = Pairs(listed, worlds.World(found, ("sex",), EDGES, DEFAULT_BLOCKS).layout, ReferenceEngine())
     plan = counter.plan(EDGES)
     tally = sweep(plan, lambda tile: counter.count(plan, tile))
-    said = results.verify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[], failed="reject")
+    said = verify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[], failed="reject")
     return Run("B", said, manifest(plan.digest), tally)
 
 
@@ -389,9 +389,7 @@ def lfw() -> tuple[Run, Run]:
         tally = sweep(plan, partial(counter.count, plan))
         fmr = metrics.fmr(tally, threshold)
         point = OperatingPoint("fmr=1e-3", "all non-mated pairs", threshold, fmr.k, fmr.n)
-        said = results.verify_results(
-            tally, thresholds=[threshold], groupings=[("sex",)], points=[point], failed="reject"
-        )
+        said = verify_results(tally, thresholds=[threshold], groupings=[("sex",)], points=[point], failed="reject")
         runs.append(Run(name, said, manifest(plan.digest), tally))
     return runs[0], runs[1]
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from frbench import results
 from frbench.errors import InputError, InvalidRun, NotComparable
 from frbench.gates.gate import gate
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.reading.systems.compare import Run
 from frbench.reading.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
+from frbench.results import latency_results
 from frbench.tally import Histogram, Tally
 from frbench.traffic.results import load_results
 from test_latency import task
@@ -41,7 +41,7 @@ def timed(
             times = median * MS * factor * np.exp(spread * random.normal(size=n))
             np.add.at(counts[row], np.searchsorted(AXIS, times, side="right"), 1)
         tally = tally + Tally.of_tile(PLAN, (number, number), counts)
-    found = results.latency_results(tally, groupings=[("sex",)])
+    found = latency_results(tally, groupings=[("sex",)])
     return Run(name, found, {"machine": MACHINE, "plan": PLAN.digest}, tally)
 
 

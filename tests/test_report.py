@@ -11,13 +11,14 @@ from typing import Any
 import altair
 import pytest
 
-from frbench import manifest, report, results
+from frbench import manifest, report
 from frbench.counting.calibrate import OperatingPoint
 from frbench.moments import Moments, Sums
 from frbench.plan import Cell, Party, Plan
 from frbench.report import summary, words
 from frbench.report.parts import Section
 from frbench.report.provenance import LIMITS
+from frbench.results import identify_results, latency_results, verify_results
 from frbench.tally import Tally
 
 BLOCKS = 10
@@ -82,7 +83,7 @@ def verify(
     known = {"independent": [100] * len(cells), "independent_nonmated": 100} if kind == "pairs" else {}
     tally = counted(plan(kind, groups, cells, details=known | dict(details or {})), counts)
     chosen = [tally.plan.columns] if groupings is None else groupings
-    found = results.verify_results(tally, thresholds=thresholds, groupings=chosen, points=points, failed=failed)
+    found = verify_results(tally, thresholds=thresholds, groupings=chosen, points=points, failed=failed)
     return Section(found, of_manifest(tally), tally)
 
 
@@ -99,7 +100,7 @@ def identify(groups: tuple[tuple[str, ...], ...] = SEXES, *, failed: int = 0) ->
     cells = [Cell(False, g, g) for g in n] + [Cell(True, g, g, part) for g in n for part in range(3)]
     tally = counted(plan("identify", groups, cells, details=details), counts)
     points = [OperatingPoint("fpir=0.05", "all non-mated searches", 0.5, 70, 2270)]
-    found = results.identify_results(tally, thresholds=[0.5], groupings=[tally.plan.columns], points=points)
+    found = identify_results(tally, thresholds=[0.5], groupings=[tally.plan.columns], points=points)
     return Section(found, of_manifest(tally), tally)
 
 
@@ -111,7 +112,7 @@ def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> Section:
     details["probes"] = list(probes)
     of = plan("latency", SEXES, [Cell(False, g, g) for g in (0, 1)], details=details, edges=edges)
     tally = Tally.of_tile(of, (0, 0), [[0, 0, 30, 20, 10, *[0] * (of.n_bins - 5)]] * 2)
-    found = results.latency_results(tally, groupings=[("sex",)])
+    found = latency_results(tally, groupings=[("sex",)])
     return Section(found, of_manifest(tally), tally)
 
 
@@ -460,7 +461,7 @@ def test_mean_and_deviation_of_all_scores_are_printed_with_the_checksum():
         (True, 1, 1): Sums(1, 0.75, 0.5625),
     }
     cells = tuple(sums.get(cell[:3], Sums()) for cell in run.tally.plan.cells)
-    found = results.verify_results(
+    found = verify_results(
         run.tally, thresholds=[0.5], groupings=[("sex",)], points=[], failed="reject",
         moments=Moments(run.tally.plan, cells, is_checked=True),
     )  # fmt: skip
@@ -644,7 +645,7 @@ def test_threshold_is_exact_wherever_it_stands_alone():
     near = (0.9258040189743042, 0.9258041381835938)
     tally = counted(plan("verify", SEXES, [Cell(m, g, g) for m in (False, True) for g in (0, 1)],
                          edges=(-1.0, 0.5, *near, 1.0)), lambda *_: (0, 100, 50, 20, 30))  # fmt: skip
-    found = results.verify_results(tally, thresholds=near, groupings=[("sex",)], points=[], failed="reject")
+    found = verify_results(tally, thresholds=near, groupings=[("sex",)], points=[], failed="reject")
     page = page_of(Section(found, of_manifest(tally), tally))
     text = text_of(page)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from frbench import files, results
+from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.report import render
 from frbench.rereading import read_tally
+from frbench.results import verify_results
 from test_report import identify, latency, verify
 from worlds import two_groups
 
@@ -24,7 +25,7 @@ def kept(tally, directory: Path) -> Path:
 def test_a_tally_says_what_its_run_said(tmp_path: Path):
     """The same thresholds and groups give the same results."""
     tally = two_groups().tally
-    expected = results.verify_results(tally, thresholds=[0.5], groupings=[("sex",)], points=[], failed="reject")
+    expected = verify_results(tally, thresholds=[0.5], groupings=[("sex",)], points=[], failed="reject")
 
     assert expected == read_tally(kept(tally, tmp_path), groupings=[("sex",)], thresholds=[0.5]).results
 

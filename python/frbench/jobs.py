@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from frbench import files, report, results
+from frbench import files, report
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -24,6 +24,7 @@ from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
 from frbench.reading.metrics import Failed
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
+from frbench.results import identify_results, latency_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
@@ -92,7 +93,7 @@ def run_identify(
             points = search_points(task, candidates, options=options, engine=work.engine)
         with work.clock.time("count"):
             tally = identify.count(task, task.plan(options.edges(points)), candidates)
-        found = results.identify_results(
+        found = identify_results(
             tally,
             thresholds=options.all_thresholds(points),
             groupings=options.groupings,
@@ -138,7 +139,7 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
         progress.step("latency", runs * task.requests * len(plan.cells), "requests") as advance,
     ):
         tally = measure_runs(task, runs, advance)
-    found = results.latency_results(tally, groupings=options.groupings)
+    found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
     section = report.Section(found, made, tally)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frbench import files, results
+from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.errors import InputError
 from frbench.manifest import manifest
@@ -17,6 +17,7 @@ from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.reading.metrics import Failed
 from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.report.parts import Section
+from frbench.results import identify_results, verify_results
 from frbench.tally import Tally
 from frbench.templates import Source
 
@@ -79,8 +80,8 @@ def _results(
     set_at = {point.threshold for point in points if point.threshold is not None}
     chosen = sorted(set(thresholds) | set_at)
     if tally.plan.kind == "identify":
-        return results.identify_results(tally, thresholds=chosen, groupings=groupings, points=points)
-    return results.verify_results(tally, thresholds=chosen, groupings=groupings, points=points, failed=failed)
+        return identify_results(tally, thresholds=chosen, groupings=groupings, points=points)
+    return verify_results(tally, thresholds=chosen, groupings=groupings, points=points, failed=failed)
 
 
 def _point(tally: Tally, target: Target, failed: Failed) -> OperatingPoint:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from frbench import files, results
+from frbench import files
 from frbench.audits import audit_results
 from frbench.calibrated import comparison_points
 from frbench.counting import tail
@@ -26,6 +26,7 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.reading.metrics import Failed
+from frbench.results import verify_results
 from frbench.run_options import Grouping
 from frbench.run_work import Work
 from frbench.tally import Tally
@@ -141,7 +142,7 @@ class Verified:
     def results(self, declared: tuple[int, ...]) -> dict[str, Any]:
         """Rates, and numbers of comparisons that a protocol declared beside those that there are."""
         compared, options = self.comparisons, self.comparisons.work.options
-        found = results.verify_results(
+        found = verify_results(
             self.tally,
             thresholds=options.all_thresholds(self.points),
             groupings=options.groupings,

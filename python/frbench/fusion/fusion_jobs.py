@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, report, results
+from frbench import files, report
 from frbench.calibrated import score_points
 from frbench.choices import Combination, Norm
 from frbench.counting.fusion.fitting import Calibration, fitted
@@ -33,6 +33,7 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.reading.metrics import Failed
 from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.results import verify_results
 from frbench.run_folder import write_run
 from frbench.run_work import Work
 from frbench.templates import Source
@@ -116,7 +117,7 @@ def run_fusion(
             tally = scores.count(plan, advance)
         by_fold = _folds(kept, listed, failed)
         engine = {**work.engine.describe(), "fused": "numpy float64"}
-    body = results.verify_results(
+    body = verify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import jobs, report, results
+from frbench import jobs, report
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -30,6 +30,7 @@ from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
 from frbench.reading.metrics import Failed
+from frbench.results import identify_results, verify_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
@@ -99,7 +100,7 @@ def run_scores(
             tally = scores.count(plan, advance)
     if looks_reversed(tally) and not options.is_similarity:
         raise InputError(_reversed(source, auc(tally)))
-    body = results.verify_results(
+    body = verify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
@@ -149,7 +150,7 @@ def run_candidates(
         plan = task.plan(options.edges_of(*found.range, points))
         plan = replace(plan, inputs=digest_of(plan.inputs, found.candidates.search))
         tally = identify.count(task, plan, found.candidates)
-    body = results.identify_results(
+    body = identify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
