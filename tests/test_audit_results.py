@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 import worlds
-from frbench.audits.audit_results import counts, failures
 from frbench.counting.identify import count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.reading.audits.reconcile import Counts
+from frbench.results.audits import counts, failures
 
 
 def test_failures_by_hand():

@@ -28,7 +28,7 @@ from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
 from frbench.reading import metrics
 from frbench.reading.systems.compare import Run, compare, verdict
 from frbench.reading.systems.paired import Paired
-from frbench.results import identify_results, verify_results
+from frbench.results.verify import identify_results, verify_results
 from frbench.templates import Source, Templates, load
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "comparison.schema.json").read_text())

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import results
 from frbench.estimate import Estimate
 from frbench.reading import differentials, metrics
 from frbench.report.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
@@ -196,6 +195,6 @@ def test_every_run_of_comparisons_and_searches_can_be_explored(monkeypatch: pyte
     section = verify()
     for key in ("contrasts", "highest", "differentials"):
         del section.results[key]
-    monkeypatch.setattr(results, "verify_results", None)
+    monkeypatch.setattr("frbench.results.verify.verify_results", None)
 
     assert {f.name for f in fields(Explored)} == set(vars(found_of(section)))

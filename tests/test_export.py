@@ -16,7 +16,7 @@ import worlds
 from frbench.counting.recorded.score_files import Recorded
 from frbench.errors import FormatError, InputError
 from frbench.export import bob_lines, tables, write_tables, write_tail
-from frbench.results import verify_results
+from frbench.results.verify import verify_results
 
 WORLD = worlds.two_groups()
 

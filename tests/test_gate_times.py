@@ -16,9 +16,9 @@ from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.reading.systems.compare import Run
 from frbench.reading.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
-from frbench.results import latency_results
+from frbench.results.load import load_results
+from frbench.results.verify import latency_results
 from frbench.tally import Histogram, Tally
-from frbench.traffic.results import load_results
 from test_latency import task
 from test_load_results import measured
 

@@ -11,8 +11,8 @@ import frbench
 import worlds
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
-from frbench.groups import group_results
 from frbench.operating_point import OperatingPoint
+from frbench.results import groups
 from test_across_groups import crowd
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())
@@ -24,7 +24,7 @@ POINTS = [
 
 def keys(**options) -> dict:
     """Keys of the crowd."""
-    return group_results.keys(crowd(), thresholds=[0.8, 0.9], points=POINTS, **options)
+    return groups.keys(crowd(), thresholds=[0.8, 0.9], points=POINTS, **options)
 
 
 def test_without_groups_there_are_no_keys():
@@ -51,7 +51,7 @@ def test_keys_follow_the_schema():
     people = worlds.templates([worlds.X, worlds.HALF, worlds.Y, worlds.HALF], list("abab"), sex=list("fmfm"))
     task = Identification(people.take([0, 1]), people.take([2, 3]), ("sex",), k=2, ranks=(1,), n_blocks=4)
     tally = count(task, task.plan(worlds.EDGES), search_all(task, ReferenceEngine()))
-    searches = group_results.keys(tally, thresholds=[0.5], groupings=[("sex",)], points=[])
+    searches = groups.keys(tally, thresholds=[0.5], groupings=[("sex",)], points=[])
 
     assert searches["group_thresholds"] == []
     for each in (found, searches):

@@ -7,8 +7,9 @@ import re
 
 from rich.console import Console, Group
 
-from frbench.groups import group_results, group_tables
+from frbench.groups import group_tables
 from frbench.operating_point import OperatingPoint
+from frbench.results import groups
 from test_across_groups import crowd
 
 POINTS = [OperatingPoint("fmr=1e-2", "all non-mated pairs", 0.9, 9, 18)]
@@ -16,7 +17,7 @@ POINTS = [OperatingPoint("fmr=1e-2", "all non-mated pairs", 0.9, 9, 18)]
 
 def results(threshold: float = 0.9) -> dict:
     """Of the crowd, at one threshold."""
-    found = group_results.keys(crowd(), thresholds=[threshold], groupings=[("sex",)], points=POINTS)
+    found = groups.keys(crowd(), thresholds=[threshold], groupings=[("sex",)], points=POINTS)
     return {**found, "operating_points": [point.to_json() for point in POINTS]}
 
 

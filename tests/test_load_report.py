@@ -13,7 +13,7 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load
 from frbench.report.parts import Section
 from frbench.report.style import Palette
-from frbench.traffic.results import load_results
+from frbench.results.load import load_results
 from test_load_results import measured
 from test_load_run import Queue, quick
 from test_load_task import MS

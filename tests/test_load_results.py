@@ -18,8 +18,8 @@ from frbench.counting.load.measure import Measured, Samples, Trial, measurement
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load, tally_of
 from frbench.reading.timing import quantile_of_all
+from frbench.results.load import load_results
 from frbench.tally import Histogram
-from frbench.traffic.results import load_results
 from test_load_task import MS, open_loop, task
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

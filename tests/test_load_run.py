@@ -34,8 +34,8 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.schedule import Schedule
 from frbench.counting.load.task import Load
 from frbench.errors import EngineUnavailable, InputError
+from frbench.results.load import load_results
 from frbench.service.wire import SEARCH
-from frbench.traffic.results import load_results
 from frbench.traffic.tables import load_tables
 from scripted_server import scripted
 from test_load_task import MS, open_loop, task

@@ -17,8 +17,8 @@ from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.jobs import nonmated_lists
-from frbench.mode_results import FPIR, Lists, keys
 from frbench.reading import metrics
+from frbench.results.modes import FPIR, Lists, keys
 from frbench.tally import Tally
 from test_modes import T, counted, watchlist
 

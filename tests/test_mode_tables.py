@@ -10,7 +10,7 @@ from rich.console import Console, Group
 
 from frbench import mode_tables
 from frbench.jobs import nonmated_lists
-from frbench.mode_results import Lists, keys
+from frbench.results.modes import Lists, keys
 from test_mode_results import found_of, searched
 from test_modes import T, counted, watchlist
 

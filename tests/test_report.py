@@ -18,7 +18,7 @@ from frbench.plan import Cell, Party, Plan
 from frbench.report import summary, words
 from frbench.report.parts import Section
 from frbench.report.provenance import LIMITS
-from frbench.results import identify_results, latency_results, verify_results
+from frbench.results.verify import identify_results, latency_results, verify_results
 from frbench.tally import Tally
 
 BLOCKS = 10

@@ -11,7 +11,7 @@ from frbench.counting.calibrate import Target
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.report import render
 from frbench.rereading import read_tally
-from frbench.results import verify_results
+from frbench.results.verify import verify_results
 from test_report import identify, latency, verify
 from worlds import two_groups
 

@@ -16,7 +16,7 @@ from frbench.counting.latency import measure
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan
 from frbench.reading import metrics
-from frbench.results import identify_results, latency_results, verify_results
+from frbench.results.verify import identify_results, latency_results, verify_results
 from test_latency import task as latency_task
 
 POINT = OperatingPoint("fmr=0.1", "all non-mated pairs", 0.5, 9, 18)

@@ -19,7 +19,7 @@ from frbench.reading.audits.failure_policies import accounting
 from frbench.reading.cllr import min_cllr
 from frbench.reading.curves import auc, eer
 from frbench.reading.metrics import FAILED_POLICIES
-from frbench.summary_results import MIN_EDGES, keys
+from frbench.results.curves import MIN_EDGES, keys
 from frbench.tally import Tally
 from test_across_groups import crowd
 from test_curves import GENUINE, IMPOSTOR, between, of_scores

@@ -9,7 +9,8 @@ import numpy as np
 from rich.console import Console, Group
 
 import worlds
-from frbench import summary_results, summary_tables
+from frbench import summary_tables
+from frbench.results import curves
 from frbench.tally import Tally
 from test_across_groups import crowd
 from test_curves import GENUINE, IMPOSTOR, between, of_scores
@@ -17,7 +18,7 @@ from test_curves import GENUINE, IMPOSTOR, between, of_scores
 
 def printed(tally: Tally, *, thresholds=(), groupings=(("sex",),)) -> str:
     """The tables as text, white space reduced."""
-    found = summary_results.keys(tally, thresholds=thresholds, groupings=groupings)
+    found = curves.keys(tally, thresholds=thresholds, groupings=groupings)
     return shown(found)
 
 
@@ -39,7 +40,7 @@ def test_an_equal_error_rate_stands_with_its_threshold_and_counts():
 
 def test_every_group_has_its_curves():
     """AUC and min Cllr of each, with interval and bounds, as the results have them."""
-    found = summary_results.keys(crowd(), thresholds=[], groupings=[("sex",)])
+    found = curves.keys(crowd(), thresholds=[], groupings=[("sex",)])
     text = shown(found)
 
     for row in found["summaries"]:

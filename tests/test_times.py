@@ -29,7 +29,7 @@ from frbench.reading.systems.time_figures import ONCE, Share, difference
 from frbench.reading.systems.timed import ONE_PROCESS, Timed
 from frbench.reading.systems.times import NOTE, compare_times
 from frbench.report.comparison import render_comparison
-from frbench.traffic.results import load_results
+from frbench.results.load import load_results
 from test_cli_compare import run, saved
 from test_compare import A
 from test_gate_times import timed as latency_run

@@ -17,7 +17,7 @@ from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.reading.metrics import Failed
 from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.report.parts import Section
-from frbench.results import identify_results, verify_results
+from frbench.results.verify import identify_results, verify_results
 from frbench.tally import Tally
 from frbench.templates import Source
 

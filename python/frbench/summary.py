@@ -16,7 +16,7 @@ from frbench.figures import Form
 from frbench.groups import group_tables
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
-from frbench.results import excluded_in_words
+from frbench.results.verify import excluded_in_words
 from frbench.shortcuts.tables import shortcut_tables
 from frbench.traffic.tables import load_tables
 

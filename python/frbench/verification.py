@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 
 from frbench import files
-from frbench.audits import audit_results
 from frbench.calibrated import comparison_points
 from frbench.counting import tail
 from frbench.counting.layout import Layout, subjects_of
@@ -26,7 +25,8 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.reading.metrics import Failed
-from frbench.results import verify_results
+from frbench.results import audits
+from frbench.results.verify import verify_results
 from frbench.run_options import Grouping
 from frbench.run_work import Work
 from frbench.tally import Tally
@@ -152,7 +152,7 @@ class Verified:
             excluded=compared.excluded,
             folds=self._by_fold(),
         )
-        found |= audit_results.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
+        found |= audits.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
         if self.errors is not None:
             found["subjects"] = self.errors.to_json(options.groupings)
         return found

@@ -33,7 +33,7 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.reading.metrics import Failed
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.results import verify_results
+from frbench.results.verify import verify_results
 from frbench.run_folder import write_run
 from frbench.run_work import Work
 from frbench.templates import Source

@@ -30,7 +30,7 @@ from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
 from frbench.reading.metrics import Failed
-from frbench.results import identify_results, verify_results
+from frbench.results.verify import identify_results, verify_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options

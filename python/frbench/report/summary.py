@@ -16,7 +16,7 @@ from frbench.report.latency import Latency, percentile
 from frbench.report.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
 from frbench.report.verify import Verify
 from frbench.report.words import rate_phrase
-from frbench.results import excluded_in_words
+from frbench.results.verify import excluded_in_words
 from frbench.tally import Tally
 
 # More groups than this are counted rather than named.

@@ -13,6 +13,15 @@ from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
+from frbench.results.shortcuts import (
+    System,
+    columns_of_gallery,
+    compared,
+    enrolled,
+    orders_json,
+    reach_json,
+    recall_json,
+)
 from frbench.run_folder import write_run
 from frbench.run_options import Options
 from frbench.run_work import Work
@@ -24,15 +33,6 @@ from frbench.shortcuts.orders import Answers, Orders, insertion_orders
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, search_digest
 from frbench.shortcuts.reach import Reach, reach
 from frbench.shortcuts.recall import Recall
-from frbench.shortcuts.results import (
-    System,
-    columns_of_gallery,
-    compared,
-    enrolled,
-    orders_json,
-    reach_json,
-    recall_json,
-)
 from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.templates import Templates
 

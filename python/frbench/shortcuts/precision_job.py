@@ -18,12 +18,12 @@ from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Quantity, Run, Setting, sides
 from frbench.reading.systems.paired import Paired
+from frbench.results.shortcuts import System, compared, enrolled
 from frbench.run_folder import write_run
 from frbench.run_options import Options
 from frbench.run_work import Work
 from frbench.shortcuts.differences import Grouping, rows_of
 from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
-from frbench.shortcuts.results import System, compared, enrolled
 from frbench.shortcuts.rounding import Storage, storages
 from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.tally import Tally

@@ -24,10 +24,10 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load, LoadTask
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
+from frbench.results.load import load_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
 from frbench.run_options import Options
-from frbench.traffic.results import load_results
 
 TITLE = "search under load"
 

@@ -10,11 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import mode_results, summary_results
-from frbench.audits import audit_results
 from frbench.counting.pair_list import PairList
-from frbench.groups import group_results
-from frbench.mode_results import Lists
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import ALL, OVERALL, UNLABELLED
@@ -23,6 +19,8 @@ from frbench.reading.folds import FoldAccuracy
 from frbench.reading.joint import replicates
 from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric
+from frbench.results import audits, curves, groups, modes
+from frbench.results.modes import Lists
 from frbench.tally import Tally
 from frbench.threshold_interval import threshold_interval
 
@@ -73,10 +71,10 @@ def verify_results(
         ],
         **_contrasts(tally, thresholds, groupings, ("fmr", "fnmr"), failed=failed),
         "moments": _moments(tally, groupings, moments or Moments.undefined(tally.plan, "no sums were computed")),
-        **group_results.keys(tally, thresholds=thresholds, groupings=groupings, points=points, failed=failed),
-        **summary_results.keys(tally, thresholds=thresholds, groupings=groupings, failed=failed),
+        **groups.keys(tally, thresholds=thresholds, groupings=groupings, points=points, failed=failed),
+        **curves.keys(tally, thresholds=thresholds, groupings=groupings, failed=failed),
         **({} if folds is None else {"folds": folds.to_json()}),
-        **audit_results.failures(tally, thresholds=thresholds, groupings=groupings),
+        **audits.failures(tally, thresholds=thresholds, groupings=groupings),
     }
 
 
@@ -118,11 +116,9 @@ def identify_results(
         "groups": [_searches(tally, thresholds, grouping, name) for grouping, name in rows],
         "estimates": [e for g, name in rows for e in _identify_estimates(tally, thresholds, g, name)],
         **_contrasts(tally, thresholds, groupings, ("fpir", "fnir"), rank=details["ranks"][0]),
-        **group_results.keys(
-            tally, thresholds=thresholds, groupings=groupings, points=points, rank=details["ranks"][0]
-        ),
-        **mode_results.keys(tally, thresholds=thresholds, groupings=groupings, lists=lists),
-        **audit_results.failures(tally, thresholds=thresholds, groupings=groupings, rank=details["ranks"][0]),
+        **groups.keys(tally, thresholds=thresholds, groupings=groupings, points=points, rank=details["ranks"][0]),
+        **modes.keys(tally, thresholds=thresholds, groupings=groupings, lists=lists),
+        **audits.failures(tally, thresholds=thresholds, groupings=groupings, rank=details["ranks"][0]),
     }
 
 
