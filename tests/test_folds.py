@@ -16,7 +16,6 @@ from rich.console import Console
 
 import frbench
 import worlds
-from frbench import summary
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.verify import Pairs
@@ -26,6 +25,7 @@ from frbench.jobs import run_verify
 from frbench.progress import TerminalProgress
 from frbench.reading.folds import accuracy, correct_at
 from frbench.run_options import Options
+from frbench.summary import show
 from frbench.templates import load
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
@@ -213,7 +213,7 @@ def results_of(pairs: Path, out: Path) -> dict:
 def said(results: dict) -> str:
     """What the terminal shows, as one line."""
     console = Console(file=io.StringIO(), width=300)
-    summary.show(results, console)
+    show(results, console)
     return " ".join(console.file.getvalue().split())
 
 

@@ -7,13 +7,14 @@ import re
 import altair
 import pytest
 
-from frbench import report, summary
+from frbench import report
 from frbench.counting.load.measure import Measured, Trial, run_loads
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.results.load import load_results
+from frbench.summary import show
 from test_load_results import measured
 from test_load_run import Queue, quick
 from test_load_task import MS
@@ -87,7 +88,7 @@ def test_an_objective_is_answered(rate: float | None, said: str):
 
 def test_the_terminal_shows_what_was_asked_and_achieved(capsys: pytest.CaptureFixture[str]):
     """Loads, groups and both kinds of percentile, no name shortened where nobody looks."""
-    summary.show(section(measured(failed=7), saturation=200.0).results)
+    show(section(measured(failed=7), saturation=200.0).results)
     text = capsys.readouterr().out
 
     assert "7 RESOURCE_EXHAUSTED" in text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from frbench import summary
+from frbench.summary import show
 from test_report import identify, latency, verify
 
 REGIONS = (("f", "n"), ("f", "s"), ("m", "n"), ("m", "s"))
@@ -20,7 +20,7 @@ TWO = [("sex",), ("region",)]
 def printed(results: dict[str, Any]) -> str:
     """The tables as text, white space reduced."""
     out = io.StringIO()
-    summary.show(results, Console(file=out, width=200))
+    show(results, Console(file=out, width=200))
     return re.sub(r"[ \t]+", " ", out.getvalue())
 
 

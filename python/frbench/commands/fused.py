@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from frbench import report, summary
+from frbench import report
 from frbench.commands.runs import progress_of, templates_of
 from frbench.counting.calibrate import parse_targets
 from frbench.counting.fusion.twins import Twins
@@ -16,6 +16,7 @@ from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.summary import show
 
 
 def run(given: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ def _show(section: report.Section, options: RecordedOptions) -> None:
         )
     for whose, joined in section.manifest["options"]["labels_joined_by"].items():
         click.echo(f"labels of {whose} joined by {joined}")
-    summary.show(section.results)
+    show(section.results)
     for note in section.manifest["notes"]:
         click.echo(f"note: {note}")
     click.echo(f"run: {options.out}" + (f"\nreport: {options.out / 'report.html'}" if options.with_report else ""))

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from frbench import summary
 from frbench.commands import amounts
 from frbench.commands.groupings import groupings
 from frbench.commands.servers import credentials_of, server_options
@@ -22,6 +21,7 @@ from frbench.progress import TerminalProgress
 from frbench.run_options import Options
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
+from frbench.summary import show
 from frbench.templates import load
 from frbench.traffic.job import Asked, run_load
 
@@ -95,7 +95,7 @@ def load_command(target: str, templates: Path, **given: Any) -> None:
     if given["as_json"]:
         click.echo(json.dumps(section.results))
     elif not given["quiet"]:
-        summary.show(section.results)
+        show(section.results)
         click.echo(f"run: {options.out}" + (f"\nreport: {options.out / 'report.html'}" if options.with_report else ""))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from frbench import files, folder, jobs, report, summary
+from frbench import files, folder, jobs, report
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
@@ -24,6 +24,7 @@ from frbench.run_options import Options
 from frbench.shortcuts.ann_job import run_ann
 from frbench.shortcuts.indexing import AnnAsked
 from frbench.shortcuts.precision_job import run_precision
+from frbench.summary import show
 from frbench.templates import Templates, load
 
 # Three runs of three groups then have the 4,603 requests that p99.9 needs.
@@ -145,7 +146,7 @@ def demo(given: dict[str, Any]) -> None:
         click.echo(json.dumps([section.results for section in sections]))
         return
     for section in () if given["quiet"] else sections:
-        summary.show(section.results)
+        show(section.results)
         click.echo()
     _say_where(out, given)
 
@@ -255,7 +256,7 @@ def _show(section: report.Section, options: Options, given: dict[str, Any]) -> N
     elif not given["quiet"]:
         for whose, joined in section.manifest["options"].get("labels_joined_by", {}).items():
             click.echo(f"labels of {whose} joined by {joined}")
-        summary.show(section.results)
+        show(section.results)
         for note in section.manifest.get("notes", ()):
             click.echo(f"note: {note}")
         _say_where(options.out, given)
