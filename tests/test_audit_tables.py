@@ -7,10 +7,10 @@ import io
 from rich.console import Console, Group
 
 import worlds
-from frbench.audits.audit_tables import tables
 from frbench.counting.per_subject import per_subject
 from frbench.reading.audits.reconcile import Counts
 from frbench.results.audits import counts, failures
+from frbench.terminal.audits import tables
 
 
 def printed(results: dict) -> str:

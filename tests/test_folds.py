@@ -25,8 +25,8 @@ from frbench.jobs import run_verify
 from frbench.progress import TerminalProgress
 from frbench.reading.folds import accuracy, correct_at
 from frbench.run_options import Options
-from frbench.summary import show
 from frbench.templates import load
+from frbench.terminal.verify import show
 
 LFW = Path(__file__).parent.parent / "examples" / "lfw"
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())

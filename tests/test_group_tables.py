@@ -7,9 +7,9 @@ import re
 
 from rich.console import Console, Group
 
-from frbench.groups import group_tables
 from frbench.operating_point import OperatingPoint
-from frbench.results import groups
+from frbench.results.groups import keys
+from frbench.terminal import groups
 from test_across_groups import crowd
 
 POINTS = [OperatingPoint("fmr=1e-2", "all non-mated pairs", 0.9, 9, 18)]
@@ -17,14 +17,14 @@ POINTS = [OperatingPoint("fmr=1e-2", "all non-mated pairs", 0.9, 9, 18)]
 
 def results(threshold: float = 0.9) -> dict:
     """Of the crowd, at one threshold."""
-    found = groups.keys(crowd(), thresholds=[threshold], groupings=[("sex",)], points=POINTS)
+    found = keys(crowd(), thresholds=[threshold], groupings=[("sex",)], points=POINTS)
     return {**found, "operating_points": [point.to_json() for point in POINTS]}
 
 
 def printed(found: dict, threshold: float = 0.9) -> str:
     """The tables as text, white space reduced."""
     out = io.StringIO()
-    Console(file=out, width=300).print(Group(*group_tables.tables(found, threshold)))
+    Console(file=out, width=300).print(Group(*groups.tables(found, threshold)))
     return re.sub(r"[ \t]+", " ", out.getvalue())
 
 

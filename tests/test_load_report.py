@@ -14,7 +14,7 @@ from frbench.counting.load.task import Load
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.results.load import load_results
-from frbench.summary import show
+from frbench.terminal.verify import show
 from test_load_results import measured
 from test_load_run import Queue, quick
 from test_load_task import MS

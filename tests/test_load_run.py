@@ -36,7 +36,7 @@ from frbench.counting.load.task import Load
 from frbench.errors import EngineUnavailable, InputError
 from frbench.results.load import load_results
 from frbench.service.wire import SEARCH
-from frbench.traffic.tables import load_tables
+from frbench.terminal.load import load_tables
 from scripted_server import scripted
 from test_load_task import MS, open_loop, task
 

@@ -8,9 +8,9 @@ import re
 import numpy as np
 from rich.console import Console, Group
 
-from frbench import mode_tables
 from frbench.jobs import nonmated_lists
 from frbench.results.modes import Lists, keys
+from frbench.terminal import modes
 from test_mode_results import found_of, searched
 from test_modes import T, counted, watchlist
 
@@ -18,7 +18,7 @@ from test_modes import T, counted, watchlist
 def shown(found: dict) -> str:
     """The tables as text, white space reduced; a group is called by its grouping and its name."""
     out = io.StringIO()
-    tables = mode_tables.tables(found, lambda grouping, group: f"{grouping}={group}")
+    tables = modes.tables(found, lambda grouping, group: f"{grouping}={group}")
     Console(file=out, width=300).print(Group(*tables))
     return re.sub(r"[ \t]+", " ", out.getvalue())
 

@@ -22,7 +22,7 @@ from frbench.plan import ALL
 from frbench.shortcuts.differences import Asked, Counted, asked_of, change, gap, gaps_json, references, rows_of
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, both, plan_of
 from frbench.shortcuts.reach import reach
-from frbench.shortcuts.words import shown, unshown
+from frbench.terminal.shortcut_words import shown, unshown
 from proposing import searched
 
 RANK_1 = Asked("fnir", None, 1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from frbench.summary import show
+from frbench.terminal.verify import show
 from test_report import identify, latency, verify
 
 REGIONS = (("f", "n"), ("f", "s"), ("m", "n"), ("m", "s"))

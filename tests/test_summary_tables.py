@@ -9,23 +9,23 @@ import numpy as np
 from rich.console import Console, Group
 
 import worlds
-from frbench import summary_tables
-from frbench.results import curves
+from frbench.results.curves import keys
 from frbench.tally import Tally
+from frbench.terminal import curves
 from test_across_groups import crowd
 from test_curves import GENUINE, IMPOSTOR, between, of_scores
 
 
 def printed(tally: Tally, *, thresholds=(), groupings=(("sex",),)) -> str:
     """The tables as text, white space reduced."""
-    found = curves.keys(tally, thresholds=thresholds, groupings=groupings)
+    found = keys(tally, thresholds=thresholds, groupings=groupings)
     return shown(found)
 
 
 def shown(found: dict) -> str:
     """The tables of these results; a group is called by its grouping and its name."""
     out = io.StringIO()
-    tables = summary_tables.tables(found, lambda grouping, group: f"{grouping}={group}")
+    tables = curves.tables(found, lambda grouping, group: f"{grouping}={group}")
     Console(file=out, width=300).print(Group(*tables))
     return re.sub(r"[ \t]+", " ", out.getvalue())
 
@@ -40,7 +40,7 @@ def test_an_equal_error_rate_stands_with_its_threshold_and_counts():
 
 def test_every_group_has_its_curves():
     """AUC and min Cllr of each, with interval and bounds, as the results have them."""
-    found = curves.keys(crowd(), thresholds=[], groupings=[("sex",)])
+    found = keys(crowd(), thresholds=[], groupings=[("sex",)])
     text = shown(found)
 
     for row in found["summaries"]:

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures, files, folder, reasons
+from frbench import files, folder, reasons
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Run, compare
@@ -20,6 +20,7 @@ from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
 from frbench.report import time_cells
 from frbench.report.comparison import render_comparison
+from frbench.terminal import figures
 
 PIPE_WIDTH = 190
 SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}

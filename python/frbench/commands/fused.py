@@ -16,7 +16,7 @@ from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.summary import show
+from frbench.terminal.verify import show
 
 
 def run(given: dict[str, Any]) -> None:

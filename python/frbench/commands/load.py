@@ -21,8 +21,8 @@ from frbench.progress import TerminalProgress
 from frbench.run_options import Options
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
-from frbench.summary import show
 from frbench.templates import load
+from frbench.terminal.verify import show
 from frbench.traffic.job import Asked, run_load
 
 PATH = click.Path(path_type=Path)

@@ -24,8 +24,8 @@ from frbench.run_options import Options
 from frbench.shortcuts.ann_job import run_ann
 from frbench.shortcuts.indexing import AnnAsked
 from frbench.shortcuts.precision_job import run_precision
-from frbench.summary import show
 from frbench.templates import Templates, load
+from frbench.terminal.verify import show
 
 # Three runs of three groups then have the 4,603 requests that p99.9 needs.
 DEMO_REQUESTS = 520

@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures, files
+from frbench import files
 from frbench.commands.groupings import groupings_of
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import EdgeNotInPlan, InputError
@@ -21,6 +21,7 @@ from frbench.reading.metrics import FAILED_POLICIES, Failed
 from frbench.reading.thresholds import at_fmr
 from frbench.reasons import UNDEFINED, sentences
 from frbench.tally import Tally
+from frbench.terminal import figures
 
 PATH = click.Path(path_type=Path)
 

@@ -11,10 +11,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures
 from frbench.estimate import LEVEL
 from frbench.gates.verdicts import Gate, Row
 from frbench.gates.words import HEADER, headline, line
+from frbench.terminal import figures
 
 SCHEMA = "frbench.gate"
 VERSION = 1

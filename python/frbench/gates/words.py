@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from frbench import figures
 from frbench.estimate import LEVEL
 from frbench.gates.reading import Count, Form
 from frbench.gates.verdicts import Gate, Row
 from frbench.reasons import UNDEFINED
+from frbench.terminal import figures
 
 INTERVAL = f"{LEVEL:.0%} interval"
 HEADER = ("", "quantity", "value", INTERVAL, "counts", "bound", "fails from", "")

@@ -12,9 +12,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import _rust, figures, manifest
+from frbench import _rust, manifest
 from frbench.engines.gpu import devices
 from frbench.inputs import scratch
+from frbench.terminal import figures
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
 MEASURE_S = 0.06

@@ -7,7 +7,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from frbench import figures
 from frbench.plan import ALL
 from frbench.report import parts, shortcut_charts, words
 from frbench.report.charts import Series
@@ -15,7 +14,8 @@ from frbench.report.gallery_sizes import rate as sized_rate
 from frbench.report.parts import Block, Figure, Row, Section, Table, View
 from frbench.report.style import Palette
 from frbench.report.words import CountCell, RateCell
-from frbench.shortcuts.words import (
+from frbench.terminal import figures
+from frbench.terminal.shortcut_words import (
     at_work,
     has_gap,
     heading,

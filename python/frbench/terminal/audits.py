@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench import figures
-from frbench.figures import Form
 from frbench.reasons import UNDEFINED
+from frbench.terminal import figures
+from frbench.terminal.figures import Form
 
 Name = Callable[[str, str], str]
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench import figures
 from frbench.reasons import UNDEFINED, sentences
+from frbench.terminal import figures
 
 # How a group of a grouping is called.
 Name = Callable[[str, str], str]

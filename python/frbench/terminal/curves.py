@@ -9,9 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures
 from frbench.operating_point import RULE_OF_30
 from frbench.reasons import UNDEFINED, sentences
+from frbench.terminal import figures
 
 TITLES = {"eer": "EER", "auc": "AUC", "min_cllr": "min Cllr", "fta": "FTA"}
 Rows = Sequence[Mapping[str, Any]]

@@ -10,15 +10,13 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from frbench import figures, mode_tables, summary_tables
-from frbench.audits import audit_tables
-from frbench.figures import Form
-from frbench.groups import group_tables
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
 from frbench.results.verify import excluded_in_words
-from frbench.shortcuts.tables import shortcut_tables
-from frbench.traffic.tables import load_tables
+from frbench.terminal import audits, curves, figures, groups, modes
+from frbench.terminal.figures import Form
+from frbench.terminal.load import load_tables
+from frbench.terminal.shortcuts import shortcut_tables
 
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
@@ -65,10 +63,10 @@ def _verify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
             )
         yield table
         yield from _ratio_lines(results, threshold)
-        yield from group_tables.tables(results, threshold)
+        yield from groups.tables(results, threshold)
         yield ""
-    yield from summary_tables.tables(results, partial(_name, results))
-    yield from audit_tables.tables(results, partial(_name, results))
+    yield from curves.tables(results, partial(_name, results))
+    yield from audits.tables(results, partial(_name, results))
     yield from _folds(results)
 
 
@@ -131,18 +129,18 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from _unreached(results)
     rank = results["ranks"][0]
     by_key = {(e["metric"], e["threshold"], e["rank"], e["grouping"], e["group"]): e for e in results["estimates"]}
-    groups = [(g["grouping"], g["group"]) for g in results["groups"]]
+    named = [(g["grouping"], g["group"]) for g in results["groups"]]
     for threshold in results["thresholds"]:
         title = f"{_heading(results, threshold)}, gallery {results['gallery']:,}"
         miss = f"FNIR rank {rank}"
         yield Text(title, style="bold")
         table = figures.table("group", "FPIR", "95% interval", "k / n", miss, "95% interval", "k / n")
-        for key in groups:
+        for key in named:
             fpir, fnir = by_key["fpir", threshold, None, *key], by_key["fnir", threshold, rank, *key]
             table.add_row(Text(_name(results, *key)), *_rate(fpir, figures.percent), *_rate(fnir, figures.percent))
         yield table
         yield from _ratio_lines(results, threshold)
-        yield from group_tables.tables(results, threshold)
+        yield from groups.tables(results, threshold)
         yield ""
     yield Text(f"rank of the mate, without a threshold, gallery {results['gallery']:,}", style="bold")
     table = figures.table(
@@ -155,9 +153,9 @@ def _identify(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         shares = (f"{hits[str(r)] / n:.2%}" if n else UNDEFINED for r in results["ranks"])
         table.add_row(Text(_name(results, group["grouping"], group["group"])), *shares, f"{n:,}")
     yield table
-    yield from mode_tables.tables(results, partial(_name, results))
+    yield from modes.tables(results, partial(_name, results))
     yield from _gallery_sizes(results)
-    yield from audit_tables.tables(results, partial(_name, results))
+    yield from audits.tables(results, partial(_name, results))
 
 
 def _gallery_sizes(results: Mapping[str, Any]) -> Iterator[RenderableType]:

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench import figures
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
+from frbench.terminal import figures
 
 LATE = "generator was late"
 

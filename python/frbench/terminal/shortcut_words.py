@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from frbench import figures
 from frbench.plan import ALL
+from frbench.terminal import figures
 
 Results = Mapping[str, Any]
 EXACT = "exact"

@@ -9,10 +9,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import figures
 from frbench.plan import ALL
 from frbench.reasons import UNDEFINED
-from frbench.shortcuts.words import (
+from frbench.terminal import figures
+from frbench.terminal.shortcut_words import (
     EXACT,
     has_gap,
     heading,

@@ -1,0 +1,1 @@
+"""Shows a run on a terminal: tables, and numbers as people read them."""
