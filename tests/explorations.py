@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from playwright.sync_api import Download
 
 from browser import Watched
-from frbench import cli, files, report
+from frbench import cli, files
+from frbench.report import render
 from frbench.report.explored import Explored, explored
 from frbench.report.parts import Section
 
@@ -68,7 +69,7 @@ class Report:
 def write_page(directory: Path, *sections: Section) -> Path:
     """The page of these runs."""
     path = directory / "report.html"
-    path.write_text(report.render(sections, title="A title"), encoding="utf-8")
+    path.write_text(render(sections, title="A title"), encoding="utf-8")
     return path
 
 

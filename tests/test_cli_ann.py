@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from frbench import cli, files, report
+from frbench import cli, files
 from frbench.counting.identify import split_first_per_subject
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
 from frbench.progress import TerminalProgress
+from frbench.report import view_of
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.run_options import Options
@@ -212,7 +213,7 @@ def test_the_chart_of_the_price_is_of_the_counts(sweep: Ran):
     """Points are added misses against searches a second, for everybody and each group, in valid Vega-Lite."""
     results = sweep.results
     section = Section(results, {}, files.load_tally(sweep.out / "tally.safetensors"))
-    view = report.view_of(section, Palette([("sex", sex) for sex in SEXES]), 1)
+    view = view_of(section, Palette([("sex", sex) for sex in SEXES]), 1)
 
     assert view.figures[0].title == "Added misses: FNIR, rank 1, without a threshold"
     for figure in view.figures:

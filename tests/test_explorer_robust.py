@@ -13,8 +13,7 @@ from playwright.sync_api import Browser
 
 from browser import ASSETS, Watched
 from explorations import Report, saved, type_threshold, write_page
-from frbench import report
-from frbench.report import claims, explorer
+from frbench.report import claims, explorer, render
 from frbench.report.explored import explored
 from frbench.report.operation import Setting
 from test_report import HOSTILE, even, identify, latency, verify
@@ -158,8 +157,8 @@ def use_everything(one: Watched) -> None:
 def test_runs_without_scores_or_of_times_have_no_explorer():
     """There is no handle without a threshold; a page of times alone brings no scripts for it."""
     nothing = verify(counts=lambda *_: (0, 0, 0, 0, 0, 0, 5))
-    page = report.render([nothing, latency()], title="A title")
+    page = render([nothing, latency()], title="A title")
 
     assert 'id="explore"' not in page
     assert "class Explorer" not in page
-    assert 'class="explorer"' in report.render([verify(counts=even), latency()], title="A title")
+    assert 'class="explorer"' in render([verify(counts=even), latency()], title="A title")

@@ -7,10 +7,10 @@ import re
 import altair
 import pytest
 
-from frbench import report
 from frbench.counting.load.measure import Measured, Trial, run_loads
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load
+from frbench.report import render, view_of
 from frbench.report.parts import Section
 from frbench.report.style import Palette
 from frbench.results.load import load_results
@@ -27,7 +27,7 @@ def section(found: Measured, **more) -> Section:
 
 def page_of(one: Section) -> str:
     """Its page as text."""
-    page = report.render([one], title="A title")
+    page = render([one], title="A title")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<script")[0]))
 
 
@@ -57,7 +57,7 @@ def test_a_late_generator_is_marked():
 
 def test_a_sweep_is_a_curve_of_counts():
     """A figure for p50 and p99; points are drawn where a quantile is known, and are valid Vega-Lite."""
-    view = report.view_of(sweep(), Palette([("sex", "f"), ("sex", "m")]), 1)
+    view = view_of(sweep(), Palette([("sex", "f"), ("sex", "m")]), 1)
 
     assert [figure.title for figure in view.figures] == ["p50 against load", "p99 against load"]
     for figure in view.figures:
@@ -70,7 +70,7 @@ def test_a_sweep_is_a_curve_of_counts():
 def test_one_load_is_drawn_second_by_second():
     """Every second of every run has a longest and a median time."""
     found = section(run_loads(quick(seconds=2.0), Queue(MS), [Load(rate=500.0)], runs=2))
-    (figure,) = report.view_of(found, Palette([("sex", "f"), ("sex", "m")]), 1).figures
+    (figure,) = view_of(found, Palette([("sex", "f"), ("sex", "m")]), 1).figures
 
     altair.Chart.from_dict(figure.spec)
     assert len(figure.spec["data"]["values"]) == 2 * 2 * 2

@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser import Watched
-from frbench import report
 from frbench.reading.systems.compare import compare
 from frbench.reading.systems.history import read
 from frbench.reading.systems.times import compare_times
+from frbench.report import render
 from frbench.report.comparison import render_comparison
 from frbench.report.history import render_history
 from test_cli_compare import saved
@@ -154,7 +154,7 @@ def test_everything_is_reached_by_keyboard(watched: Watched, pages: Pages, name:
 def test_charts_of_a_report_are_saved_by_the_same_buttons(watched: Watched, tmp_path: Path):
     """Of the main report, too: what is drawn as CSV."""
     path = tmp_path / "report.html"
-    path.write_text(report.render([latency()], title="A title"))
+    path.write_text(render([latency()], title="A title"))
     opened(watched, path)
     name, content = saved_by(watched, "Save the figures of request of 1 probe as CSV")
     rows = list(csv.DictReader(io.StringIO(content.decode())))

@@ -11,11 +11,11 @@ from typing import Any
 import altair
 import pytest
 
-from frbench import manifest, report
+from frbench import manifest
 from frbench.counting.calibrate import OperatingPoint
 from frbench.moments import Moments, Sums
 from frbench.plan import Cell, Party, Plan
-from frbench.report import summary, words
+from frbench.report import render, summary, words
 from frbench.report.parts import Section
 from frbench.report.provenance import LIMITS
 from frbench.results.verify import identify_results, latency_results, verify_results
@@ -132,7 +132,7 @@ def of_manifest(tally: Tally) -> dict[str, Any]:
 
 def page_of(*sections: Section) -> str:
     """The page without its charting library and the scripts of its explorer."""
-    found = report.render(sections, title="A title")
+    found = render(sections, title="A title")
     plain = r'<script(?: type="text/plain" id="library")?>'
     return re.sub(rf"{plain}(?!\s*const specs).*?</script>", "", found, flags=re.DOTALL)
 
@@ -172,7 +172,7 @@ class Resources(HTMLParser):
 
 def test_page_needs_nothing_but_itself():
     """Nothing is fetched: the only links are to parts of the page, and its policy forbids all else."""
-    page = report.render([verify(), identify(), latency()], title="A title")
+    page = render([verify(), identify(), latency()], title="A title")
 
     found = Resources()
     found.feed(page)
@@ -186,7 +186,7 @@ def test_page_needs_nothing_but_itself():
 def test_library_is_inlined_once():
     """Three scripts, whatever the number of charts: explorer, library and charts; and data of two runs to explore."""
     found = Resources()
-    found.feed(report.render([verify(), identify(), latency()], title="A title"))
+    found.feed(render([verify(), identify(), latency()], title="A title"))
 
     assert found.scripts == 3 + 2
 
@@ -358,7 +358,7 @@ def test_hostile_labels_are_escaped_everywhere():
 
 def test_hostile_titles_are_escaped():
     """Title and subtitle are text."""
-    page = report.render([verify()], title=HOSTILE, subtitle=HOSTILE)
+    page = render([verify()], title=HOSTILE, subtitle=HOSTILE)
 
     assert "<script>alert" not in page
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from frbench import files, report
+from frbench import files
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -23,6 +23,7 @@ from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
 from frbench.reading.metrics import Failed
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
+from frbench.report import Section, render
 from frbench.results.modes import Lists
 from frbench.results.verify import identify_results, latency_results
 from frbench.run_folder import prepare_run, write_run
@@ -47,7 +48,7 @@ def run_verify(
     keep_pairs: int | None = None,
     declared: tuple[int, ...] = (),
     by_subject: bool = False,
-) -> report.Section:
+) -> Section:
     """Counts all pairs, or the listed ones, and writes the run to `options.out`.
 
     excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
@@ -63,7 +64,7 @@ def run_verify(
         if keep_pairs is not None:
             comparisons.check_tail(keep_pairs)
         found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
-        section = report.Section(found.results(declared), found.manifest(keep_pairs), found.tally)
+        section = Section(found.results(declared), found.manifest(keep_pairs), found.tally)
         tables = found.tables()
         write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
         return section
@@ -78,7 +79,7 @@ def run_identify(
     ranks: tuple[int, ...],
     progress: Progress,
     sizes: tuple[int, ...] = (),
-) -> report.Section:
+) -> Section:
     """Searches every probe in the gallery and writes the run to `options.out`.
 
     sizes : gallery sizes, smaller or larger, to report rates at as well.
@@ -106,7 +107,7 @@ def run_identify(
                 hits = hits_of(task, tally.plan, candidates, work.engine, options.all_thresholds(points))
                 found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
         made = manifest_of_search(work, task, tally.plan, more={"gallery_sizes": list(sizes)})
-        section = report.Section(found, made, tally)
+        section = Section(found, made, tally)
         write_run(section, options, title="1:N identification", checkpoint=work.checkpoint, candidates=candidates)
         return section
 
@@ -128,7 +129,7 @@ def manifest_of_search(work: Work, task: Identification, plan: Plan, *, more: Ma
     )
 
 
-def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> report.Section:
+def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> Section:
     """Times searches and writes the run to `options.out`."""
     sources = sources_of_search(task.gallery, task.probes)
     prepare_run(options, [source.path for source in sources])
@@ -142,14 +143,14 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
-    section = report.Section(found, made, tally)
+    section = Section(found, made, tally)
     write_run(section, options, title="search latency")
     return section
 
 
 def run_latencies(
     task: LatencyTask, options: Options, engine: str | None, *, runs: int, progress: Progress
-) -> list[report.Section]:
+) -> list[Section]:
     """Times searches on the engine that was asked for: if none was, on the processors and, where there are, on GPUs.
 
     The run of the GPUs is in the directory gpu of the other, whose page shows both.
@@ -168,7 +169,7 @@ def run_latencies(
         beside = replace(options, out=options.out / "gpu", engine="gpu", with_report=False)
         sections.append(run_latency(on_gpu, beside, runs=runs, progress=progress))
         if options.with_report:
-            files.write(options.out / "report.html", report.render(sections, title="search latency"))
+            files.write(options.out / "report.html", render(sections, title="search latency"))
     return sections
 
 

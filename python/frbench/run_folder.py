@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from frbench import export, files, folder, report
+from frbench import export, files, folder
 from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
+from frbench.report import Section, render
 from frbench.run_options import Options
 
 
@@ -24,7 +25,7 @@ def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
 
 
 def write_run(
-    section: report.Section,
+    section: Section,
     options: Options,
     *,
     title: str,
@@ -38,7 +39,7 @@ def write_run(
     is written before all of that, and goes after all of it.
     """
     tables, out = tables or {}, options.out
-    pages = {"report.html": report.render([section], title=title)} if options.with_report else {}
+    pages = {"report.html": render([section], title=title)} if options.with_report else {}
     names = ["manifest.json", "tally.safetensors", *([] if candidates is None else [files.FOUND]), *tables, *pages]
     _clear(out)
     files.write_json(out / "manifest.json", {**section.manifest, "files": [*names, "results.json"]})

@@ -8,7 +8,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from frbench import report
 from frbench.commands.runs import progress_of, templates_of
 from frbench.counting.calibrate import parse_targets
 from frbench.counting.fusion.twins import Twins
@@ -16,6 +15,7 @@ from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.report import Section
 from frbench.terminal.verify import show
 
 
@@ -73,7 +73,7 @@ def _options(given: dict[str, Any]) -> RecordedOptions:
     )
 
 
-def _show(section: report.Section, options: RecordedOptions) -> None:
+def _show(section: Section, options: RecordedOptions) -> None:
     fusion = section.results["fusion"]
     fit = fusion["calibration"]
     weight = "" if fusion["weight"] is None else f", weight of A {fusion['weight']:.4g}"

@@ -8,7 +8,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from frbench import report
 from frbench.counting.calibrate import parse_targets
 from frbench.counting.recorded.candidate_log import CandidateFile, Protocol
 from frbench.counting.recorded.people import read_people
@@ -18,6 +17,7 @@ from frbench.errors import InputError
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.recorded import recorded_jobs
 from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.report import Section
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")
@@ -39,7 +39,7 @@ OF_TEMPLATES += ("runner", "address", "workers", "storage")
 OF_TEMPLATES += ("checkpoint_every", "fresh", "token_file", "ca", "cert", "key")
 
 
-def verify(given: dict[str, Any], progress: Progress) -> tuple[report.Section, RecordedOptions]:
+def verify(given: dict[str, Any], progress: Progress) -> tuple[Section, RecordedOptions]:
     """The run on `--scores`, and its options.
 
     Raises
@@ -67,7 +67,7 @@ def verify(given: dict[str, Any], progress: Progress) -> tuple[report.Section, R
 
 def identify(
     path: Path, k: int | None, ranks: tuple[int, ...], given: dict[str, Any], progress: Progress
-) -> tuple[report.Section, RecordedOptions]:
+) -> tuple[Section, RecordedOptions]:
     """The run on a recorded candidate log, and its options.
 
     Raises

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from frbench import files, report, signing
+from frbench import files, signing
 from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.reading.metrics import FAILED_POLICIES
 from frbench.reading.systems.compare import Run
+from frbench.report import Section, render
 from frbench.rereading import read_tally
 
 PATH = click.Path(path_type=Path)
@@ -75,7 +76,7 @@ def write_command(runs: tuple[Path, ...], out: Path | None, title: str, key: Pat
         return
     sections = [_section(run, given) for run in runs]
     page = out or Path(PAGE)
-    files.write(page, report.render(sections, title=title))
+    files.write(page, render(sections, title=title))
     click.echo(f"report: {page}")
 
 
@@ -113,7 +114,7 @@ def verify_command(run: Path, key: Path, checks_inputs: bool, as_json: bool) -> 
         click.echo(f"input: {source['path']} sha256 {source['sha256']}{' unchanged' if checks_inputs else ''}")
 
 
-def _section(path: Path, given: dict[str, Any]) -> report.Section:
+def _section(path: Path, given: dict[str, Any]) -> Section:
     """A finished run, or what a tally alone tells."""
     if path.is_dir():
         if chosen := [name for name in ("groupings", "thresholds", "at") if given[name]]:
@@ -123,7 +124,7 @@ def _section(path: Path, given: dict[str, Any]) -> report.Section:
         if tallies and not (path / "results.json").exists():
             raise InputError(f"{path} is no run directory; a tally is named by itself, such as {tallies[0]}")
         run = Run.read(path)
-        return report.Section(dict(run.results), dict(run.manifest), run.tally)
+        return Section(dict(run.results), dict(run.manifest), run.tally)
     kind = files.load_tally(path).plan.kind
     default = "fpir=0.1,0.01" if kind == "identify" else "fmr=1e-3,1e-4"
     texts = given["at"] or (() if given["thresholds"] else (default,))
@@ -143,8 +144,8 @@ def _sign(runs: tuple[Path, ...], out: Path | None, title: str, key: Path, signe
         raise InputError(f"--out is {out}, but the page that is signed stands in the run; leave --out out")
     private, run = signing.read_private(key), runs[0]
     found = Run.read(run)
-    section = report.Section(dict(found.results), dict(found.manifest), found.tally)
-    files.write(run / PAGE, report.render([section], title=title))
+    section = Section(dict(found.results), dict(found.manifest), found.tally)
+    files.write(run / PAGE, render([section], title=title))
     when = datetime.now(UTC).isoformat(timespec="seconds")
     statement = signing.sign(run, private, signer=signer, signed=when, frbench=version("frbench"))
     click.echo(f"report: {run / PAGE}\nsignature: {run / files.SIGNATURE}, of {len(statement['files'])} files")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from frbench import files, folder, jobs, report
+from frbench import files, folder, jobs
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
@@ -20,6 +20,7 @@ from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
 from frbench.manifest import hardware
 from frbench.progress import TerminalProgress
+from frbench.report import Section, render
 from frbench.run_options import Options
 from frbench.shortcuts.ann_job import run_ann
 from frbench.shortcuts.indexing import AnnAsked
@@ -140,7 +141,7 @@ def demo(given: dict[str, Any]) -> None:
     ]
     files.remove(folder.earlier(out))
     if not given["no_report"]:
-        page = report.render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
+        page = render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
         files.write(out / "report.html", page)
     if given["as_json"]:
         click.echo(json.dumps([section.results for section in sections]))
@@ -250,7 +251,7 @@ def progress_of(given: dict[str, Any]) -> TerminalProgress:
     return TerminalProgress(quiet=given["quiet"] or given["as_json"])
 
 
-def _show(section: report.Section, options: Options, given: dict[str, Any]) -> None:
+def _show(section: Section, options: Options, given: dict[str, Any]) -> None:
     if given["as_json"]:
         click.echo(json.dumps(section.results))
     elif not given["quiet"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, report
+from frbench import files
 from frbench.calibrated import score_points
 from frbench.choices import Combination, Norm
 from frbench.counting.fusion.fitting import Calibration, fitted
@@ -33,6 +33,7 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.reading.metrics import Failed
 from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.report import Section
 from frbench.results.verify import verify_results
 from frbench.run_folder import write_run
 from frbench.run_work import Work
@@ -88,7 +89,7 @@ def run_fusion(
     failed: Failed,
     progress: Progress,
     pairs: PairList | None = None,
-) -> report.Section:
+) -> Section:
     """Counts the fused scores of all pairs, or of the listed ones, and writes the run to `options.out`.
 
     pairs : of the templates of A. Those of whom the fusion is fitted on are left out, too.
@@ -133,7 +134,7 @@ def run_fusion(
     made = work.manifest(plan, engine=engine, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
-    section = report.Section(body, made, tally)
+    section = Section(body, made, tally)
     write_run(section, options, title="1:1 verification by two systems", checkpoint=work.checkpoint)
     return section
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import jobs, report
+from frbench import jobs
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -30,6 +30,7 @@ from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
 from frbench.reading.metrics import Failed
+from frbench.report import Section
 from frbench.results.verify import identify_results, verify_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest
@@ -69,7 +70,7 @@ class RecordedOptions(Options):
 
 def run_scores(
     source: Recorded, options: RecordedOptions, *, people: Templates | None, failed: Failed, progress: Progress
-) -> report.Section:
+) -> Section:
     """Counts recorded comparisons and writes the run to `options.out`.
 
     people : labels by subject; None for no groups.
@@ -126,7 +127,7 @@ def run_candidates(
     k: int | None,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> report.Section:
+) -> Section:
     """Counts recorded candidate lists and writes the run to `options.out`.
 
     Parameters
@@ -228,7 +229,7 @@ def _finish(
     title: str = "1:1 verification",
     candidates: Candidates | None = None,
     findings: Sequence[Finding] = (),
-) -> report.Section:
+) -> Section:
     """The section of a run, whose files are written."""
     engine = {"engine": "recorded", "isa": "numpy", "threads": options.threads}
     made = run_manifest(options, tally.plan, sources=sources, engine=engine, clock=clock, more=more, findings=findings)
@@ -238,6 +239,6 @@ def _finish(
         "comparisons": "rows of the recorded file, each once",
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
-    section = report.Section(body, made, tally)
+    section = Section(body, made, tally)
     write_run(section, options, title=title, candidates=candidates)
     return section

@@ -7,12 +7,13 @@ import io
 from functools import partial
 from typing import Any
 
-from frbench import files, jobs, report
+from frbench import files, jobs
 from frbench.candidates import Candidates
 from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
+from frbench.report import Section
 from frbench.results.shortcuts import (
     System,
     columns_of_gallery,
@@ -162,7 +163,7 @@ def run_ann(
     k: int,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> report.Section:
+) -> Section:
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
@@ -173,7 +174,7 @@ def run_ann(
         with work.clock.time("read"):
             found = _results(comparison, exact, options, asked)
         more = {"efforts": list(indexing.efforts), "rebuilds": asked.rebuilds, **indexing.description(None)}
-        section = report.Section(found, jobs.manifest_of_search(work, task, exact.plan, more=more), exact.tally)
+        section = Section(found, jobs.manifest_of_search(work, task, exact.plan, more=more), exact.tally)
         tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
         return section

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frbench import jobs, report
+from frbench import jobs
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -18,6 +18,7 @@ from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Quantity, Run, Setting, sides
 from frbench.reading.systems.paired import Paired
+from frbench.report import Section
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.run_folder import write_run
 from frbench.run_options import Options
@@ -67,7 +68,7 @@ def run_precision(
     k: int,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> report.Section:
+) -> Section:
     """Searches every probe with float32 templates and with stored ones, and writes the run to `options.out`."""
     if options.runner is not None:
         raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
@@ -80,7 +81,7 @@ def run_precision(
         with work.clock.time("read"):
             found = _results(exact, stored, work)
         made = jobs.manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
-        section = report.Section(found, made, exact.tally)
+        section = Section(found, made, exact.tally)
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint)
         return section
 
