@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from frbench import report
+from frbench import page
 
-ASSETS = Path(report.__file__).parent / "assets"
+ASSETS = Path(page.__file__).parent / "assets"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Generous: a test waits for what the page does, and never for a clock.
 PATIENCE_MS = 120_000

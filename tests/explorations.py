@@ -12,9 +12,9 @@ from playwright.sync_api import Download
 
 from browser import Watched
 from frbench import cli, files
-from frbench.report import render
-from frbench.report.explored import Explored, explored
-from frbench.report.parts import Section
+from frbench.page import render
+from frbench.page.explored import Explored, explored
+from frbench.page.parts import Section
 
 PEOPLE, EACH, D = 160, 3, 16
 KINDS = ("verify", "identify")

@@ -8,10 +8,10 @@ from string import Formatter
 import numpy as np
 import pytest
 
-from frbench.report.claims import TEMPLATES, Claim, claims, fill, in_words
-from frbench.report.explored import Curve, Explored, Rate, RatioCurve, Row
-from frbench.report.operation import Range, Setting
-from frbench.report.words import percent
+from frbench.page.claims import TEMPLATES, Claim, claims, fill, in_words
+from frbench.page.explored import Curve, Explored, Rate, RatioCurve, Row
+from frbench.page.operation import Range, Setting
+from frbench.page.words import percent
 
 NAN = float("nan")
 FMR, FNMR, FPIR, FNIR = Rate("fmr"), Rate("fnmr"), Rate("fpir"), Rate("fnir", 1)

@@ -23,10 +23,10 @@ from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
+from frbench.page import view_of
+from frbench.page.parts import Section
+from frbench.page.style import Palette
 from frbench.progress import TerminalProgress
-from frbench.report import view_of
-from frbench.report.parts import Section
-from frbench.report.style import Palette
 from frbench.run_options import Options
 from frbench.shortcuts.ann_job import Comparison, run_ann
 from frbench.shortcuts.indexing import AnnAsked

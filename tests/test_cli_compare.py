@@ -15,8 +15,8 @@ from rich.console import Console
 from frbench import files
 from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
+from frbench.page.comparison import NBSP, render_comparison
 from frbench.reading.systems.compare import Run, compare
-from frbench.report.comparison import NBSP, render_comparison
 from test_cli import World, world  # noqa: F401
 from test_compare import SCHEMA, A, B, identified, older, people, verified
 from test_report import Resources, latency

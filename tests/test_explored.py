@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import worlds
 from frbench.estimate import Estimate
+from frbench.page.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
+from frbench.page.parts import Section
 from frbench.reading import differentials, metrics
-from frbench.report.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
-from frbench.report.parts import Section
 from test_report import even, identify, verify
 
 

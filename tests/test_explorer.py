@@ -17,10 +17,10 @@ from playwright.sync_api import Browser
 import explorations
 from browser import Watched
 from explorations import Report, saved, stops_to_try, write_page
+from frbench.page import claims, style, words
+from frbench.page.explored import Row, explored
+from frbench.page.operation import Setting
 from frbench.reading import metrics
-from frbench.report import claims, style, words
-from frbench.report.explored import Row, explored
-from frbench.report.operation import Setting
 from test_report import verify
 
 # The page's places of the runs.

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 
 from browser import Watched
 from explorations import Report, stops_to_try, type_threshold
-from frbench.report import claims, style, words
-from frbench.report.operation import Setting
+from frbench.page import claims, style, words
+from frbench.page.operation import Setting
 
 LAID_OUT = "* { content-visibility: visible !important; }"
 

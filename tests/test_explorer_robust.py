@@ -13,9 +13,9 @@ from playwright.sync_api import Browser
 
 from browser import ASSETS, Watched
 from explorations import Report, saved, type_threshold, write_page
-from frbench.report import claims, explorer, render
-from frbench.report.explored import explored
-from frbench.report.operation import Setting
+from frbench.page import claims, explorer, render
+from frbench.page.explored import explored
+from frbench.page.operation import Setting
 from test_report import HOSTILE, even, identify, latency, verify
 
 # Names that the charting library brings.

@@ -26,8 +26,8 @@ from frbench.counting.pair_list import PairList
 from frbench.engines.reference import scores
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
+from frbench.page import Section
 from frbench.reading.systems.compare import Run, compare
-from frbench.report import Section
 from frbench.templates import Templates
 from test_cli import SCHEMA, World, world  # noqa: F401
 from test_compare import people

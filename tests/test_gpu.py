@@ -28,9 +28,9 @@ from frbench.engines.gpu.searching import rank_of_sample
 from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
+from frbench.page import Section
 from frbench.plan import float32_not_below
 from frbench.progress import TerminalProgress
-from frbench.report import Section
 from frbench.run_options import Options
 
 ROOT = Path(__file__).parent.parent

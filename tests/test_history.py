@@ -15,11 +15,11 @@ from frbench.commands.history import history_command
 from frbench.counting.load.measure import Trial
 from frbench.counting.load.objective import Objective
 from frbench.errors import InputError
+from frbench.page.history import render_history
 from frbench.reading.systems.compare import Run
 from frbench.reading.systems.history import UNKNOWN, read
 from frbench.reading.systems.run_figures import Name, rates_of
 from frbench.reading.systems.timed import ONE_PROCESS
-from frbench.report.history import render_history
 from test_cli_compare import saved
 from test_compare import A, B, identified, older, people
 from test_report import Resources, latency, specs_of

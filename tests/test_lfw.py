@@ -24,11 +24,11 @@ from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import AllPairs
 from frbench.engines.cpu import CpuEngine
+from frbench.page.claims import claims
+from frbench.page.explored import explored
+from frbench.page.operation import Setting
 from frbench.reading import metrics
 from frbench.reading.differentials import fmr_ratio
-from frbench.report.claims import claims
-from frbench.report.explored import explored
-from frbench.report.operation import Setting
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 

@@ -10,9 +10,9 @@ import pytest
 from frbench.counting.load.measure import Measured, Trial, run_loads
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load
-from frbench.report import render, view_of
-from frbench.report.parts import Section
-from frbench.report.style import Palette
+from frbench.page import render, view_of
+from frbench.page.parts import Section
+from frbench.page.style import Palette
 from frbench.results.load import load_results
 from frbench.terminal.verify import show
 from test_load_results import measured

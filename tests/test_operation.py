@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from browser import Watched
-from frbench.report import operation
-from frbench.report.operation import Day, Range, Setting, of_comparisons, of_searches, precision
+from frbench.page import operation
+from frbench.page.operation import Day, Range, Setting, of_comparisons, of_searches, precision
 
 
 def rate(value: float | None, low: float | None = None, high: float | None = None) -> dict[str, Any]:

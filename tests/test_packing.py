@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from playwright.sync_api import Browser
 
 from browser import Watched
-from frbench.report.packing import pack, unpack
+from frbench.page.packing import pack, unpack
 
 ROWS = [[0.0, 0.5, 0.5, math.nan], [1e-300, -2.0, 87_307_271.0, 1 / 3]]
 

@@ -14,12 +14,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser import Watched
+from frbench.page import render
+from frbench.page.comparison import render_comparison
+from frbench.page.history import render_history
 from frbench.reading.systems.compare import compare
 from frbench.reading.systems.history import read
 from frbench.reading.systems.times import compare_times
-from frbench.report import render
-from frbench.report.comparison import render_comparison
-from frbench.report.history import render_history
 from test_cli_compare import saved
 from test_compare import people, verified
 from test_explorer_access import contrast

@@ -14,10 +14,10 @@ import pytest
 from frbench import manifest
 from frbench.counting.calibrate import OperatingPoint
 from frbench.moments import Moments, Sums
+from frbench.page import render, summary, words
+from frbench.page.parts import Section
+from frbench.page.provenance import LIMITS
 from frbench.plan import Cell, Party, Plan
-from frbench.report import render, summary, words
-from frbench.report.parts import Section
-from frbench.report.provenance import LIMITS
 from frbench.results.verify import identify_results, latency_results, verify_results
 from frbench.tally import Tally
 

@@ -10,10 +10,10 @@ import altair
 import pytest
 
 from frbench.counting.calibrate import OperatingPoint
+from frbench.page import differentials, ratios, words
+from frbench.page.parts import Section
+from frbench.page.provenance import GALLERY, SIZES
 from frbench.plan import Cell
-from frbench.report import differentials, ratios, words
-from frbench.report.parts import Section
-from frbench.report.provenance import GALLERY, SIZES
 from test_report import even, identify, page_of, specs_of, text_of, verify
 
 SEVEN = tuple((name,) for name in "abcdefg")

@@ -9,7 +9,7 @@ import pytest
 from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.report import render
+from frbench.page import render
 from frbench.rereading import read_tally
 from frbench.results.verify import verify_results
 from test_report import identify, latency, verify

@@ -23,12 +23,12 @@ from frbench.counting.load.schedule import Schedule
 from frbench.counting.load.task import Load
 from frbench.errors import NotComparable
 from frbench.estimate import wilson
+from frbench.page.comparison import render_comparison
 from frbench.reading.systems import timed
 from frbench.reading.systems.compare import Run
 from frbench.reading.systems.time_figures import ONCE, Share, difference
 from frbench.reading.systems.timed import ONE_PROCESS, Timed
 from frbench.reading.systems.times import NOTE, compare_times
-from frbench.report.comparison import render_comparison
 from frbench.results.load import load_results
 from test_cli_compare import run, saved
 from test_compare import A

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frbench.report.library import library
-from frbench.user_cache import kept
+from frbench.page.cache import kept
+from frbench.page.library import library
 
 KEY = ("maker", "1.0")
 

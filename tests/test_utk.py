@@ -10,8 +10,8 @@ import pytest
 
 from frbench import files
 from frbench.counting.calibrate import Target
+from frbench.page import render
 from frbench.reading import metrics
-from frbench.report import render
 from frbench.rereading import read_tally
 
 UTK = Path(__file__).parent.parent / "examples" / "utk"

@@ -18,12 +18,12 @@ from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import Progress
 from frbench.engines.gpu import devices
 from frbench.errors import InputError
+from frbench.page import Section, render
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
 from frbench.reading.metrics import Failed
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
-from frbench.report import Section, render
 from frbench.results.modes import Lists
 from frbench.results.verify import identify_results, latency_results
 from frbench.run_folder import prepare_run, write_run

@@ -9,7 +9,7 @@ from pathlib import Path
 from frbench import export, files, folder
 from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
-from frbench.report import Section, render
+from frbench.page import Section, render
 from frbench.run_options import Options
 
 

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from frbench import files, folder, reasons
 from frbench.errors import InputError
+from frbench.page import time_cells
+from frbench.page.comparison import render_comparison
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Run, compare
 from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
-from frbench.report import time_cells
-from frbench.report.comparison import render_comparison
 from frbench.terminal import figures
 
 PIPE_WIDTH = 190

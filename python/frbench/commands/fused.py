@@ -14,8 +14,8 @@ from frbench.counting.fusion.twins import Twins
 from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
 from frbench.fusion.fusion_jobs import Fusion, run_fusion
+from frbench.page import Section
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.report import Section
 from frbench.terminal.verify import show
 
 

@@ -12,12 +12,12 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from frbench import files, reasons
+from frbench.page import time_cells, words
+from frbench.page.history import render_history
 from frbench.reading.systems.history import History, Line, Order, read
 from frbench.reading.systems.run_figures import Name, is_of_everybody
 from frbench.reading.systems.time_figures import WORK
 from frbench.reasons import UNDEFINED
-from frbench.report import time_cells, words
-from frbench.report.history import render_history
 from frbench.terminal import figures
 
 PATH = click.Path(path_type=Path)

@@ -14,10 +14,10 @@ from frbench.counting.recorded.people import read_people
 from frbench.counting.recorded.score_files import Recorded
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
+from frbench.page import Section
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.recorded import recorded_jobs
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.report import Section
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")

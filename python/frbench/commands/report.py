@@ -16,9 +16,9 @@ from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
+from frbench.page import Section, render
 from frbench.reading.metrics import FAILED_POLICIES
 from frbench.reading.systems.compare import Run
-from frbench.report import Section, render
 from frbench.rereading import read_tally
 
 PATH = click.Path(path_type=Path)

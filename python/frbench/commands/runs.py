@@ -19,8 +19,8 @@ from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
 from frbench.manifest import hardware
+from frbench.page import Section, render
 from frbench.progress import TerminalProgress
-from frbench.report import Section, render
 from frbench.run_options import Options
 from frbench.shortcuts.ann_job import run_ann
 from frbench.shortcuts.indexing import AnnAsked

@@ -28,12 +28,12 @@ from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
 from frbench.moments import Moments
+from frbench.page import Section
 from frbench.plan import Plan, digest_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.reading.metrics import Failed
 from frbench.recorded.recorded_jobs import RecordedOptions
-from frbench.report import Section
 from frbench.results.verify import verify_results
 from frbench.run_folder import write_run
 from frbench.run_work import Work

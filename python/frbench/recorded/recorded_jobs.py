@@ -27,10 +27,10 @@ from frbench.errors import InputError
 from frbench.manifest import CONVENTIONS
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
+from frbench.page import Section
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
 from frbench.reading.metrics import Failed
-from frbench.report import Section
 from frbench.results.verify import identify_results, verify_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest

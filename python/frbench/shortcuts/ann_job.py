@@ -13,7 +13,7 @@ from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
-from frbench.report import Section
+from frbench.page import Section
 from frbench.results.shortcuts import (
     System,
     columns_of_gallery,

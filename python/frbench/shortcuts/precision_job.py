@@ -15,10 +15,10 @@ from frbench.counting.sweep import Advance, Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
+from frbench.page import Section
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Quantity, Run, Setting, sides
 from frbench.reading.systems.paired import Paired
-from frbench.report import Section
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.run_folder import write_run
 from frbench.run_options import Options

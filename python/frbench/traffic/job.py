@@ -23,7 +23,7 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load, LoadTask
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
-from frbench.report import Section
+from frbench.page import Section
 from frbench.results.load import load_results
 from frbench.run_folder import prepare_run, write_run
 from frbench.run_manifest import Clock, run_manifest

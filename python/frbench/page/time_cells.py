@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from frbench.page import words
+from frbench.page.words import RateCell
 from frbench.reading.systems.time_figures import (
     ANSWERS_A_SECOND,
     OBJECTIVE,
@@ -13,8 +15,6 @@ from frbench.reading.systems.time_figures import (
     SATURATION,
     UNANSWERED,
 )
-from frbench.report import words
-from frbench.report.words import RateCell
 
 TITLES = {
     PROBES_A_SECOND: "Probes a second",

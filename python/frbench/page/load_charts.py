@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.report.charts import Row, Series, Spec, by_group, framed, named
+from frbench.page.charts import Row, Series, Spec, by_group, framed, named
 
 LONGEST, MEDIAN = "#D55E00", "#0072B2"
 

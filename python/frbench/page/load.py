@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import load_charts, parts, words
+from frbench.page.charts import Series
+from frbench.page.latency import EVERYTHING, percentile, quantile_cell, unit_of
+from frbench.page.parts import Figure, Row, Section, Table, View
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
-from frbench.report import load_charts, parts, words
-from frbench.report.charts import Series
-from frbench.report.latency import EVERYTHING, percentile, quantile_cell, unit_of
-from frbench.report.parts import Figure, Row, Section, Table, View
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell
 
 TITLE = "Search under load"
 DRAWN = (0.5, 0.99)

@@ -8,12 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import words
+from frbench.page.charts import Series, Spec
+from frbench.page.operation import Setting
+from frbench.page.style import Shade
+from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL, UNLABELLED
-from frbench.report import words
-from frbench.report.charts import Series, Spec
-from frbench.report.operation import Setting
-from frbench.report.style import Shade
-from frbench.report.words import CountCell, RateCell
 from frbench.tally import Tally
 
 Results = dict[str, Any]

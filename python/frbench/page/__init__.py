@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
-from frbench.plan import ALL
-from frbench.report import (
+from frbench.page import (
     explorer,
     gallery_sizes,
     group_thresholds,
@@ -18,14 +17,15 @@ from frbench.report import (
     summary,
     whole_curves,
 )
-from frbench.report.environment import environment
-from frbench.report.identify import Identify
-from frbench.report.latency import Latency
-from frbench.report.library import library
-from frbench.report.parts import Section, View
-from frbench.report.provenance import limits, provenance, reading
-from frbench.report.style import Key, Palette
-from frbench.report.verify import Verify
+from frbench.page.environment import environment
+from frbench.page.identify import Identify
+from frbench.page.latency import Latency
+from frbench.page.library import library
+from frbench.page.parts import Section, View
+from frbench.page.provenance import limits, provenance, reading
+from frbench.page.style import Key, Palette
+from frbench.page.verify import Verify
+from frbench.plan import ALL
 
 __all__ = ["Section", "render"]
 
@@ -53,7 +53,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
         limits=limits(sections),
         provenance=provenance(sections, [view.title for view in views]),
         gradient=style.GRADIENT,
-        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
+        css=files("frbench.page").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
         scripts=explorer.scripts() if any(view.explorer for view in views) else "",
         library=library(),
         drawing=explorer.drawing(),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from frbench.page import charts, differentials, parts, words
+from frbench.page.charts import Series
+from frbench.page.curves import tradeoff_series
+from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell, rate_cell
 from frbench.plan import ALL, OVERALL
-from frbench.report import charts, differentials, parts, words
-from frbench.report.charts import Series
-from frbench.report.curves import tradeoff_series
-from frbench.report.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell, rate_cell
 from frbench.tally import Tally
 
 Estimate = dict[str, Any]

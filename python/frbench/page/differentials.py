@@ -7,11 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import parts, ratios, words
+from frbench.page.parts import Block, HeatMap, Row, Table
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell, rate_cell
 from frbench.reading.groups.indices import BOTH, BY_NAME
-from frbench.report import parts, ratios, words
-from frbench.report.parts import Block, HeatMap, Row, Table
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell, rate_cell
 
 Found = Mapping[str, Any]
 PAIRINGS = {"same_group": "pairs of one group", "cross_group": "pairs of two groups", "pooled": "all pairs"}

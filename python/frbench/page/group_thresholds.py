@@ -8,12 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import parts, words
+from frbench.page.parts import Block, HeatCell, HeatMap, Row, Table
+from frbench.page.style import LogScale, Palette
+from frbench.page.verify import heat_cell
+from frbench.page.words import CountCell, RateCell, rate_cell
 from frbench.plan import OVERALL
-from frbench.report import parts, words
-from frbench.report.parts import Block, HeatCell, HeatMap, Row, Table
-from frbench.report.style import LogScale, Palette
-from frbench.report.verify import heat_cell
-from frbench.report.words import CountCell, RateCell, rate_cell
 
 Found = Mapping[str, Any]
 EVERYBODY = "everybody"

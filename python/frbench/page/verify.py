@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from frbench.estimate import LEVEL
+from frbench.page import charts, differentials, parts, words
+from frbench.page.charts import Series
+from frbench.page.curves import bin_ends, share_rows, tradeoff_series
+from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table
+from frbench.page.style import EVERYTHING, LogScale, Palette
+from frbench.page.words import CountCell, RateCell, rate_cell
 from frbench.plan import ALL
 from frbench.reading.metrics import Failed, knows_people
-from frbench.report import charts, differentials, parts, words
-from frbench.report.charts import Series
-from frbench.report.curves import bin_ends, share_rows, tradeoff_series
-from frbench.report.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table
-from frbench.report.style import EVERYTHING, LogScale, Palette
-from frbench.report.words import CountCell, RateCell, rate_cell
 from frbench.tally import Histogram, Tally
 
 Estimate = dict[str, Any]

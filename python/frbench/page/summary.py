@@ -7,15 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import group_thresholds, parts, ratios, words
+from frbench.page.identify import Identify
+from frbench.page.latency import Latency, percentile
+from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
+from frbench.page.verify import Verify
+from frbench.page.words import rate_phrase
 from frbench.plan import ALL, OVERALL
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
-from frbench.report import group_thresholds, parts, ratios, words
-from frbench.report.identify import Identify
-from frbench.report.latency import Latency, percentile
-from frbench.report.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
-from frbench.report.verify import Verify
-from frbench.report.words import rate_phrase
 from frbench.results.verify import excluded_in_words
 from frbench.tally import Tally
 

@@ -8,10 +8,10 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from frbench.report import explorer, style
-from frbench.report.environment import environment
-from frbench.report.library import library
-from frbench.report.parts import Block
+from frbench.page import explorer, style
+from frbench.page.environment import environment
+from frbench.page.library import library
+from frbench.page.parts import Block
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, me
         measured=measured,
         specs=specs,
         gradient=style.GRADIENT,
-        css=files("frbench.report").joinpath("report.css").read_text(encoding="utf-8"),
+        css=files("frbench.page").joinpath("report.css").read_text(encoding="utf-8"),
         library=library(),
         drawing=explorer.drawing(),
     )  # fmt: skip

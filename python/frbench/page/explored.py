@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, Estimate
+from frbench.page import parts
 from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.reading import differentials, metrics
 from frbench.reading.joint import Replicates, replicates
 from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric
-from frbench.report import parts
 from frbench.tally import Tally
 
 # Stops of a handle; a screen is no wider, and every one costs an estimate of each figure.

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
+from frbench.page import time_cells, words
+from frbench.page.chapters import Chapter, render_chapters
+from frbench.page.charts import Series
+from frbench.page.history_charts import over_runs
+from frbench.page.latency import unit_of
+from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
+from frbench.page.style import Palette
+from frbench.page.words import RateCell
 from frbench.plan import ALL
 from frbench.reading.systems.history import History, Line, Past
 from frbench.reading.systems.run_figures import Figure as RunFigure
 from frbench.reading.systems.run_figures import Name, is_of_everybody
 from frbench.reading.systems.time_figures import MEASURED_ONCE, UNANSWERED
-from frbench.report import time_cells, words
-from frbench.report.chapters import Chapter, render_chapters
-from frbench.report.charts import Series
-from frbench.report.history_charts import over_runs
-from frbench.report.latency import unit_of
-from frbench.report.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
-from frbench.report.style import Palette
-from frbench.report.words import RateCell
 
 KINDS = {
     "verify": "1:1 verification",

@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from frbench.report import words
+from frbench.page import words
 
 
 @cache

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frbench.page.parts import Section
 from frbench.plan import digest_of
-from frbench.report.parts import Section
 
 READING = (
     (

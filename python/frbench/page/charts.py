@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frbench.report.style import Style
+from frbench.page.style import Style
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]

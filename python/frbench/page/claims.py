@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from frbench.estimate import LEVEL
+from frbench.page import operation, words
+from frbench.page.explored import Explored, Rate, RatioCurve
+from frbench.page.operation import Range, Setting
 from frbench.reading.power import POWER
-from frbench.report import operation, words
-from frbench.report.explored import Explored, Rate, RatioCurve
-from frbench.report.operation import Range, Setting
 
 # More ratios than this are counted rather than named.
 MAX_NAMED = 4

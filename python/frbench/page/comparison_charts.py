@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from frbench.report.charts import Series, Spec, by_group, framed, named
+from frbench.page.charts import Series, Spec, by_group, framed, named
 
 ROW_HEIGHT = 30
 LEAST_HEIGHT = 70

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import vl_convert
 
-from frbench.user_cache import kept
+from frbench.page.cache import kept
 
 # What the script leaves to the page, of all that it defines.
 LEAVES = "window.vegaEmbed = vegaEmbed;"

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from frbench.page import charts, parts, words
+from frbench.page.charts import Series
+from frbench.page.parts import Block, Figure, Row, Table
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
-from frbench.report import charts, parts, words
-from frbench.report.charts import Series
-from frbench.report.parts import Block, Figure, Row, Table
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell
 
 Sized = Mapping[str, Any]
 EVERYONE = "all searches"

@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import parts, shortcut_charts, words
+from frbench.page.charts import Series
+from frbench.page.gallery_sizes import rate as sized_rate
+from frbench.page.parts import Block, Figure, Row, Section, Table, View
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
-from frbench.report import parts, shortcut_charts, words
-from frbench.report.charts import Series
-from frbench.report.gallery_sizes import rate as sized_rate
-from frbench.report.parts import Block, Figure, Row, Section, Table, View
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell
 from frbench.terminal import figures
 from frbench.terminal.shortcut_words import (
     at_work,

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from frbench.estimate import LEVEL
+from frbench.page import parts, words
+from frbench.page.claims import MAX_NAMED, TEMPLATES
+from frbench.page.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored
+from frbench.page.operation import Setting
+from frbench.page.packing import pack
+from frbench.page.parts import Explorer, Section
+from frbench.page.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
 from frbench.reading.rate import ERRORS
-from frbench.report import parts, words
-from frbench.report.claims import MAX_NAMED, TEMPLATES
-from frbench.report.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored
-from frbench.report.operation import Setting
-from frbench.report.packing import pack
-from frbench.report.parts import Explorer, Section
-from frbench.report.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
 
 SCRIPTS = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
 DRAWING = ("elements", "downloads", "drawn")
@@ -101,7 +101,7 @@ def _together(names: Sequence[str]) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("frbench.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return files("frbench.page").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _mark(results: parts.Results, threshold: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.report.charts import Series, Spec, by_group, framed, named
+from frbench.page.charts import Series, Spec, by_group, framed, named
 
 
 def over_runs(series: Sequence[Series], *, runs: Sequence[str], title: str, number: str, alt: str) -> Spec:

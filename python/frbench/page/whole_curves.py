@@ -8,11 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import parts, words
+from frbench.page.parts import Block, Row, Table
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell, rate_cell, value_cell
 from frbench.plan import ALL
-from frbench.report import parts, words
-from frbench.report.parts import Block, Row, Table
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell, rate_cell, value_cell
 
 Found = Mapping[str, Any]
 LEAD = (

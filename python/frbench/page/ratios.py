@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from frbench.page import parts, words
+from frbench.page.parts import RatioRow, RatioTable
+from frbench.page.style import Palette
 from frbench.reading.power import POWER
-from frbench.report import parts, words
-from frbench.report.parts import RatioRow, RatioTable
-from frbench.report.style import Palette
 
 Contrast = Mapping[str, Any]
 HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT = "higher", "lower", "no difference was detected", "no statement"

@@ -7,12 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.page import charts, parts, words
+from frbench.page.charts import Series
+from frbench.page.parts import Figure, Row, Table
+from frbench.page.style import Palette
+from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
-from frbench.report import charts, parts, words
-from frbench.report.charts import Series
-from frbench.report.parts import Figure, Row, Table
-from frbench.report.style import Palette
-from frbench.report.words import CountCell, RateCell
 
 DRAWN = (0.5, 0.9, 0.99)
 EVERYTHING = "all requests"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from frbench.page import time_cells, words
+from frbench.page.chapters import Chapter, render_chapters
+from frbench.page.charts import Series
+from frbench.page.comparison_charts import forest
+from frbench.page.parts import Block, Figure, Row, Table
+from frbench.page.style import EVERYTHING, Palette, Style
+from frbench.page.words import RateCell
 from frbench.plan import ALL
 from frbench.reading.systems.time_figures import WORK
-from frbench.report import time_cells, words
-from frbench.report.chapters import Chapter, render_chapters
-from frbench.report.charts import Series
-from frbench.report.comparison_charts import forest
-from frbench.report.parts import Block, Figure, Row, Table
-from frbench.report.style import EVERYTHING, Palette, Style
-from frbench.report.words import RateCell
 
 EVERYBODY = "everybody"
 COLUMNS = [("Group", ""), ("A", ""), ("B", ""), ("B less A", "paired 95% interval"), ("B / A", ""), ("In words", "")]
