@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from frbench import files, manifest
+from frbench import files
 from frbench.errors import NotComparable
 from frbench.estimate import clopper_pearson
+from frbench.manifest import machine
 from frbench.speed import compare_commands
 from frbench.speed.compare import Comparison
 from frbench.speed.ratio import Ratio
@@ -136,7 +137,7 @@ def _kept(path: Path, design: Design) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     said = files.read_json(path, schema=SCHEMA)
-    for name, asked in (("design", asdict(design)), ("machine", manifest.machine())):
+    for name, asked in (("design", asdict(design)), ("machine", machine())):
         if said[name] != asked:
             raise NotComparable(f"{path} holds trials with the {name} {said[name]}, expected {asked}; move it away")
     return list(said["trials"])
@@ -144,7 +145,7 @@ def _kept(path: Path, design: Design) -> list[dict[str, Any]]:
 
 def _keep(path: Path, design: Design, trials: Sequence[dict[str, Any]]) -> None:
     """Writes everything, one line a trial."""
-    head = {"schema": SCHEMA, "design": asdict(design), "machine": manifest.machine(), "noise": noise(trials)}
+    head = {"schema": SCHEMA, "design": asdict(design), "machine": machine(), "noise": noise(trials)}
     entries = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
     lines = ",\n".join(f"    {json.dumps(each)}" for each in trials)
     files.write(path, "{\n" + ",\n".join(entries) + f',\n  "trials": [\n{lines}\n  ]\n}}\n')

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from frbench import files, folder
+from frbench.folder import earlier
 from test_cli import World, world  # noqa: F401
 
 IDENTIFY = ("identify", "--thresholds", "0.5", "-k", 5, "--nonmated-subjects", 4)
@@ -102,7 +103,7 @@ def test_a_manifest_speaks_of_files_of_runs_alone(tmp_path: Path, listed: list[s
     for name in ("kept", ".kept", "tail.csv", "tally.safetensors"):
         (tmp_path / name).write_text("")
 
-    found = {path.name for path in folder.earlier(tmp_path)}
+    found = {path.name for path in earlier(tmp_path)}
 
     assert found == ({"manifest.json"} if listed else {"manifest.json", "tail.csv", "tally.safetensors"})
 
@@ -114,7 +115,7 @@ def test_histograms_of_a_run_are_known_by_its_manifest(tmp_path: Path):
         path.write_text("the same format")
     files.write_json(tmp_path / "manifest.json", {"schema": "frbench.manifest", "files": [own.name]})
 
-    assert folder.earlier(tmp_path) == [own]
+    assert earlier(tmp_path) == [own]
 
 
 def test_a_directory_without_a_run_has_no_earlier_files(tmp_path: Path):
@@ -122,7 +123,7 @@ def test_a_directory_without_a_run_has_no_earlier_files(tmp_path: Path):
     for name in (*folder.LISTED, *folder.MARKS, *folder.VERDICTS, "latency.overall.hgrm"):
         (tmp_path / name).write_text("{}")
 
-    assert folder.earlier(tmp_path) == []
+    assert earlier(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["subjects.csv", "tail.csv"])

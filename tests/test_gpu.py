@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worlds
-from frbench import Gallery, _rust, jobs
+from frbench import Gallery, _rust
 from frbench.counting.identify import split_first_per_subject
 from frbench.engines.gpu import GpuEngine, counting, devices, packing
 from frbench.engines.gpu.arrays import Array, HostArrays, Screen, Side, float32_error
@@ -28,6 +28,7 @@ from frbench.engines.gpu.searching import rank_of_sample
 from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
+from frbench.jobs import run_identify, run_verify
 from frbench.page import Section
 from frbench.plan import float32_not_below
 from frbench.progress import TerminalProgress
@@ -420,8 +421,8 @@ def test_a_run_on_the_gpu_has_the_results_of_one_on_the_processor(monkeypatch: p
         )
         gallery, probes = split_first_per_subject(found, 5)
         return [
-            jobs.run_verify(found, asked, pairs=None, failed="reject", progress=quiet, keep_pairs=3, by_subject=True),
-            jobs.run_identify(gallery, probes, asked, k=5, ranks=(1, 5), progress=quiet, sizes=(5,)),
+            run_verify(found, asked, pairs=None, failed="reject", progress=quiet, keep_pairs=3, by_subject=True),
+            run_identify(gallery, probes, asked, k=5, ranks=(1, 5), progress=quiet, sizes=(5,)),
         ]
 
     for ours, theirs in zip(runs("gpu"), runs("cpu"), strict=True):

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
-from frbench import files, jobs, moments
+from frbench import files, moments
 from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation
+from frbench.jobs import run_verify
 from frbench.moments import Moments, Sums, d_prime
 from frbench.plan import score_axis
 from frbench.progress import TerminalProgress
@@ -252,7 +253,7 @@ def run(world: worlds.World, out: Path) -> None:
         engine="reference",
         with_report=False,
     )
-    jobs.run_verify(world.templates, options, pairs=None, failed="reject", progress=TerminalProgress(quiet=True))
+    run_verify(world.templates, options, pairs=None, failed="reject", progress=TerminalProgress(quiet=True))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 import altair
 import pytest
 
-from frbench import manifest
 from frbench.counting.calibrate import OperatingPoint
+from frbench.manifest import manifest
 from frbench.moments import Moments, Sums
 from frbench.page import render, summary, words
 from frbench.page.parts import Section
@@ -119,7 +119,7 @@ def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> Section:
 def of_manifest(tally: Tally) -> dict[str, Any]:
     """A manifest of a command on one matrix."""
     source = {"path": "a.npy", "sha256": "ab" * 32, "rows": 400, "dtype": "float32", "dimension": 8}
-    made = manifest.manifest(
+    made = manifest(
         command=["frbench", "verify", "a b.npy"],
         options={"blocks": BLOCKS},
         sources=[],

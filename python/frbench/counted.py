@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from frbench import files, jobs
+from frbench import files
 from frbench.choices import DEFAULT_K
 from frbench.commands.groupings import groupings_of
 from frbench.counting import identify
@@ -22,6 +22,7 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
+from frbench.jobs import run_identify, run_verify
 from frbench.reading.metrics import Failed
 from frbench.reading.systems.compare import Run
 from frbench.run_options import Options
@@ -187,14 +188,14 @@ def _counted(asked: Asked, out: Path) -> Run:
         with_report=False,
     )
     if asked.kind == "verify":
-        section = jobs.run_verify(templates, options, pairs=None, failed=asked.failed, progress=_Silent())
+        section = run_verify(templates, options, pairs=None, failed=asked.failed, progress=_Silent())
     else:
         wanted = asked.nonmated_subjects
         if wanted is None:
             wanted = 0 if templates.subject_ids is None else len(set(templates.subject_ids)) // 5
         gallery, probes = identify.split_first_per_subject(templates, wanted)
         k = min(DEFAULT_K, len(gallery))
-        section = jobs.run_identify(gallery, probes, options, k=k, ranks=identify.DEFAULT_RANKS, progress=_Silent())
+        section = run_identify(gallery, probes, options, k=k, ranks=identify.DEFAULT_RANKS, progress=_Silent())
     return Run(str(asked.templates), section.results, section.manifest, section.tally)
 
 

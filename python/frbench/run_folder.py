@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from frbench import export, files, folder
+from frbench import export, files
 from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
+from frbench.folder import MANIFEST, earlier, refuse_to_replace
 from frbench.page import Section, render
 from frbench.run_options import Options
 
@@ -21,7 +22,7 @@ def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
     OutputError : it cannot be made or written. InputError : an input stands there under the name of a file of the run.
     """
     files.prepare(options.out)
-    folder.refuse_to_replace([*map(Path, inputs), *filter(None, [options.train_subjects])], options.out)
+    refuse_to_replace([*map(Path, inputs), *filter(None, [options.train_subjects])], options.out)
 
 
 def write_run(
@@ -58,4 +59,4 @@ def _clear(out: Path) -> None:
     files.remove(export.exported(out))
     with suppress(OSError):
         (out / export.FOLDER).rmdir()
-    files.remove(sorted(folder.earlier(out), key=lambda path: path.name == folder.MANIFEST))
+    files.remove(sorted(earlier(out), key=lambda path: path.name == MANIFEST))

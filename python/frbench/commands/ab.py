@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from frbench import files, folder
+from frbench import files
 from frbench.commands import amounts
 from frbench.estimate import LEVEL
+from frbench.folder import refuse_run
 from frbench.progress import TerminalProgress
 from frbench.speed import tables
 from frbench.speed.compare import DEFAULT_PAIRS, Budget, compare
@@ -97,7 +98,7 @@ def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: b
         "timeout_s": given["timeout"],
     }
     if out is not None:
-        folder.refuse_run(files.prepare(out), "a comparison")
+        refuse_run(files.prepare(out), "a comparison")
         files.remove([out / FILE])
     progress = TerminalProgress(quiet=quiet or as_json)
     sides = Command("A", a, **shared), Command("B", b, **shared)

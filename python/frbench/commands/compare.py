@@ -12,8 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import files, folder, reasons
+from frbench import files, reasons
 from frbench.errors import InputError
+from frbench.folder import refuse_run
 from frbench.page import time_cells
 from frbench.page.comparison import render_comparison
 from frbench.plan import ALL, OVERALL
@@ -66,7 +67,7 @@ def compare_command(
         raise InputError(f"--threshold-b is of one run, got {len(others)}; compare them one by one")
     thresholds = None if threshold_a is None or threshold_b is None else (threshold_a, threshold_b)
     if out is not None:
-        folder.refuse_run(files.prepare(out), "a comparison")
+        refuse_run(files.prepare(out), "a comparison")
     runs = [Run.read(path) for path in (a, *others)]
     compared = [_compared(runs[0], run, thresholds, rank) for run in runs[1:]]
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}

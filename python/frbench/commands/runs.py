@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from frbench import files, folder, jobs
+from frbench import files
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
 from frbench.commands import recorded
 from frbench.commands.servers import credentials_of
@@ -18,6 +18,8 @@ from frbench.counting.latency import LatencyTask
 from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
+from frbench.folder import earlier
+from frbench.jobs import run_identify, run_latencies, run_verify
 from frbench.manifest import hardware
 from frbench.page import Section, render
 from frbench.progress import TerminalProgress
@@ -44,7 +46,7 @@ def verify(given: dict[str, Any]) -> None:
     options = _options(given, default_at="fmr=1e-3,1e-4", metrics=["fmr"])
     read = templates_of(given["templates"], given["labels"], given)
     listed = PairList.read(given["pairs"], read) if given["pairs"] else None
-    section = jobs.run_verify(
+    section = run_verify(
         read,
         options,
         pairs=listed,
@@ -71,7 +73,7 @@ def identify(given: dict[str, Any]) -> None:
     recorded.refuse_without("candidates")
     options = _options(given, default_at="fpir=0.1,0.01", metrics=["fpir", "fmr"])
     gallery, probes = _gallery_and_probes(given)
-    section = jobs.run_identify(
+    section = run_identify(
         gallery,
         probes,
         options,
@@ -110,7 +112,7 @@ def latency(given: dict[str, Any]) -> None:
     options = _options(given, default_at="", metrics=[])
     gallery, probes = _gallery_and_probes(given)
     task = _latency_task(gallery, probes, options, given["k"], given["batches"], given["requests"])
-    sections = jobs.run_latencies(task, options, given["engine"], runs=given["runs"], progress=progress_of(given))
+    sections = run_latencies(task, options, given["engine"], runs=given["runs"], progress=progress_of(given))
     if len(sections) > 1 and given["as_json"]:
         click.echo(json.dumps([section.results for section in sections]))
         return
@@ -135,11 +137,11 @@ def demo(given: dict[str, Any]) -> None:
     timed = options("latency", [], "")
     task = _latency_task(gallery, probes, timed, None, (), DEMO_REQUESTS)
     sections = [
-        jobs.run_verify(templates, verified, pairs=None, failed="reject", progress=progress),
-        jobs.run_identify(gallery, probes, searched, k=DEFAULT_K, ranks=DEFAULT_RANKS, progress=progress),
-        *jobs.run_latencies(task, timed, None, runs=3, progress=progress),
+        run_verify(templates, verified, pairs=None, failed="reject", progress=progress),
+        run_identify(gallery, probes, searched, k=DEFAULT_K, ranks=DEFAULT_RANKS, progress=progress),
+        *run_latencies(task, timed, None, runs=3, progress=progress),
     ]
-    files.remove(folder.earlier(out))
+    files.remove(earlier(out))
     if not given["no_report"]:
         page = render(sections, title="Face matching by demographic group", subtitle="Labeled Faces in the Wild")
         files.write(out / "report.html", page)

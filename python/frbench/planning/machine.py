@@ -12,9 +12,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import _rust, manifest
+from frbench import _rust
 from frbench.engines.gpu import devices
 from frbench.inputs import scratch
+from frbench.manifest import machine
 from frbench.terminal import figures
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.
@@ -53,7 +54,7 @@ def describe(*, measures: bool = True) -> dict[str, Any]:
         "chosen": _chosen(kernels, wish),
         "frbench_isa": wish,
         "notes": _notes(kernels, wish),
-        **manifest.machine(),
+        **machine(),
         "gpus": devices.found(),
         "gpus_reason": devices.missing(),
         "caches": _caches(Path("/sys/devices/system/cpu/cpu0/cache")),

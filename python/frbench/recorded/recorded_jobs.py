@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from frbench import jobs
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -24,6 +23,7 @@ from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
 from frbench.counting.recorded.searches import SearchLog
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
+from frbench.jobs import hubs, nonmated_lists
 from frbench.manifest import CONVENTIONS
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
@@ -156,10 +156,10 @@ def run_candidates(
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
         points=points,
-        lists=jobs.nonmated_lists(task, found.candidates),
+        lists=nonmated_lists(task, found.candidates),
     )
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
-    body["hubness"] = jobs.hubs(task, found.candidates)
+    body["hubness"] = hubs(task, found.candidates)
     more = {"k": task.k, "ranks": list(task.ranks), "format": log.format}
     return _finish(options, body, tally, sources, clock, more, title="1:N identification", candidates=found.candidates)
 

@@ -7,12 +7,13 @@ import io
 from functools import partial
 from typing import Any
 
-from frbench import files, jobs
+from frbench import files
 from frbench.candidates import Candidates
 from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
+from frbench.jobs import manifest_of_search, sources_of_search
 from frbench.page import Section
 from frbench.results.shortcuts import (
     System,
@@ -166,7 +167,7 @@ def run_ann(
 ) -> Section:
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
-    with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
+    with Work.begun(options, sources_of_search(gallery, probes), progress) as work:
         indexing = Indexing.of(asked, task, work.engine)
         exact = Exact.of(task, work)
         comparison = Comparison(exact, indexing, rebuilds=asked.rebuilds, work=work)
@@ -174,7 +175,7 @@ def run_ann(
         with work.clock.time("read"):
             found = _results(comparison, exact, options, asked)
         more = {"efforts": list(indexing.efforts), "rebuilds": asked.rebuilds, **indexing.description(None)}
-        section = Section(found, jobs.manifest_of_search(work, task, exact.plan, more=more), exact.tally)
+        section = Section(found, manifest_of_search(work, task, exact.plan, more=more), exact.tally)
         tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
         return section

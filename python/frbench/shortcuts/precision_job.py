@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frbench import jobs
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
@@ -14,6 +13,7 @@ from frbench.counting.identify import Identification
 from frbench.counting.sweep import Advance, Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
+from frbench.jobs import manifest_of_search, sources_of_search
 from frbench.operating_point import OperatingPoint
 from frbench.page import Section
 from frbench.plan import ALL, OVERALL
@@ -74,13 +74,13 @@ def run_precision(
         raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     ways = storages(formats, gallery)
-    with Work.begun(options, jobs.sources_of_search(gallery, probes), progress) as work:
+    with Work.begun(options, sources_of_search(gallery, probes), progress) as work:
         exact = Exact.of(task, work)
         with work.step("stored", len(task.probes) * len(ways), "searches") as advance:
             stored = [Stored.of(way, task, work, advance) for way in ways]
         with work.clock.time("read"):
             found = _results(exact, stored, work)
-        made = jobs.manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
+        made = manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
         section = Section(found, made, exact.tally)
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint)
         return section

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench import manifest
+from frbench.manifest import machine
 from frbench.speed.compare import Comparison, Metric
 from frbench.speed.process import WALL
 from frbench.speed.ratio import Ratio
@@ -43,7 +43,7 @@ def results(found: Comparison, *, commands: Mapping[str, Sequence[str]] | None =
         "notes": notes(found),
         "method": METHOD,
         "design": _design(found),
-        "machine": {**manifest.machine(), "load": [round(load, 2) for load in os.getloadavg()]},
+        "machine": {**machine(), "load": [round(load, 2) for load in os.getloadavg()]},
         "rounds": [_round(each, tuple(found.metrics)) for each in found.rounds],
     }
 
