@@ -26,11 +26,11 @@ from frbench.files import CHANGED
 from frbench.page import view_of
 from frbench.page.parts import Section
 from frbench.page.style import Palette
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
-from frbench.shortcuts.ann_job import Comparison, run_ann
+from frbench.runs.ann import Comparison, run_ann
+from frbench.runs.options import Options
+from frbench.runs.precision import run_precision
+from frbench.runs.progress import TerminalProgress
 from frbench.shortcuts.indexing import AnnAsked
-from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import load
 from test_cli import SCHEMA
 

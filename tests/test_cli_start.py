@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import frbench
 from frbench import cli
 
-HEAVY = ("scipy", "pyarrow", "numpy", "rich", "grpc", "jinja2", "cryptography", "frbench.jobs", "frbench.page")
+HEAVY = ("scipy", "pyarrow", "numpy", "rich", "grpc", "jinja2", "cryptography", "frbench.runs.identify", "frbench.page")
 COMMANDS = Path(frbench.__file__).parent / "commands"
 # Files of frbench.commands without a command: options, and what commands start.
 PARTS = {"__init__", "amounts", "decorated", "fused", "groupings", "options", "recorded", "recorded_options"}

@@ -21,9 +21,9 @@ from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
-from frbench.shortcuts.ann_job import CHANGED
+from frbench.runs.ann import CHANGED
+from frbench.runs.exact import NOT_ALIKE, untimed
 from frbench.shortcuts.builds import Builder, Built, builder
-from frbench.shortcuts.exact import NOT_ALIKE, untimed
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
 from frbench.templates import load
 from kill_ray_workers import workers_of

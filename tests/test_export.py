@@ -15,8 +15,8 @@ import pytest
 import worlds
 from frbench.counting.recorded.score_files import Recorded
 from frbench.errors import FormatError, InputError
-from frbench.export import bob_lines, tables, write_tables, write_tail
 from frbench.results.verify import verify_results
+from frbench.runs.export import bob_lines, tables, write_tables, write_tail
 
 WORLD = worlds.two_groups()
 

@@ -21,10 +21,10 @@ from frbench.counting.pair_list import PairList
 from frbench.counting.verify import Pairs
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.jobs import run_verify
-from frbench.progress import TerminalProgress
 from frbench.reading.folds import accuracy, correct_at
-from frbench.run_options import Options
+from frbench.runs.identify import run_verify
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
 from frbench.templates import load
 from frbench.terminal.verify import show
 

@@ -22,10 +22,10 @@ from frbench.counting.fusion.rule import Rule, Scale
 from frbench.counting.fusion.twins import Twins, drawn
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import InputError, NotComparable
-from frbench.fusion.fusion_jobs import Fusion, run_fusion
-from frbench.progress import TerminalProgress
 from frbench.reading.systems.compare import Run, compare
-from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.runs.fuse import Fusion, run_fusion
+from frbench.runs.progress import TerminalProgress
+from frbench.runs.recorded import RecordedOptions
 from test_cli import SCHEMA, World, world  # noqa: F401
 from test_compare import people
 from worlds import FEW, templates, text_array

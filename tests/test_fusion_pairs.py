@@ -25,9 +25,9 @@ from frbench.counting.fusion.twins import Twins, drawn
 from frbench.counting.pair_list import PairList
 from frbench.engines.reference import scores
 from frbench.errors import InputError
-from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.page import Section
 from frbench.reading.systems.compare import Run, compare
+from frbench.runs.fuse import Fusion, run_fusion
 from frbench.templates import Templates
 from test_cli import SCHEMA, World, world  # noqa: F401
 from test_compare import people
@@ -271,7 +271,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(
     words: str,
 ):
     """In one sentence, with exit code 2."""
-    monkeypatch.setattr("frbench.fusion.fusion_jobs.pair_scores", None)
+    monkeypatch.setattr("frbench.runs.fuse.pair_scores", None)
     given = ("fuse", world.templates, world.templates, "--labels", world.labels, "--out", world.out)
     code, _, error = world.run(*given, *wrong)
     assert code == 2

@@ -28,11 +28,11 @@ from frbench.engines.gpu.searching import rank_of_sample
 from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
-from frbench.jobs import run_identify, run_verify
 from frbench.page import Section
 from frbench.plan import float32_not_below
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
+from frbench.runs.identify import run_identify, run_verify
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
 
 ROOT = Path(__file__).parent.parent
 SCREENS: tuple[Screen, ...] = ("int8", "bf16")

@@ -93,7 +93,7 @@ def test_a_module_keeps_to_public_names_of_others(module: str):
 @pytest.mark.parametrize(
     "source",
     [
-        "from frbench.jobs import _write",
+        "from frbench.runs.identify import _write",
         "import frbench._inner",
         "from frbench._inner import write",
         "from frbench import jobs\njobs._write(1)",

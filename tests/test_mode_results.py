@@ -16,9 +16,9 @@ import worlds
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine, scores
-from frbench.jobs import nonmated_lists
 from frbench.reading import metrics
 from frbench.results.modes import FPIR, Lists, keys
+from frbench.runs.identify import nonmated_lists
 from frbench.tally import Tally
 from test_modes import T, counted, watchlist
 

@@ -8,8 +8,8 @@ import re
 import numpy as np
 from rich.console import Console, Group
 
-from frbench.jobs import nonmated_lists
 from frbench.results.modes import Lists, keys
+from frbench.runs.identify import nonmated_lists
 from frbench.terminal import modes
 from test_mode_results import found_of, searched
 from test_modes import T, counted, watchlist

@@ -21,11 +21,11 @@ from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation
-from frbench.jobs import run_verify
 from frbench.moments import Moments, Sums, d_prime
 from frbench.plan import score_axis
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
+from frbench.runs.identify import run_verify
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from test_cli import SCHEMA

@@ -26,9 +26,9 @@ from frbench.counting.sweep import sweep
 from frbench.counting.verify import Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
-from frbench.export import bob_lines
 from frbench.plan import POPULATION, blocks_of, score_axis
 from frbench.reading import metrics
+from frbench.runs.export import bob_lines
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 

@@ -10,8 +10,8 @@ from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.page import render
-from frbench.rereading import read_tally
 from frbench.results.verify import verify_results
+from frbench.runs.reread import read_tally
 from test_report import identify, latency, verify
 from worlds import two_groups
 

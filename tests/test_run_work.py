@@ -11,9 +11,9 @@ import worlds
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
-from frbench.run_work import Work
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
+from frbench.runs.work import Work
 from frbench.templates import Source
 
 QUIET = TerminalProgress(quiet=True)

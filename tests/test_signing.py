@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench import signing
 from frbench.errors import FormatError, InputError, OutputError, Tampered
+from frbench.runs import signing
 from worlds import FEW
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -12,7 +12,7 @@ from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.page import render
 from frbench.reading import metrics
-from frbench.rereading import read_tally
+from frbench.runs.reread import read_tally
 
 UTK = Path(__file__).parent.parent / "examples" / "utk"
 ALL, WITHOUT = UTK / "all.safetensors", UTK / "without-duplicates.safetensors"

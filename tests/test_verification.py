@@ -9,9 +9,9 @@ from pathlib import Path
 import worlds
 from frbench import files
 from frbench.counting.pair_list import PairList
-from frbench.jobs import run_verify
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
+from frbench.runs.identify import run_verify
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
 
 
 def test_without_labels_a_list_is_counted_by_template_and_names_nobody(tmp_path: Path):

@@ -18,7 +18,7 @@ from frbench.engines import Engine
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import Plan, name_of
 from frbench.reading.metrics import Failed
-from frbench.run_options import Grouping, Options
+from frbench.runs.options import Grouping, Options
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
 

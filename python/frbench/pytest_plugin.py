@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from frbench.counted import Counted, Counts, Defaults
+    from frbench.testing import Counted, Counts, Defaults
 
 OPTIONS = {
     "rules": "File of rules of frbench gates.",
@@ -54,7 +54,7 @@ def pytest_runtest_makereport(
     """A gate that does not pass shows its figures, and no lines of code."""
     report = yield
     error = None if call.excinfo is None else call.excinfo.value
-    if type(error).__name__ == "GateFailed" and type(error).__module__ == "frbench.counted":
+    if type(error).__name__ == "GateFailed" and type(error).__module__ == "frbench.testing":
         report.longrepr = f"{item.nodeid}\n{error}"
     return report
 
@@ -63,7 +63,7 @@ def pytest_runtest_makereport(
 def frbench_counts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Counts:
     """The runs that this session counted."""
     # The engines are loaded by the first test that counts, not by every session of pytest.
-    from frbench.counted import Counts
+    from frbench.testing import Counts
 
     out = _path(request.config, "out", request.config.invocation_params.dir)
     if out is None:
@@ -85,7 +85,7 @@ def frbench_run(request: pytest.FixtureRequest, frbench_counts: Counts) -> Calla
     group : label columns, "sex" or ["sex", "region,sex"]. at : rates to set thresholds at. thresholds : given ones.
     kind : "verify" or "identify". A run directory may stand for templates.
     """
-    from frbench.counted import Asked, Counted, groups_of
+    from frbench.testing import Asked, Counted, groups_of
 
     config = request.config
     places = [request.path.parent, config.rootpath]
@@ -116,7 +116,7 @@ def frbench_run(request: pytest.FixtureRequest, frbench_counts: Counts) -> Calla
 
 
 def _defaults(config: pytest.Config) -> Defaults:
-    from frbench.counted import Defaults
+    from frbench.testing import Defaults
 
     root, here = config.rootpath, config.invocation_params.dir
     doubt: Any = _option(config, "doubt")

@@ -13,7 +13,7 @@ from frbench import files
 from frbench.commands import amounts
 from frbench.estimate import LEVEL
 from frbench.folder import refuse_run
-from frbench.progress import TerminalProgress
+from frbench.runs.progress import TerminalProgress
 from frbench.speed import tables
 from frbench.speed.compare import DEFAULT_PAIRS, Budget, compare
 from frbench.speed.goal import EXIT_CODES, Goal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from frbench import export
+from frbench.runs import export
 
 PATH = click.Path(path_type=Path)
 

@@ -13,9 +13,9 @@ from frbench.counting.calibrate import parse_targets
 from frbench.counting.fusion.twins import Twins
 from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
-from frbench.fusion.fusion_jobs import Fusion, run_fusion
 from frbench.page import Section
-from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.runs.fuse import Fusion, run_fusion
+from frbench.runs.recorded import RecordedOptions
 from frbench.terminal.verify import show
 
 

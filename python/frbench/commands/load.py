@@ -17,13 +17,13 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import LoadTask
 from frbench.errors import InputError
 from frbench.manifest import hardware
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
+from frbench.runs.load import Asked, run_load
+from frbench.runs.options import Options
+from frbench.runs.progress import TerminalProgress
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
 from frbench.templates import load
 from frbench.terminal.verify import show
-from frbench.traffic.job import Asked, run_load
 
 PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]

@@ -13,7 +13,7 @@ from frbench.errors import InputError
 from frbench.planning import measured
 from frbench.planning.hardware import Hardware
 from frbench.planning.sizing import GIB, SHARE_OF_MEMORY, Sizing
-from frbench.progress import TerminalProgress, scaled
+from frbench.runs.progress import TerminalProgress, scaled
 
 NO_SHARE = "the hardware file has no settled_share"
 NO_NETWORK = "the hardware has no network_bytes_per_s: probes are taken to travel in no time"

@@ -16,8 +16,8 @@ from frbench.counting.sweep import Progress
 from frbench.errors import InputError
 from frbench.page import Section
 from frbench.plan import DEFAULT_BLOCKS
-from frbench.recorded import recorded_jobs
-from frbench.recorded.recorded_jobs import RecordedOptions
+from frbench.runs import recorded
+from frbench.runs.recorded import RecordedOptions
 from frbench.templates import Templates
 
 OF_RECORDINGS = ("format_name", "columns", "is_distance", "is_similarity", "impostors", "enrolled", "searches")
@@ -60,7 +60,7 @@ def verify(given: dict[str, Any], progress: Progress) -> tuple[Section, Recorded
     )
     people = _people(given, options)
     return (
-        recorded_jobs.run_scores(source, options, people=people, failed=given["failed"], progress=progress),
+        recorded.run_scores(source, options, people=people, failed=given["failed"], progress=progress),
         options,
     )
 
@@ -85,7 +85,7 @@ def identify(
     if (enrolled is None) != (searches is None):
         raise InputError("expected both --enrolled and --searches, or neither")
     protocol = None if enrolled is None else Protocol.read(enrolled, searches, given["subject_column"])
-    section = recorded_jobs.run_candidates(
+    section = recorded.run_candidates(
         log, protocol, options, people=_people(given, options), k=k, ranks=ranks, progress=progress
     )
     return section, options

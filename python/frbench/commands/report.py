@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from frbench import files, signing
+from frbench import files
 from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
 from frbench.counting.calibrate import parse_targets
@@ -19,7 +19,8 @@ from frbench.errors import InputError
 from frbench.page import Section, render
 from frbench.reading.metrics import FAILED_POLICIES
 from frbench.reading.systems.compare import Run
-from frbench.rereading import read_tally
+from frbench.runs import signing
+from frbench.runs.reread import read_tally
 
 PATH = click.Path(path_type=Path)
 PAGE = "report.html"

@@ -19,14 +19,14 @@ from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
 from frbench.folder import earlier
-from frbench.jobs import run_identify, run_latencies, run_verify
 from frbench.manifest import hardware
 from frbench.page import Section, render
-from frbench.progress import TerminalProgress
-from frbench.run_options import Options
-from frbench.shortcuts.ann_job import run_ann
+from frbench.runs.ann import run_ann
+from frbench.runs.identify import run_identify, run_latencies, run_verify
+from frbench.runs.options import Options
+from frbench.runs.precision import run_precision
+from frbench.runs.progress import TerminalProgress
 from frbench.shortcuts.indexing import AnnAsked
-from frbench.shortcuts.precision_job import run_precision
 from frbench.templates import Templates, load
 from frbench.terminal.verify import show
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from frbench.errors import InputError, InvalidRun
 from frbench.estimate import LEVEL
-from frbench.progress import TerminalProgress
+from frbench.runs.progress import TerminalProgress
 from frbench.speed import looks
 from frbench.speed.goal import Goal, Outcome, Verdict, worst
 from frbench.speed.looks import Looks

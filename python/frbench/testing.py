@@ -22,10 +22,10 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.jobs import run_identify, run_verify
 from frbench.reading.metrics import Failed
 from frbench.reading.systems.compare import Run
-from frbench.run_options import Options
+from frbench.runs.identify import run_identify, run_verify
+from frbench.runs.options import Options
 from frbench.templates import load
 
 AT = {"verify": "fmr=1e-3,1e-4", "identify": "fpir=0.1,0.01"}

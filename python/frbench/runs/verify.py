@@ -27,8 +27,8 @@ from frbench.reading.audits.reconcile import Counts
 from frbench.reading.metrics import Failed
 from frbench.results import audits
 from frbench.results.verify import verify_results
-from frbench.run_options import Grouping
-from frbench.run_work import Work
+from frbench.runs.options import Grouping
+from frbench.runs.work import Work
 from frbench.tally import Tally
 from frbench.templates import Templates
 

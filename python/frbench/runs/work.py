@@ -11,9 +11,9 @@ from frbench.counting.sweep import Advance, Checkpoint, Progress
 from frbench.engines import Engine
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import Finding
-from frbench.run_folder import prepare_run
-from frbench.run_manifest import Clock, run_manifest
-from frbench.run_options import Options
+from frbench.runs.directory import prepare_run
+from frbench.runs.manifest import Clock, run_manifest
+from frbench.runs.options import Options
 from frbench.templates import Source
 
 

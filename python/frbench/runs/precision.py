@@ -13,18 +13,18 @@ from frbench.counting.identify import Identification
 from frbench.counting.sweep import Advance, Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
-from frbench.jobs import manifest_of_search, sources_of_search
 from frbench.operating_point import OperatingPoint
 from frbench.page import Section
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Quantity, Run, Setting, sides
 from frbench.reading.systems.paired import Paired
 from frbench.results.shortcuts import System, compared, enrolled
-from frbench.run_folder import write_run
-from frbench.run_options import Options
-from frbench.run_work import Work
+from frbench.runs.directory import write_run
+from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
+from frbench.runs.identify import manifest_of_search, sources_of_search
+from frbench.runs.options import Options
+from frbench.runs.work import Work
 from frbench.shortcuts.differences import Grouping, rows_of
-from frbench.shortcuts.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
 from frbench.shortcuts.rounding import Storage, storages
 from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.tally import Tally

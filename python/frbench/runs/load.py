@@ -25,9 +25,9 @@ from frbench.counting.sweep import Progress
 from frbench.errors import InputError
 from frbench.page import Section
 from frbench.results.load import load_results
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock, run_manifest
-from frbench.run_options import Options
+from frbench.runs.directory import prepare_run, write_run
+from frbench.runs.manifest import Clock, run_manifest
+from frbench.runs.options import Options
 
 TITLE = "search under load"
 

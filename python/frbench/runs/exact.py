@@ -21,8 +21,8 @@ from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
-from frbench.run_options import Options
-from frbench.run_work import Work
+from frbench.runs.options import Options
+from frbench.runs.work import Work
 from frbench.shortcuts.differences import Counted
 from frbench.shortcuts.proposals import both, plan_of
 from frbench.shortcuts.speed import sample

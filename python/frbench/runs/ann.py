@@ -13,7 +13,6 @@ from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
-from frbench.jobs import manifest_of_search, sources_of_search
 from frbench.page import Section
 from frbench.results.shortcuts import (
     System,
@@ -24,12 +23,13 @@ from frbench.results.shortcuts import (
     reach_json,
     recall_json,
 )
-from frbench.run_folder import write_run
-from frbench.run_options import Options
-from frbench.run_work import Work
+from frbench.runs.directory import write_run
+from frbench.runs.exact import Exact, exact_search, task_of, timed_probes, untimed
+from frbench.runs.identify import manifest_of_search, sources_of_search
+from frbench.runs.options import Options
+from frbench.runs.work import Work
 from frbench.shortcuts.builds import Built, builder
 from frbench.shortcuts.differences import Counted
-from frbench.shortcuts.exact import Exact, exact_search, task_of, timed_probes, untimed
 from frbench.shortcuts.indexing import AnnAsked, Indexing
 from frbench.shortcuts.orders import Answers, Orders, insertion_orders
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, search_digest

@@ -12,7 +12,7 @@ from typing import Any
 from frbench.manifest import manifest
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import Finding
-from frbench.run_options import Options
+from frbench.runs.options import Options
 from frbench.templates import Source
 
 

@@ -33,10 +33,10 @@ from frbench.plan import Plan, digest_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.reading.metrics import Failed
-from frbench.recorded.recorded_jobs import RecordedOptions
 from frbench.results.verify import verify_results
-from frbench.run_folder import write_run
-from frbench.run_work import Work
+from frbench.runs.directory import write_run
+from frbench.runs.recorded import RecordedOptions
+from frbench.runs.work import Work
 from frbench.templates import Source
 
 FIT = "frbench.fusion-fit.1"

@@ -26,12 +26,12 @@ from frbench.reading.metrics import Failed
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.results.modes import Lists
 from frbench.results.verify import identify_results, latency_results
-from frbench.run_folder import prepare_run, write_run
-from frbench.run_manifest import Clock, run_manifest
-from frbench.run_options import Options
-from frbench.run_work import Work
+from frbench.runs.directory import prepare_run, write_run
+from frbench.runs.manifest import Clock, run_manifest
+from frbench.runs.options import Options
+from frbench.runs.verify import Comparisons
+from frbench.runs.work import Work
 from frbench.templates import Source, Templates
-from frbench.verification import Comparisons
 
 # Length of the lists in which hubs are counted, as is usual for k-occurrences.
 HUB_LENGTH = 10

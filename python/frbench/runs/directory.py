@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from frbench import export, files
+from frbench import files
 from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
 from frbench.folder import MANIFEST, earlier, refuse_to_replace
 from frbench.page import Section, render
-from frbench.run_options import Options
+from frbench.runs import export
+from frbench.runs.options import Options
 
 
 def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
