@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frbench.commands.recorded_options import parse_columns
+from frbench.commands.options.recorded import parse_columns
 from frbench.counting.recorded.score_files import Comparisons, Named, Recorded
 from frbench.errors import InputError
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from frbench import files
-from frbench.commands import amounts
+from frbench.commands.options import amounts
 from frbench.estimate import LEVEL
 from frbench.folder import refuse_run
 from frbench.runs.progress import TerminalProgress

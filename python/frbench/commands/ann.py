@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from frbench.choices import INDEXES
-from frbench.commands.amounts import numbers, parameters
-from frbench.commands.options import of_exact_counting, of_files, of_runs, of_searches
-from frbench.commands.runner import runner_options
+from frbench.commands.options.amounts import numbers, parameters
+from frbench.commands.options.common import of_exact_counting, of_files, of_runs, of_searches
+from frbench.commands.options.runner import runner_options
 
 
 @click.command(name="ann")
@@ -47,6 +47,6 @@ def ann_command(**given: Any) -> None:
     frbench ann --gallery g.npy --probes p.npy --labels l.csv --build M=32,ef_construction=400 --effort 50,100,200 -k 50
     frbench ann --gallery g.npy --probes p.npy --labels l.csv --runner ray --workers 4
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.ann(given)

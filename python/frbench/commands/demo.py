@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from frbench.commands.amounts import numbers
-from frbench.commands.options import of_runs
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import of_runs
 
 PATH = click.Path(path_type=Path)
 DEMO_DATA = Path("examples/lfw")
@@ -25,6 +25,6 @@ def demo_command(**given: Any) -> None:
 
     The example is Labeled Faces in the Wild through a public network: 13,233 real templates of 5,749 people.
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.demo(given)

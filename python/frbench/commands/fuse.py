@@ -9,9 +9,9 @@ from typing import Any, get_args
 import click
 
 from frbench.choices import DEFAULT_BLOCKS, ENGINES, FAILED_POLICIES, Combination, Norm
-from frbench.commands.amounts import numbers
-from frbench.commands.decorated import decorated
-from frbench.commands.options import CHECKPOINTS, at_population, of_files, of_runs
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import CHECKPOINTS, at_population, of_files, of_runs
+from frbench.commands.options.decorated import decorated
 from frbench.errors import InputError
 
 PATH = click.Path(path_type=Path)
@@ -75,6 +75,6 @@ def fuse_command(**given: Any) -> None:
     Comparisons only, on this machine only: searches, 1:N, and servers give the best scores of one system, and the
     fused score of a pair needs those of both.
     """
-    from frbench.commands import fused
+    from frbench.commands.start import fuse
 
-    fused.run(given)
+    fuse.run(given)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from frbench.commands.amounts import numbers
-from frbench.commands.options import of_counting, of_files, of_runs, of_searches
-from frbench.commands.recorded_options import candidate_options
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import of_counting, of_files, of_runs, of_searches
+from frbench.commands.options.recorded import candidate_options
 
 
 @click.command(name="identify")
@@ -33,6 +33,6 @@ def identify_command(**given: Any) -> None:
     frbench identify --gallery g.npy --gallery-labels g.csv --probes p.npy --probe-labels p.csv
     frbench identify --candidates log.txt --format frte --enrolled enrolled.csv --searches searches.csv
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.identify(given)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from frbench.commands.amounts import numbers
-from frbench.commands.options import of_files, of_runs, of_searches
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import of_files, of_runs, of_searches
 
 
 @click.command(name="latency")
@@ -33,6 +33,6 @@ def latency_command(**given: Any) -> None:
     \b
     frbench latency t.npy --labels l.csv --group sex --runs 5
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.latency(given)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from frbench.choices import DEFAULT_K
-from frbench.commands.amounts import parameters, whole
+from frbench.commands.options.amounts import parameters, whole
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -71,6 +71,6 @@ def plan_command(**given: Any) -> None:
       price_per_hour, currency  optional: of a machine
       name, source              optional: of whom the numbers speak
     """
-    from frbench.commands import planned
+    from frbench.commands.start import plan
 
-    planned.show(given)
+    plan.show(given)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from frbench.commands.amounts import numbers
-from frbench.commands.options import of_exact_counting, of_files, of_runs, of_searches
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import of_exact_counting, of_files, of_runs, of_searches
 
 
 def _names(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
@@ -35,6 +35,6 @@ def precision_command(**given: Any) -> None:
     frbench precision t.npy --labels l.csv --group sex
     frbench precision t.npy --labels l.csv --group sex --format int8,pca64,pca32
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.precision(given)

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from frbench import files
-from frbench.commands.amounts import numbers
 from frbench.commands.groupings import groupings
+from frbench.commands.options.amounts import numbers
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.page import Section, render

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from frbench.choices import FAILED_POLICIES
-from frbench.commands.amounts import numbers
-from frbench.commands.options import of_counting, of_files, of_runs
-from frbench.commands.recorded_options import score_options
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.common import of_counting, of_files, of_runs
+from frbench.commands.options.recorded import score_options
 
 PATH = click.Path(path_type=Path)
 
@@ -56,6 +56,6 @@ def verify_command(**given: Any) -> None:
     frbench verify t.npy --labels l.csv --group sex --exclude reviewed.csv
     frbench verify --scores scores.txt --format bob4
     """
-    from frbench.commands import runs
+    from frbench.commands.start import runs
 
     runs.verify(given)

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from frbench.choices import DEFAULT_BLOCKS, ENGINES, EXACT_ENGINES
-from frbench.commands.amounts import numbers
-from frbench.commands.decorated import decorated
 from frbench.commands.groupings import groupings
-from frbench.commands.runner import runner_options
-from frbench.commands.servers import server_options
+from frbench.commands.options.amounts import numbers
+from frbench.commands.options.decorated import decorated
+from frbench.commands.options.runner import runner_options
+from frbench.commands.options.servers import server_options
 from frbench.errors import InputError
 from frbench.service.credentials import address_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from frbench.choices import LOG_FORMATS, SCORE_FORMATS
-from frbench.commands.decorated import decorated
+from frbench.commands.options.decorated import decorated
 from frbench.errors import InputError
 
 PATH = click.Path(path_type=Path)

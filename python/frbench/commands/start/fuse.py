@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from frbench.commands.runs import progress_of, templates_of
+from frbench.commands.start.runs import progress_of, templates_of
 from frbench.counting.calibrate import parse_targets
 from frbench.counting.fusion.twins import Twins
 from frbench.counting.pair_list import PairList

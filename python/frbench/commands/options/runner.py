@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from frbench.commands.decorated import decorated
+from frbench.commands.options.decorated import decorated
 
 
 def runner_options(command: Callable[..., None]) -> Callable[..., None]:

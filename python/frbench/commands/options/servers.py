@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from frbench.commands.decorated import decorated
+from frbench.commands.options.decorated import decorated
 from frbench.service.credentials import ENVIRONMENT, Credentials
 
 FILE = click.Path(path_type=Path, dir_okay=False)

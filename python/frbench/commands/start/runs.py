@@ -10,8 +10,8 @@ import click
 
 from frbench import files
 from frbench.choices import DEFAULT_BLOCKS, DEFAULT_K
-from frbench.commands import recorded
-from frbench.commands.servers import credentials_of
+from frbench.commands.options.servers import credentials_of
+from frbench.commands.start import recorded
 from frbench.counting.calibrate import Target, parse_targets
 from frbench.counting.identify import DEFAULT_RANKS, split_first_per_subject
 from frbench.counting.latency import LatencyTask

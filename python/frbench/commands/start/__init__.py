@@ -1,0 +1,1 @@
+"""Starts what commands ask for: options in, finished runs out."""
