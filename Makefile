@@ -46,7 +46,7 @@ bench: setup .venv/.peers ## Race peers, answers checked first, and write out/be
 
 bench-gpu: setup ## Hold the GPU engine to its contract and measure it: benches/records/gpu-*.json (10 minutes; QUICK=1: 3)
 	$(UV) pip install --quiet --python $(BIN)/python -r pyproject.toml --extra gpu
-	$(BIN)/pytest tests/test_gpu.py tests/test_engines.py -k gpu
+	$(BIN)/pytest tests/engines/test_gpu.py tests/engines/test_engines.py -k gpu
 	$(BIN)/python -m benches.gpu $(if $(QUICK),--quick)
 
 bench-ray: setup ## What handing tiles to Ray costs, and a plan against a run at a thousandth of its scale (5 minutes)
@@ -65,18 +65,18 @@ speed-study: setup ## Simulate how often `frbench ab` finds a slowdown and write
 	$(BIN)/python -m studies.speed --out docs/speed.md
 
 kill-test: setup ## Kill a sweep 50 times, its workers 20 times and a server that enrols 1,000 times: nothing is lost (20 minutes)
-	$(BIN)/python tests/kill_and_resume.py --kills 50
-	$(BIN)/python tests/kill_ray_workers.py --kills 20
-	$(BIN)/python tests/kill_while_enrolling.py --kills 1000
+	$(BIN)/python -m tests.endurance.kill_and_resume --kills 50
+	$(BIN)/python -m tests.endurance.kill_ray_workers --kills 20
+	$(BIN)/python -m tests.endurance.kill_while_enrolling --kills 1000
 
 garbage-test: setup ## Send a server 100,000 messages that no client would send (5 minutes)
-	$(BIN)/python tests/garbage.py --messages 100000
+	$(BIN)/python -m tests.endurance.garbage --messages 100000
 
 leak-test: setup ## Search 100,000 times and make and drop 1,000 galleries: memory stays flat (5 minutes)
-	$(BIN)/python tests/leaks.py --searches 100000 --cycles 1000
+	$(BIN)/python -m tests.endurance.leaks --searches 100000 --cycles 1000
 
 public-clients: setup ## Ask a server with grpcurl and ghz, which know nothing of its protos (needs Go)
-	$(BIN)/python tests/public_clients.py
+	$(BIN)/python -m tests.endurance.public_clients
 
 lock: .venv/.packages ## Rewrite the two lock files with the newest versions
 	$(UV) pip compile --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \

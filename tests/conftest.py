@@ -12,13 +12,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
-import browser as browsers
-import explorations
-import servers
-from browser import Watched
-from explorations import Report
 from frbench import cli
 from frbench.engines.cluster.ray_cluster import local_cluster
+from tests.worlds import browser as browsers
+from tests.worlds import explorations, servers
+from tests.worlds.browser import Watched
+from tests.worlds.explorations import Report
 
 NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worlds
 from frbench.candidates import Candidates, concatenate
 from frbench.counting.identify import Identification, Searcher
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError, PlanMismatch, TileCountedTwice
+from tests.worlds import worlds
 
 INF = np.inf
 

@@ -16,8 +16,8 @@ import yaml
 
 import frbench
 from frbench import files
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "ci"
 WORKFLOW = yaml.safe_load((EXAMPLE / ".github" / "workflows" / "gate.yml").read_text())
 STEPS = WORKFLOW["jobs"]["gate"]["steps"]

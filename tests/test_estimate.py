@@ -11,12 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-import worlds
 from frbench import estimate
-from frbench.bootstrap import PairErrors, identity_variance
 from frbench.estimate import Estimate, clopper_pearson, jackknife_variance, rate, student_t, undefined, wilson
 from frbench.reading import metrics
 from frbench.tally import Tally
+from tests.bootstrap import PairErrors, identity_variance
+from tests.worlds import worlds
 
 
 def simple(k: int, n: int, k_touching: list[int], n_touching: list[int], **options) -> Estimate:

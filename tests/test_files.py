@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from safetensors.numpy import load_file, save_file
 
-import worlds
 from frbench import files
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification, search_all
@@ -19,8 +18,10 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.errors import FormatError, OutputError
 from frbench.reading.metrics import fmr, fnmr
 from frbench.tally import Tally
+from tests import ROOT
+from tests.worlds import worlds
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 SHARED = settings(worlds.FEW, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

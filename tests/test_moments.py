@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worlds
 from frbench import files, moments
 from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
@@ -28,10 +27,12 @@ from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
 from frbench.tally import Tally
 from frbench.templates import Templates, load
-from test_cli import SCHEMA
-from test_verify import pair_list
+from tests import ROOT
+from tests.commands.test_cli import SCHEMA
+from tests.counting.test_verify import pair_list
+from tests.worlds import worlds
 
-LFW = Path(__file__).parent.parent / "examples" / "lfw"
+LFW = ROOT / "examples" / "lfw"
 FINE = score_axis(0.001)
 Scores = dict[moments.Key, list[float]]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worlds
 from frbench.counting.layout import Layout
 from frbench.errors import FormatError, InputError
 from frbench.plan import Cell, Party, Plan, blocks_of, checked_thresholds, digest_of, name_of, score_axis
+from tests.worlds import worlds
 
 
 @given(worlds.random_worlds())

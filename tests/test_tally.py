@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worlds
 from frbench.errors import Conservation, EdgeNotInPlan, PlanMismatch, TileCountedTwice
 from frbench.plan import Cell
 from frbench.tally import Ledger, Tally, refuse_overlap
+from tests.worlds import worlds
 
 
 @st.composite

@@ -19,8 +19,9 @@ from hypothesis.extra import numpy as hnp
 from frbench import templates
 from frbench.errors import InputError
 from frbench.templates import Source, Templates, load
+from tests import ROOT
 
-LFW = Path(__file__).parent.parent / "examples" / "lfw"
+LFW = ROOT / "examples" / "lfw"
 VALUES = np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [-8.0, 6.0]], dtype=np.float32)
 LABELS = "subject_id,sex,mask\nann,f,yes\nann,f,no\nbob,m,no\nbob,,no\n"
 

@@ -1,7 +1,7 @@
 """Engines: each scores, counts and searches rows; all give the same answers.
 
 An engine packs unit rows once. What it then offers is small enough that a new one is a class with four methods,
-and `tests/test_engines.py` holds every engine to the oracle.
+and `tests/engines/test_engines.py` holds every engine to the oracle.
 """
 
 from __future__ import annotations

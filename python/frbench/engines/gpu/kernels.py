@@ -27,8 +27,8 @@ LANES = tl.constexpr(16)
 # Rows of which one word says which are hits.
 WORD = tl.constexpr(32)
 
-# Tiles that the tuner tries: probes, gallery rows, bytes of a row at a time; warps and stages. Of the first two a
-# multiprocessor of an H100 holds two: one multiplies while the other compares. `tests/test_gpu_torch.py` counts it.
+# Tiles that the tuner tries: probes, gallery rows, bytes of a row at a time; warps and stages. A multiprocessor of an
+# H100 holds two of the first two: one multiplies while the other compares. `tests/engines/test_gpu_torch.py` counts it.
 SHAPES = (
     (128, 128, 128, 4, 3),
     (128, 128, 64, 4, 4),

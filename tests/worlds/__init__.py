@@ -1,0 +1,1 @@
+"""Populations with known answers, and what tests drive: servers, browsers, machines that are not there."""
