@@ -8,8 +8,8 @@ import pytest
 from frbench.errors import InputError
 from frbench.plan import Cell
 from frbench.reading import metrics
+from frbench.reading.thresholds import threshold_interval
 from frbench.tally import Tally
-from frbench.threshold_interval import threshold_interval
 from tests.worlds import worlds
 
 EDGES = tuple(np.linspace(0, 1, 21))

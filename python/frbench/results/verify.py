@@ -19,10 +19,10 @@ from frbench.reading.folds import FoldAccuracy
 from frbench.reading.joint import replicates
 from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric
+from frbench.reading.thresholds import threshold_interval
 from frbench.results import audits, curves, groups, modes
 from frbench.results.modes import Lists
 from frbench.tally import Tally
-from frbench.threshold_interval import threshold_interval
 
 VERSION = 1
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
