@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from frbench.candidates import CELLS, GalleryHits, cells_of
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification, search_all
 from frbench.engines import Engine, reference
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.sizes.hits import CELLS, Hits, cells_of
 from tests.worlds import worlds
 
 
-def found_by(task: Identification, engine: Engine) -> Hits:
+def found_by(task: Identification, engine: Engine) -> GalleryHits:
     """The hits of a search."""
     return hits_of(task, task.plan(worlds.EDGES), search_all(task, engine), engine, worlds.EDGES)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.candidates import CELLS, NonmatedSearches
 from frbench.reading.sizes.gallery_parts import PartedSearches
-from frbench.sizes.hits import CELLS, NonmatedSearches
 
 T = 0.5
 BLOCKS = 32

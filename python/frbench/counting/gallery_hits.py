@@ -11,22 +11,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.candidates import Candidates
+from frbench.candidates import CELLS, Candidates, GalleryHits, Ints, MatedSearches, NonmatedSearches, cells_of
 from frbench.counting.identify import Identification
 from frbench.counting.layout import subjects_of
 from frbench.engines import Engine, packed
 from frbench.plan import Plan, float32_not_below
-from frbench.sizes.hits import CELLS, Hits, Ints, MatedSearches, NonmatedSearches, cells_of
 
 
 def hits_of(
     task: Identification, plan: Plan, candidates: Candidates, engine: Engine, thresholds: Sequence[float]
-) -> Hits:
+) -> GalleryHits:
     """The hits of searches whose candidates are `candidates`, at the thresholds."""
     cells = cells_of(subjects_of(task.gallery))
     mated = task.is_mated[candidates.probe]
     mates = np.bincount(task.mates[0], minlength=len(task.probes))
-    return Hits(
+    return GalleryHits(
         plan=plan,
         thresholds=tuple(thresholds),
         gallery=len(task.gallery),

@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from frbench.candidates import CELLS
 from frbench.estimate import MIN_BLOCKS
 from frbench.reading.sizes import extrapolation
 from frbench.reading.sizes.extrapolation import Extrapolation, extrapolate
 from frbench.reading.sizes.gallery_models import MODELS, measured, to_rate
 from frbench.reading.sizes.gallery_parts import EVERYTHING, PartedSearches
-from frbench.sizes.hits import CELLS
 from tests.worlds import galleries
 from tests.worlds.galleries import World, part_of
 

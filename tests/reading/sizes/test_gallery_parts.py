@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from frbench.candidates import CELLS
 from frbench.reading.sizes import gallery_parts, score_tail
 from frbench.reading.sizes.gallery_parts import EVERYTHING, GALLERY_BLOCKS, PARTS, PartedSearches
-from frbench.sizes.hits import CELLS
 from tests.worlds import galleries
 
 LEVELS = (0.3, 0.5)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from frbench.candidates import MatedSearches, NonmatedSearches
 from frbench.reading.sizes import subsets
-from frbench.sizes.hits import MatedSearches, NonmatedSearches
 from tests.worlds import worlds
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.candidates import CELLS, Ints, NonmatedSearches
 from frbench.operating_point import RULE_OF_30
 from frbench.reading.sizes import score_tail
 from frbench.reading.sizes.gallery_models import Counts
-from frbench.sizes.hits import CELLS, Ints, NonmatedSearches
 
 PARTS = 16
 GALLERY_BLOCKS = CELLS // PARTS

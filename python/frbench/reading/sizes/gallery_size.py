@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from frbench.candidates import GalleryHits, MatedSearches
 from frbench.errors import InputError
 from frbench.plan import ALL, OVERALL
 from frbench.reading.sizes import subsets
 from frbench.reading.sizes.extrapolation import Check, Extrapolation, extrapolate
 from frbench.reading.sizes.gallery_parts import PartedSearches
 from frbench.reading.sizes.subsets import MeanRate
-from frbench.sizes.hits import Hits, MatedSearches
 
 State = Literal["measured", "extrapolated", "not estimable"]
 Grouping = tuple[str, ...]
@@ -81,7 +81,7 @@ def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def gallery_sizes(
-    hits: Hits, sizes: Sequence[int], *, ranks: Sequence[int], groupings: Sequence[Grouping]
+    hits: GalleryHits, sizes: Sequence[int], *, ranks: Sequence[int], groupings: Sequence[Grouping]
 ) -> dict[str, Any]:
     """What results.json says of gallery sizes: every rate by size and group, and how every model did when checked."""
     groups: list[tuple[Grouping, str | None]] = [((), None)]
@@ -107,7 +107,7 @@ def gallery_sizes(
 
 
 def _fpir_rows(
-    hits: Hits, parted: PartedSearches, column: int, sizes: Sequence[int], head: tuple[str, str]
+    hits: GalleryHits, parted: PartedSearches, column: int, sizes: Sequence[int], head: tuple[str, str]
 ) -> tuple[list[SizedRate], Sequence[Check]]:
     """FPIR at every size and one threshold, and the checks of models if there are larger sizes."""
     searches, threshold = parted.searches, hits.thresholds[column]
@@ -134,7 +134,7 @@ def _fpir_rows(
 
 
 def _fnir_rows(
-    hits: Hits, searches: MatedSearches, sizes: Sequence[int], ranks: Sequence[int], head: tuple[str, str]
+    hits: GalleryHits, searches: MatedSearches, sizes: Sequence[int], ranks: Sequence[int], head: tuple[str, str]
 ) -> Iterator[SizedRate]:
     """FNIR at every size, rank and threshold, and without one."""
     for size in sizes:

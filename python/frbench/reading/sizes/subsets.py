@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.candidates import Ints, MatedSearches, NonmatedSearches
 from frbench.estimate import (
     MIN_BLOCKS,
     freedom_of_rate,
@@ -24,7 +25,6 @@ from frbench.estimate import (
     times_counted,
     wilson,
 )
-from frbench.sizes.hits import Ints, MatedSearches, NonmatedSearches
 
 Floats = NDArray[np.float64]
 
