@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from frbench.counting import tail
 from frbench.counting.sweep import sweep
-from frbench.counting.tail import Hits, Keeper, Tail
+from frbench.counting.tail import Keeper, Tail
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
+from frbench.engines.hits import Hits
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, InputError
 from frbench.plan import Cell

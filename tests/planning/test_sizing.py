@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.parts import STORE_BYTES
+from frbench.engines.cluster.runners import WORKER_BYTES
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.planning.hardware import Hardware
-from frbench.planning.sizing import SHARE_OF_MEMORY, WORKER_BYTES, Sizing, hnsw_saved_bytes, packed_bytes
+from frbench.planning.sizing import SHARE_OF_MEMORY, Sizing, hnsw_saved_bytes, packed_bytes
 
 GIB = 1 << 30
 MACHINE = Hardware(

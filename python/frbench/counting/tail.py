@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.engines.hits import Hits, best, ranks
 from frbench.errors import Conservation, InputError
 from frbench.plan import Plan
 from frbench.tally import Tally
@@ -26,19 +26,6 @@ MAX_PAIRS = 5_000_000
 # Pairs that are waiting to be compared with those kept.
 PENDING = 1 << 22
 COLUMNS = ("group_a", "group_b", "rank", "score", "template_a", "subject_a", "template_b", "subject_b")
-
-
-class Hits(NamedTuple):
-    """Pairs with their scores: (m,) numbers of cells, float32 scores, and rows of both sides."""
-
-    cell: Ints
-    score: NDArray[np.float32]
-    a: Ints
-    b: Ints
-
-    def take(self, chosen: NDArray[np.bool_] | Ints) -> Hits:
-        """Some of these."""
-        return Hits(self.cell[chosen], self.score[chosen], self.a[chosen], self.b[chosen])
 
 
 def checked(n: int, plan: Plan) -> int:
@@ -89,19 +76,6 @@ def conserved(hits: Hits, expected: Ints) -> Hits:
         cell = int((got != expected).argmax())
         raise Conservation(f"{got[cell]} pairs of cell {cell} were found, the counts say {expected[cell]}; do not use")
     return hits
-
-
-def best(hits: Hits, n: int) -> Hits:
-    """The best `n` hits of each cell, cell after cell, best first; equal scores in the order of rows."""
-    ordered = hits.take(np.lexsort((hits.b, hits.a, -hits.score, hits.cell)))
-    return ordered.take(ranks(ordered.cell) <= n)
-
-
-def ranks(cells: Ints) -> Ints:
-    """(m,) place of each entry within its run of equal cells, from 1."""
-    starts = np.flatnonzero(np.diff(cells, prepend=-1))
-    lengths = np.diff(np.append(starts, len(cells)))
-    return np.arange(1, len(cells) + 1) - np.repeat(starts, lengths)
 
 
 class Keeper:

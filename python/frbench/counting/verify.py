@@ -16,8 +16,9 @@ from frbench.counting import population
 from frbench.counting.exclusion import Exclusion
 from frbench.counting.layout import Ints, Layout, subjects_of
 from frbench.counting.pair_list import PairList
-from frbench.counting.tail import Hits, Keeper, Tail, best, conserved, floors, reached
+from frbench.counting.tail import Keeper, Tail, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
+from frbench.engines.hits import Hits, best
 from frbench.errors import Conservation
 from frbench.moments import Advance, Listed, Moments
 from frbench.plan import POPULATION, Cell, Plan, Tile, digest_of

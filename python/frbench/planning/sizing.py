@@ -9,15 +9,13 @@ from math import ceil
 
 from frbench.choices import DEFAULT_BLOCKS
 from frbench.engines.cluster.parts import PIECE_BYTES, STORE_BYTES
+from frbench.engines.cluster.runners import GIB, WORKER_BYTES
 from frbench.errors import InputError
 from frbench.inputs import scratch
 from frbench.planning.hardware import Hardware
 
-GIB = 1 << 30
 # Part of a machine's memory that workers may fill.
 SHARE_OF_MEMORY = 0.8
-# A worker with no rows: the interpreter, Ray, numpy, pyarrow, and buffers of reading and of probes.
-WORKER_BYTES = 205_000_000
 # Pieces of probes that a worker has had before the first of them are set free.
 PIECES_KEPT = 8
 # A piece of probes and half as much of the gallery, three bytes for four, while a worker counts 1:1: see rust/fine.rs.

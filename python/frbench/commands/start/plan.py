@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from frbench.engines.ann.hnsw import HNSW
+from frbench.engines.cluster.runners import GIB
 from frbench.errors import InputError
 from frbench.planning import measured
 from frbench.planning.hardware import Hardware
-from frbench.planning.sizing import GIB, SHARE_OF_MEMORY, Sizing
+from frbench.planning.sizing import SHARE_OF_MEMORY, Sizing
 from frbench.runs.progress import TerminalProgress, scaled
 
 NO_SHARE = "the hardware file has no settled_share"

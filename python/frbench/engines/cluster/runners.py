@@ -12,7 +12,10 @@ from frbench.engines.local import open_local
 from frbench.errors import InputError
 from frbench.inputs import scratch
 from frbench.inputs.storage import require_no_secret
-from frbench.planning.sizing import GIB, WORKER_BYTES
+
+GIB = 1 << 30
+# A worker with no rows: the interpreter, Ray, numpy, pyarrow, and buffers of reading and of probes.
+WORKER_BYTES = 205_000_000
 
 
 @dataclass(frozen=True)

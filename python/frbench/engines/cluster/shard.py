@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench._rust import unit_rows
-from frbench.counting.tail import Hits, best
 from frbench.engines import SETTLED, Engine, Rows
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.shard_index import Recipe, ShardIndex
+from frbench.engines.hits import Hits, best
 from frbench.errors import InputError
 from frbench.inputs import scratch, storage
 from frbench.inputs.storage import Location, Numbers
