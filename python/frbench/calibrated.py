@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
+from frbench.choices import Failed
 from frbench.counting import identify
 from frbench.counting.calibrate import operating_points, points_by
 from frbench.counting.identify import Identification
@@ -17,7 +18,6 @@ from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines import Engine
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import Plan, name_of
-from frbench.reading.metrics import Failed
 from frbench.runs.options import Grouping, Options
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates

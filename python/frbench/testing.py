@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frbench import files
-from frbench.choices import DEFAULT_K
+from frbench.choices import DEFAULT_K, Failed
 from frbench.commands.groupings import groupings_of
 from frbench.counting import identify
 from frbench.counting.calibrate import parse_targets
@@ -22,7 +22,6 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.reading.metrics import Failed
 from frbench.reading.systems.compare import Run
 from frbench.runs.identify import run_identify, run_verify
 from frbench.runs.options import Options

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench import files
+from frbench.choices import Failed
 from frbench.commands.groupings import groupings_of
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.reading.groups.thresholds import realised
-from frbench.reading.metrics import FAILED_POLICIES, Failed
+from frbench.reading.metrics import FAILED_POLICIES
 from frbench.reading.thresholds import at_fmr
 from frbench.reasons import UNDEFINED, sentences
 from frbench.tally import Tally

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from frbench.choices import Failed
 from frbench.errors import NotComparable
 from frbench.estimate import Estimate, at_level, doubt, undefined
 from frbench.gates.asked import Asked, groups_of, named_group
@@ -16,7 +17,6 @@ from frbench.gates.rules import Rule
 from frbench.plan import ALL
 from frbench.reading import joint, metrics
 from frbench.reading.joint import Replicates
-from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric, Question
 from frbench.reading.systems.compare import BY_CONSTRUCTION, Quantity, Run, Setting, Sides, is_target, sides
 

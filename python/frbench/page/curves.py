@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from frbench.choices import Failed
 from frbench.page.charts import Series
 from frbench.page.parts import MIN_CHART_TRIALS
 from frbench.page.style import Style
 from frbench.reading import metrics
-from frbench.reading.metrics import Det, Failed
+from frbench.reading.metrics import Det
 from frbench.tally import Histogram, Tally
 
 STEPS_A_DECADE = 80

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.estimate import LEVEL, Estimate
 from frbench.page import parts
 from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.reading import differentials, metrics
 from frbench.reading.joint import Replicates, replicates
-from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric
 from frbench.tally import Tally
 

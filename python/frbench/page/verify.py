@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from frbench.choices import Failed
 from frbench.estimate import LEVEL
 from frbench.page import charts, differentials, parts, words
 from frbench.page.charts import Series
@@ -13,7 +14,7 @@ from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Poin
 from frbench.page.style import EVERYTHING, LogScale, Palette
 from frbench.page.words import CountCell, RateCell, rate_cell
 from frbench.plan import ALL
-from frbench.reading.metrics import Failed, knows_people
+from frbench.reading.metrics import knows_people
 from frbench.tally import Histogram, Tally
 
 Estimate = dict[str, Any]

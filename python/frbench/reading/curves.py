@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from frbench.choices import Failed
 from frbench.reading.jackknife import LOGIT, Measure, Scale, Statistic, interval
-from frbench.reading.metrics import UNKNOWN_PEOPLE, Failed, Pair, check_policy, people_of, trials
+from frbench.reading.metrics import UNKNOWN_PEOPLE, Pair, check_policy, people_of, trials
 from frbench.tally import Counts, Tally
 
 Ints = NDArray[np.int64]

@@ -14,11 +14,12 @@ from typing import Any
 
 from scipy import optimize
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
 from frbench.reading import joint
 from frbench.reading.joint import METHOD, Contrast, Replicates, replicates
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.reading.power import POWER, Evidence, smallest_ratio
 from frbench.reading.rate import ERRORS, Metric
 from frbench.tally import Tally

@@ -18,9 +18,10 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.reading.rate import ERRORS, Metric, Question
 from frbench.tally import Tally
 

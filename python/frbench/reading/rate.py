@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import Estimate
 from frbench.reading import metrics
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.tally import Tally
 
 Metric = Literal["fmr", "fnmr", "fpir", "fnir"]

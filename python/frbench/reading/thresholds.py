@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Estimate, undefined
 from frbench.operating_point import RULE_OF_30, OperatingPoint
 from frbench.reading import metrics
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.tally import Tally
 
 Rate = str | float | Fraction

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from frbench.choices import Failed
 from frbench.operating_point import RULE_OF_30
 from frbench.plan import ALL
 from frbench.reading import metrics
 from frbench.reading.cllr import MinCllr, min_cllr
 from frbench.reading.curves import Auc, Eer, auc, eer
-from frbench.reading.metrics import Failed
 from frbench.reading.thresholds import supported_down_to
 from frbench.tally import Tally
 

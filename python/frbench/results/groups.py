@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frbench.choices import Failed
 from frbench.operating_point import OperatingPoint
 from frbench.reading.groups import at_threshold
 from frbench.reading.groups import thresholds as group_thresholds
-from frbench.reading.metrics import Failed
 from frbench.tally import Tally
 
 

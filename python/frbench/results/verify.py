@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from frbench.choices import Failed
 from frbench.counting.pair_list import PairList
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
@@ -17,7 +18,6 @@ from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.reading import differentials, metrics, timing
 from frbench.reading.folds import FoldAccuracy
 from frbench.reading.joint import replicates
-from frbench.reading.metrics import Failed
 from frbench.reading.rate import Metric
 from frbench.reading.thresholds import threshold_interval
 from frbench.results import audits, curves, groups, modes

@@ -13,7 +13,7 @@ import numpy as np
 
 from frbench import files
 from frbench.calibrated import score_points
-from frbench.choices import Combination, Norm
+from frbench.choices import Combination, Failed, Norm
 from frbench.counting.fusion.fitting import Calibration, fitted
 from frbench.counting.fusion.kept_scores import KeptScores
 from frbench.counting.fusion.pair_scores import SIDE, FusedPairs, pair_scores
@@ -32,7 +32,6 @@ from frbench.page import Section
 from frbench.plan import Plan, digest_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
-from frbench.reading.metrics import Failed
 from frbench.results.verify import verify_results
 from frbench.runs.directory import write_run
 from frbench.runs.recorded import RecordedOptions

@@ -9,6 +9,7 @@ from typing import Any
 from frbench import files
 from frbench.calibrated import search_points
 from frbench.candidates import Candidates
+from frbench.choices import Failed
 from frbench.counting import identify
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification
@@ -22,7 +23,6 @@ from frbench.page import Section, render
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
-from frbench.reading.metrics import Failed
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.results.modes import Lists
 from frbench.results.verify import identify_results, latency_results

@@ -11,6 +11,7 @@ import numpy as np
 
 from frbench.calibrated import score_points
 from frbench.candidates import Candidates
+from frbench.choices import Failed
 from frbench.counting import identify
 from frbench.counting.calibrate import points_by
 from frbench.counting.recorded import comparisons, searches
@@ -29,7 +30,6 @@ from frbench.operating_point import OperatingPoint
 from frbench.page import Section
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
-from frbench.reading.metrics import Failed
 from frbench.results.verify import identify_results, verify_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.identify import hubs, nonmated_lists

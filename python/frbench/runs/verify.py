@@ -12,6 +12,7 @@ import numpy as np
 
 from frbench import files
 from frbench.calibrated import comparison_points
+from frbench.choices import Failed
 from frbench.counting import tail
 from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
@@ -24,7 +25,6 @@ from frbench.plan import Plan
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
-from frbench.reading.metrics import Failed
 from frbench.results import audits
 from frbench.results.verify import verify_results
 from frbench.runs.options import Grouping

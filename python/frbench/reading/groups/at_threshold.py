@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from frbench.choices import Failed
 from frbench.estimate import Estimate
 from frbench.reading import metrics
 from frbench.reading.groups import indices, null
@@ -18,7 +19,6 @@ from frbench.reading.groups.cautions import Caution, cautions_of
 from frbench.reading.groups.impostors import Impostors, Matrix
 from frbench.reading.groups.indices import Index, Weights
 from frbench.reading.groups.rates import GroupRates, of_groups
-from frbench.reading.metrics import Failed
 from frbench.tally import Tally
 
 NULL_METHOD = "pooled rate, beta of subjects from the blocks, lognormal and binomial draws"

@@ -13,10 +13,11 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.estimate import Estimate, rate
 from frbench.reading import metrics
 from frbench.reading.groups.rates import GroupRates
-from frbench.reading.metrics import UNKNOWN_PEOPLE, Failed
+from frbench.reading.metrics import UNKNOWN_PEOPLE
 from frbench.tally import Tally
 
 Ints = NDArray[np.int64]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import MIN_BLOCKS, Estimate
 from frbench.reading import metrics
 from frbench.reading.groups.indices import TRIALS, Floats, Rates
-from frbench.reading.metrics import UNKNOWN_PEOPLE, Failed
+from frbench.reading.metrics import UNKNOWN_PEOPLE
 from frbench.reading.rate import ERRORS, MATED, Metric, Question
 from frbench.tally import Tally
 

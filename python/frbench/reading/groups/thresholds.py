@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import Estimate
 from frbench.plan import OVERALL
 from frbench.reading import metrics, thresholds
 from frbench.reading.groups.rates import labelled
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.reading.thresholds import Rate, Threshold, exactly
 from frbench.tally import Tally
 

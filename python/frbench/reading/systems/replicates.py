@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.reading import metrics
-from frbench.reading.metrics import Failed
 from frbench.reading.systems import paired
 from frbench.tally import Histogram
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from frbench import files
+from frbench.choices import Failed
 from frbench.errors import FormatError, InputError
 from frbench.estimate import LEVEL, Estimate
 from frbench.plan import name_of
 from frbench.reading import metrics
-from frbench.reading.metrics import Failed, Pair
+from frbench.reading.metrics import Pair
 from frbench.reading.systems.paired import Paired, Rate, paired
 from frbench.reading.systems.replicates import Edges, Trials, held, set_again
 from frbench.tally import Tally
