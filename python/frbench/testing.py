@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from frbench import files
 from frbench.choices import DEFAULT_K, Failed
-from frbench.commands.groupings import groupings_of
+from frbench.commands.options.amounts import groupings_of
 from frbench.counting import identify
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError, NoBaseline

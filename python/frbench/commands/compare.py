@@ -12,7 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench import files, reasons
+from frbench import files
 from frbench.errors import InputError
 from frbench.folder import refuse_run
 from frbench.page import time_cells
@@ -22,6 +22,7 @@ from frbench.reading.systems.compare import Run, compare
 from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
 from frbench.terminal import figures
+from frbench.terminal.figures import sentences
 
 PIPE_WIDTH = 190
 SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
@@ -115,7 +116,7 @@ def time_tables(comparison: Mapping[str, Any]) -> Iterator[RenderableType]:
             f"{row['a']['n']:,}, {row['b']['n']:,}",
         )
     yield table
-    for sentence in reasons.sentences(_missing(comparison["rows"])):
+    for sentence in sentences(_missing(comparison["rows"])):
         yield Text(sentence, style="dim")
 
 

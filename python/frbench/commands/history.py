@@ -11,14 +11,14 @@ import click
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from frbench import files, reasons
+from frbench import files
 from frbench.page import time_cells, words
 from frbench.page.history import render_history
 from frbench.reading.systems.history import History, Line, Order, read
 from frbench.reading.systems.run_figures import Name, is_of_everybody
 from frbench.reading.systems.time_figures import WORK
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED, sentences
 
 PATH = click.Path(path_type=Path)
 
@@ -66,7 +66,7 @@ def _tables(history: History) -> Iterator[RenderableType]:
                 for cells in _rows(line, name):
                     table.add_row(*cells)
         yield table
-        yield from map(Text, reasons.sentences(_missing(line)))
+        yield from map(Text, sentences(_missing(line)))
         yield ""
     for run, reason in history.left_out:
         yield Text(f"left out: {run}: {reason}", style="yellow")

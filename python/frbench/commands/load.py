@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from frbench.commands.groupings import groupings
 from frbench.commands.options import amounts
+from frbench.commands.options.amounts import groupings
 from frbench.commands.options.servers import credentials_of, server_options
 from frbench.counting.load.generator import GrpcGenerator, Server
 from frbench.counting.load.objective import Objective

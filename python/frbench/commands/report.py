@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from frbench import files
-from frbench.commands.groupings import groupings
-from frbench.commands.options.amounts import numbers
+from frbench.commands.options.amounts import groupings, numbers
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.page import Section, render

@@ -14,15 +14,15 @@ from rich.text import Text
 
 from frbench import files
 from frbench.choices import Failed
-from frbench.commands.groupings import groupings_of
+from frbench.commands.options.amounts import groupings_of
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.reading.groups.thresholds import realised
 from frbench.reading.metrics import FAILED_POLICIES
 from frbench.reading.thresholds import at_fmr
-from frbench.reasons import UNDEFINED, sentences
 from frbench.tally import Tally
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED, sentences
 
 PATH = click.Path(path_type=Path)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from frbench.estimate import LEVEL
 from frbench.gates.reading import Count, Form
 from frbench.gates.verdicts import Gate, Row
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED
 
 INTERVAL = f"{LEVEL:.0%} interval"
 HEADER = ("", "quantity", "value", INTERVAL, "counts", "bound", "fails from", "")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import FAILED_POLICIES as FAILED_POLICIES
-from frbench.choices import Failed as Failed
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import Estimate, clopper_pearson, rate, undefined
 from frbench.tally import Histogram, Tally

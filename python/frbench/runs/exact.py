@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from frbench import files
-from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.choices import EXACT_ENGINES
 from frbench.counting import identify
@@ -21,6 +20,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
+from frbench.runs.identify import search_points
 from frbench.runs.options import Options
 from frbench.runs.work import Work
 from frbench.shortcuts.differences import Counted

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from frbench import files
-from frbench.calibrated import score_points
 from frbench.choices import Combination, Failed, Norm
 from frbench.counting.fusion.fitting import Calibration, fitted
 from frbench.counting.fusion.kept_scores import KeptScores
@@ -21,7 +20,7 @@ from frbench.counting.fusion.rule import Rule, Scale
 from frbench.counting.fusion.twins import Twins, drawn
 from frbench.counting.layout import Ints, Layout, subjects_of
 from frbench.counting.pair_list import PairList
-from frbench.counting.recorded.scores import RecordedScores
+from frbench.counting.recorded.scores import RecordedScores, score_points
 from frbench.counting.sweep import Progress
 from frbench.counting.verify import Pairs
 from frbench.engines import Engine
@@ -110,7 +109,7 @@ def run_fusion(
             )
         scores = RecordedScores(recording, bare.inputs)
         with work.clock.time("calibrate"):
-            points = score_points(scores, options, failed=failed)
+            points = score_points(scores, options.targets, options.population, failed=failed)
         edges = options.edges_of(recording.lowest, recording.highest, points)
         plan = replace(bare, edges=edges, keeps_blocks=True)
         with work.step("count", len(recording), "comparisons") as advance:

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frbench import files
-from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.choices import Failed
 from frbench.counting import identify
+from frbench.counting.calibrate import operating_points
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification
 from frbench.counting.latency import LatencyTask, measure_runs
-from frbench.counting.layout import subjects_of
+from frbench.counting.layout import Ints, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import Progress
+from frbench.engines import Engine
 from frbench.engines.gpu import devices
 from frbench.errors import InputError
+from frbench.operating_point import OperatingPoint
 from frbench.page import Section, render
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
@@ -186,3 +191,33 @@ def hubs(task: Identification, candidates: Candidates) -> dict[str, Any]:
     found = asdict(hubness(candidates, *subjects, k=min(HUB_LENGTH, candidates.k)))
     hub = found.pop("hub")
     return found | {"template": None if hub is None else str(task.gallery.template_ids[hub])}
+
+
+def search_points(
+    task: Identification, candidates: Candidates, *, options: Options, engine: Engine
+) -> list[OperatingPoint]:
+    """Thresholds for the targets: FPIR on non-mated searches, FMR on non-mated comparisons of probes and gallery."""
+    wanted = np.ones(len(task.probes), dtype=bool)
+    suffix = ""
+    if options.population:
+        column, value = options.population
+        options.require_population(task.probes)
+        wanted = task.probes.labels[column] == value
+        suffix = f" of {column}={value}"
+    best, n_searches = identify.nonmated_tail(task, candidates, wanted)
+
+    def searches(edges: NDArray[np.float64]) -> Ints:
+        return (len(best) - np.searchsorted(best, edges, side="left")).astype(np.int64)
+
+    def comparisons(edges: NDArray[np.float64]) -> Ints:
+        return identify.comparisons_at_or_above(task, engine, edges, wanted)
+
+    points = []
+    for target in options.targets:
+        if target.metric == "fpir":
+            points += operating_points(searches, n_searches, [target], population=f"all non-mated searches{suffix}")
+        else:
+            n = identify.n_comparisons(task, wanted)
+            population = f"all non-mated comparisons of probes{suffix} and gallery"
+            points += operating_points(comparisons, n, [target], population=population)
+    return points

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from frbench.calibrated import search_points
 from frbench.candidates import Candidates
 from frbench.counting import identify
 from frbench.counting.identify import Identification
@@ -21,7 +20,7 @@ from frbench.reading.systems.paired import Paired
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.runs.directory import write_run
 from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
-from frbench.runs.identify import manifest_of_search, sources_of_search
+from frbench.runs.identify import manifest_of_search, search_points, sources_of_search
 from frbench.runs.options import Options
 from frbench.runs.work import Work
 from frbench.shortcuts.differences import Grouping, rows_of

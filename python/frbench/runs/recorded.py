@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from frbench.calibrated import score_points
 from frbench.candidates import Candidates
 from frbench.choices import Failed
 from frbench.counting import identify
@@ -20,7 +19,7 @@ from frbench.counting.recorded.column_stream import sha256_of
 from frbench.counting.recorded.order_statistics import smallest_above
 from frbench.counting.recorded.score_axis import edges_over
 from frbench.counting.recorded.score_files import Recorded
-from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
+from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed, score_points
 from frbench.counting.recorded.searches import SearchLog
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
@@ -95,7 +94,7 @@ def run_scores(
         sources = [Source(f.path, sha256_of(f.path), n) for f, n in zip(source.files, found.rows, strict=True)]
         scores = RecordedScores(found, _inputs(source, sources, people, options))
         with clock.time("calibrate"):
-            points = score_points(scores, options, failed=failed)
+            points = score_points(scores, options.targets, options.population, failed=failed)
         with clock.time("count"), progress.step("count", len(found), "comparisons") as advance:
             plan = scores.plan(options.edges_of(found.lowest, found.highest, points))
             tally = scores.count(plan, advance)

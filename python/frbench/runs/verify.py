@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frbench import files
-from frbench.calibrated import comparison_points
 from frbench.choices import Failed
 from frbench.counting import tail
+from frbench.counting.calibrate import operating_points
 from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.per_subject import PerSubject, per_subject
 from frbench.counting.sweep import kept_on_exit, sweep
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.moments import Moments
-from frbench.operating_point import OperatingPoint
-from frbench.plan import Plan
+from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.plan import Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.results import audits
 from frbench.results.verify import verify_results
-from frbench.runs.options import Grouping
+from frbench.runs.options import Grouping, Options
 from frbench.runs.work import Work
-from frbench.tally import Tally
+from frbench.tally import Histogram, Tally
 from frbench.templates import Templates
 
 
@@ -196,3 +197,40 @@ def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
     if pairs is not None:
         subjects = subjects[np.unique(np.concatenate([pairs.a, pairs.b]))]
     return Counts.of(list(Counter(subjects).values()))
+
+
+def comparison_points(
+    templates: Templates,
+    options: Options,
+    *,
+    comparisons: Callable[[Grouping], AllPairs | Pairs],
+    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
+    failed: Failed,
+) -> list[OperatingPoint]:
+    """Thresholds for the targets, set on the stated population by counting passes of their own.
+
+    comparisons : what is counted, by label columns. count : the tally of it under a plan; shown with a title.
+    """
+    if not options.targets:
+        return []
+    columns: Grouping = ()
+    group, population = None, ALL_PAIRS
+    if options.population:
+        column, value = options.population
+        options.require_population(templates)
+        columns, group, population = (column,), (name_of([value]),) * 2, f"non-mated pairs within {column}={value}"
+    counter = comparisons(columns)
+
+    def histogram(edges: NDArray[np.float64]) -> Histogram:
+        plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
+        return count(counter, plan, "set threshold").pick(mated=False, grouping=columns, groups=group)
+
+    # An edge that no score reaches makes this pass a cheap one.
+    everything = histogram(np.array([1.0]))
+    return operating_points(
+        lambda edges: histogram(edges).tail(),
+        everything.trials - (everything.unscored if failed == "exclude" else 0),
+        options.targets,
+        population=population,
+        unscored_accepted=everything.unscored if failed == "accept" else 0,
+    )

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED
 
 STYLES = {"pass": "green", "measured": "", "fail": "bold red", "inconclusive": "yellow", "invalid": "yellow"}
 

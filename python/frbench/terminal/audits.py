@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
-from frbench.terminal.figures import Form
+from frbench.terminal.figures import UNDEFINED, Form
 
 Name = Callable[[str, str], str]
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench.operating_point import RULE_OF_30
-from frbench.reasons import UNDEFINED, sentences
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED, sentences
 
 TITLES = {"eer": "EER", "auc": "AUC", "min_cllr": "min Cllr", "fta": "FTA"}
 Rows = Sequence[Mapping[str, Any]]

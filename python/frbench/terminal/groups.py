@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench.reading.groups.indices import BOTH, BY_NAME
-from frbench.reasons import UNDEFINED
+from frbench.terminal.figures import UNDEFINED
 
 
 def tables(results: Mapping[str, Any], threshold: float) -> Iterator[RenderableType]:

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from frbench.plan import ALL
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED
 
 LATE = "generator was late"
 

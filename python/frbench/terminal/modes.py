@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench.reasons import UNDEFINED, sentences
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED, sentences
 
 # How a group of a grouping is called.
 Name = Callable[[str, str], str]

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench.plan import ALL
-from frbench.reasons import UNDEFINED
 from frbench.terminal import figures
+from frbench.terminal.figures import UNDEFINED
 from frbench.terminal.shortcut_words import (
     EXACT,
     has_gap,

@@ -11,10 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from frbench.plan import ALL
-from frbench.reasons import UNDEFINED
 from frbench.results.verify import excluded_in_words
 from frbench.terminal import audits, curves, figures, groups, modes
-from frbench.terminal.figures import Form
+from frbench.terminal.figures import UNDEFINED, Form
 from frbench.terminal.load import load_tables
 from frbench.terminal.shortcuts import shortcut_tables
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
@@ -68,3 +68,13 @@ def whole(_: click.Context, option: click.Parameter, text: str | None) -> int | 
     except (InvalidOperation, ValueError) as error:
         raise InputError(f"{option.opts[0]} is '{text}', expected a whole number above 0, such as 3e9") from error
     return int(number)
+
+
+def groupings_of(values: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The columns of each value, COLUMN[,COLUMN]; what is said twice counts once."""
+    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
+
+
+def groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The same, as the callback of an option."""
+    return groupings_of(values)

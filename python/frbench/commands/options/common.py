@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from frbench.choices import DEFAULT_BLOCKS, ENGINES, EXACT_ENGINES
-from frbench.commands.groupings import groupings
-from frbench.commands.options.amounts import numbers
+from frbench.commands.options.amounts import groupings, numbers
 from frbench.commands.options.decorated import decorated
 from frbench.commands.options.runner import runner_options
 from frbench.commands.options.servers import server_options

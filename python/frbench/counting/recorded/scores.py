@@ -10,9 +10,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
+from frbench.counting.calibrate import Target, points_by
 from frbench.counting.recorded.comparisons import Recording
 from frbench.counting.recorded.order_statistics import largest
 from frbench.errors import InputError
+from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import POPULATION, Plan, name_of
 from frbench.tally import Tally
 
@@ -156,3 +159,27 @@ def looks_reversed(tally: Tally) -> bool:
     area = auc(tally)
     n1, n2 = (float(tally.pick(mated=m).bins[:-1].sum()) for m in (False, True))
     return area is not None and area < 0.5 - CLEARLY * math.sqrt((n1 + n2 + 1) / (12 * n1 * n2))
+
+
+def score_points(
+    scores: RecordedScores, targets: Sequence[Target], population: tuple[str, str] | None, *, failed: Failed
+) -> list[OperatingPoint]:
+    """Thresholds for the targets, exactly, from the recorded scores of the stated population.
+
+    population : non-mated comparisons within this label, (column, value); None takes all non-mated ones.
+    """
+    if not targets:
+        return []
+    title = ALL_PAIRS
+    if population:
+        column, value = population
+        scores.require_group(column, value)
+        title = f"non-mated pairs within {column}={value}"
+    n, unscored = scores.n_trials(population)
+    return points_by(
+        lambda allowed: scores.thresholds(allowed, population),
+        n - (unscored if failed == "exclude" else 0),
+        targets,
+        population=title,
+        unscored_accepted=unscored if failed == "accept" else 0,
+    )

@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frbench.reasons import sentences
+from frbench.terminal.figures import sentences
 
 REASONS = ("", "0 trials", "interval not estimable: 3 blocks")
 
