@@ -18,9 +18,9 @@ from frbench.counting.identify import Identification, search_all
 from frbench.engines.cluster.ray_cluster import local_cluster
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cluster.runners import Runner
-from frbench.manifest import hardware
 from frbench.planning.measured import measure
 from frbench.planning.sizing import Sizing
+from frbench.runs.manifest import hardware
 
 K = 50
 ROWS_AT_ONCE = 1 << 16

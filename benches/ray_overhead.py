@@ -34,9 +34,9 @@ from frbench.engines.cluster.shard import Shard
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.inputs import scratch
-from frbench.manifest import hardware
 from frbench.plan import score_axis
 from frbench.planning.side_by_side import SideBySide
+from frbench.runs.manifest import hardware
 from frbench.templates import Templates
 
 DIMENSION = 512

@@ -20,7 +20,7 @@ import numpy as np
 from frbench import files
 from frbench.errors import NotComparable
 from frbench.estimate import clopper_pearson
-from frbench.manifest import machine
+from frbench.runs.manifest import machine
 from frbench.speed import compare_commands
 from frbench.speed.compare import Comparison
 from frbench.speed.ratio import Ratio

@@ -22,9 +22,9 @@ from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation
 from frbench.moments import Moments, Sums, d_prime
 from frbench.plan import score_axis
-from frbench.runs.identify import run_verify
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
+from frbench.runs.verify import run_verify
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from tests import ROOT

@@ -23,8 +23,9 @@ from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
 from frbench.reading.systems.compare import Run
-from frbench.runs.identify import run_identify, run_verify
+from frbench.runs.identify import run_identify
 from frbench.runs.options import Options
+from frbench.runs.verify import run_verify
 from frbench.templates import load
 
 AT = {"verify": "fmr=1e-3,1e-4", "identify": "fpir=0.1,0.01"}

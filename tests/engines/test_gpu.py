@@ -29,9 +29,10 @@ from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
 from frbench.page import Section
 from frbench.plan import float32_not_below
-from frbench.runs.identify import run_identify, run_verify
+from frbench.runs.identify import run_identify
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
+from frbench.runs.verify import run_verify
 from tests import ROOT
 from tests.worlds import worlds
 

@@ -12,13 +12,13 @@ import altair
 import pytest
 
 from frbench.counting.calibrate import OperatingPoint
-from frbench.manifest import manifest
 from frbench.moments import Moments, Sums
 from frbench.page import render, summary, words
 from frbench.page.parts import Section
 from frbench.page.provenance import LIMITS
 from frbench.plan import Cell, Party, Plan
 from frbench.results.verify import identify_results, latency_results, verify_results
+from frbench.runs.manifest import manifest
 from frbench.tally import Tally
 
 BLOCKS = 10

@@ -21,9 +21,9 @@ from frbench.counting.verify import Pairs
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.reading.folds import accuracy, correct_at
-from frbench.runs.identify import run_verify
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
+from frbench.runs.verify import run_verify
 from frbench.templates import load
 from frbench.terminal.verify import show
 from tests import ROOT

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from frbench import files, folder
-from frbench.folder import earlier
+from frbench import files
+from frbench.runs import directory
+from frbench.runs.directory import earlier
 from tests.commands.test_cli import World, world  # noqa: F401
 
 IDENTIFY = ("identify", "--thresholds", "0.5", "-k", 5, "--nonmated-subjects", 4)
@@ -120,7 +121,7 @@ def test_histograms_of_a_run_are_known_by_its_manifest(tmp_path: Path):
 
 def test_a_directory_without_a_run_has_no_earlier_files(tmp_path: Path):
     """Names alone prove nothing."""
-    for name in (*folder.LISTED, *folder.MARKS, *folder.VERDICTS, "latency.overall.hgrm"):
+    for name in (*directory.LISTED, *directory.MARKS, *directory.VERDICTS, "latency.overall.hgrm"):
         (tmp_path / name).write_text("{}")
 
     assert earlier(tmp_path) == []

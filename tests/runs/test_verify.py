@@ -8,9 +8,9 @@ from pathlib import Path
 
 from frbench import files
 from frbench.counting.pair_list import PairList
-from frbench.runs.identify import run_verify
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
+from frbench.runs.verify import run_verify
 from tests.worlds import worlds
 
 

@@ -12,7 +12,7 @@ import click
 from frbench import files
 from frbench.commands.options import amounts
 from frbench.estimate import LEVEL
-from frbench.folder import refuse_run
+from frbench.runs.directory import refuse_run
 from frbench.runs.progress import TerminalProgress
 from frbench.speed import tables
 from frbench.speed.compare import DEFAULT_PAIRS, Budget, compare

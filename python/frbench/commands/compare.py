@@ -14,13 +14,13 @@ from rich.text import Text
 
 from frbench import files
 from frbench.errors import InputError
-from frbench.folder import refuse_run
 from frbench.page import time_cells
 from frbench.page.comparison import render_comparison
 from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.compare import Run, compare
 from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
+from frbench.runs.directory import refuse_run
 from frbench.terminal import figures
 from frbench.terminal.figures import sentences
 

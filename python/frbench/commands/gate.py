@@ -9,11 +9,11 @@ import click
 
 from frbench import files
 from frbench.errors import OutputError
-from frbench.folder import VERDICTS
 from frbench.gates.gate import default_rules, gate, read, read_baseline
 from frbench.gates.output import show, to_json, to_junit, to_markdown
 from frbench.gates.rules import DOUBTS, Doubt, Rules
 from frbench.gates.verdicts import Gate
+from frbench.runs.directory import VERDICTS
 
 FILES = ("gate.json", *VERDICTS)
 PATH = click.Path(path_type=Path)

@@ -16,8 +16,8 @@ from frbench.counting.load.generator import GrpcGenerator, Server
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import LoadTask
 from frbench.errors import InputError
-from frbench.manifest import hardware
 from frbench.runs.load import Asked, run_load
+from frbench.runs.manifest import hardware
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
 from frbench.service.credentials import address_of, content

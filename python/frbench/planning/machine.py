@@ -15,7 +15,7 @@ from rich.text import Text
 from frbench import _rust
 from frbench.engines.gpu import devices
 from frbench.inputs import scratch
-from frbench.manifest import machine
+from frbench.runs.manifest import machine
 from frbench.terminal import figures
 
 # Each of five rates of a kernel is measured this long: all of them in some seconds.

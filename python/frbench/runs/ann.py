@@ -25,7 +25,8 @@ from frbench.results.shortcuts import (
 )
 from frbench.runs.directory import write_run
 from frbench.runs.exact import Exact, exact_search, task_of, timed_probes, untimed
-from frbench.runs.identify import manifest_of_search, sources_of_search
+from frbench.runs.identify import manifest_of_search
+from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options
 from frbench.runs.work import Work
 from frbench.shortcuts.builds import Built, builder

@@ -25,7 +25,6 @@ from frbench.counting.sweep import Progress
 from frbench.counting.verify import Pairs
 from frbench.engines import Engine
 from frbench.errors import InputError
-from frbench.manifest import CONVENTIONS
 from frbench.moments import Moments
 from frbench.page import Section
 from frbench.plan import Plan, digest_of
@@ -33,6 +32,7 @@ from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.results.verify import verify_results
 from frbench.runs.directory import write_run
+from frbench.runs.manifest import CONVENTIONS
 from frbench.runs.recorded import RecordedOptions
 from frbench.runs.work import Work
 from frbench.templates import Source

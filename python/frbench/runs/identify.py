@@ -3,76 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files
 from frbench.candidates import Candidates
-from frbench.choices import Failed
 from frbench.counting import identify
 from frbench.counting.calibrate import operating_points
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification
-from frbench.counting.latency import LatencyTask, measure_runs
 from frbench.counting.layout import Ints, subjects_of
-from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import Progress
 from frbench.engines import Engine
-from frbench.engines.gpu import devices
-from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
-from frbench.page import Section, render
+from frbench.page import Section
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.results.modes import Lists
-from frbench.results.verify import identify_results, latency_results
-from frbench.runs.directory import prepare_run, write_run
-from frbench.runs.manifest import Clock, run_manifest
+from frbench.results.verify import identify_results
+from frbench.runs.directory import write_run
+from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options
-from frbench.runs.verify import Comparisons
 from frbench.runs.work import Work
-from frbench.templates import Source, Templates
+from frbench.templates import Templates
 
 # Length of the lists in which hubs are counted, as is usual for k-occurrences.
 HUB_LENGTH = 10
-
-
-def run_verify(
-    templates: Templates,
-    options: Options,
-    *,
-    pairs: PairList | None,
-    failed: Failed,
-    progress: Progress,
-    excluded: PairList | None = None,
-    keep_pairs: int | None = None,
-    declared: tuple[int, ...] = (),
-    by_subject: bool = False,
-) -> Section:
-    """Counts all pairs, or the listed ones, and writes the run to `options.out`.
-
-    excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
-    no such file. declared : numbers of comparisons that a protocol states, to be explained. by_subject : whether
-    errors are looked up by name and written to subjects.csv.
-    """
-    if by_subject and templates.subject_ids is None:
-        raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
-    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each is not None)]
-    with Work.begun(options, sources, progress) as work:
-        options.require(templates)
-        comparisons = Comparisons.of(templates, pairs, excluded=excluded, failed=failed, work=work)
-        if keep_pairs is not None:
-            comparisons.check_tail(keep_pairs)
-        found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
-        section = Section(found.results(declared), found.manifest(keep_pairs), found.tally)
-        tables = found.tables()
-        write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
-        return section
 
 
 def run_identify(
@@ -117,11 +77,6 @@ def run_identify(
         return section
 
 
-def sources_of_search(gallery: Templates, probes: Templates) -> list[Source]:
-    """The files that gallery and probes were read from, each once."""
-    return list(dict.fromkeys((*gallery.sources, *probes.sources)))
-
-
 def manifest_of_search(work: Work, task: Identification, plan: Plan, *, more: Mapping[str, Any]) -> dict[str, Any]:
     """What produced a run of searches. more : options of its command, beside those of every search."""
     gallery, probes = task.gallery, task.probes
@@ -132,50 +87,6 @@ def manifest_of_search(work: Work, task: Identification, plan: Plan, *, more: Ma
         more={"k": task.k, "ranks": list(task.ranks), **more, "labels_joined_by": joined},
         findings=list(dict.fromkeys(findings)),
     )
-
-
-def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> Section:
-    """Times searches and writes the run to `options.out`."""
-    sources = sources_of_search(task.gallery, task.probes)
-    prepare_run(options, [source.path for source in sources])
-    clock = Clock()
-    plan = task.plan()
-    with (
-        clock.time("measure"),
-        progress.step("latency", runs * task.requests * len(plan.cells), "requests") as advance,
-    ):
-        tally = measure_runs(task, runs, advance)
-    found = latency_results(tally, groupings=options.groupings)
-    engine = task.open_engine().describe()
-    made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
-    section = Section(found, made, tally)
-    write_run(section, options, title="search latency")
-    return section
-
-
-def run_latencies(
-    task: LatencyTask, options: Options, engine: str | None, *, runs: int, progress: Progress
-) -> list[Section]:
-    """Times searches on the engine that was asked for: if none was, on the processors and, where there are, on GPUs.
-
-    The run of the GPUs is in the directory gpu of the other, whose page shows both.
-
-    Raises
-    ------
-    EngineUnavailable : the GPU was asked for, and there is none; the message says what is missing.
-    """
-    on_gpu = replace(
-        task, engine="gpu", hardware=f"{task.hardware}, {', '.join(each['name'] for each in devices.found())}"
-    )
-    if engine == "gpu":
-        return [run_latency(on_gpu, options, runs=runs, progress=progress)]
-    sections = [run_latency(task, options, runs=runs, progress=progress)]
-    if engine is None and devices.missing() is None:
-        beside = replace(options, out=options.out / "gpu", engine="gpu", with_report=False)
-        sections.append(run_latency(on_gpu, beside, runs=runs, progress=progress))
-        if options.with_report:
-            files.write(options.out / "report.html", render(sections, title="search latency"))
-    return sections
 
 
 def nonmated_lists(task: Identification, candidates: Candidates) -> Lists:

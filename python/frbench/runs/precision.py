@@ -20,7 +20,8 @@ from frbench.reading.systems.paired import Paired
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.runs.directory import write_run
 from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
-from frbench.runs.identify import manifest_of_search, search_points, sources_of_search
+from frbench.runs.identify import manifest_of_search, search_points
+from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options
 from frbench.runs.work import Work
 from frbench.shortcuts.differences import Grouping, rows_of

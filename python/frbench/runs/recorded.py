@@ -23,7 +23,6 @@ from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
 from frbench.counting.recorded.searches import SearchLog
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
-from frbench.manifest import CONVENTIONS
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
 from frbench.page import Section
@@ -32,7 +31,7 @@ from frbench.reading.audits.leakage import Finding, polarity
 from frbench.results.verify import identify_results, verify_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.identify import hubs, nonmated_lists
-from frbench.runs.manifest import Clock, run_manifest
+from frbench.runs.manifest import CONVENTIONS, Clock, run_manifest
 from frbench.runs.options import Options
 from frbench.tally import Tally
 from frbench.templates import Source, Templates

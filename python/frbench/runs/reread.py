@@ -13,11 +13,11 @@ from frbench import files
 from frbench.choices import Failed
 from frbench.counting.calibrate import Target
 from frbench.errors import InputError
-from frbench.manifest import manifest
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.page.parts import Section
 from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.results.verify import identify_results, verify_results
+from frbench.runs.manifest import manifest
 from frbench.tally import Tally
 from frbench.templates import Source
 

@@ -18,16 +18,19 @@ from frbench.counting.calibrate import operating_points
 from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.per_subject import PerSubject, per_subject
-from frbench.counting.sweep import kept_on_exit, sweep
+from frbench.counting.sweep import Progress, kept_on_exit, sweep
 from frbench.counting.verify import AllPairs, Pairs
+from frbench.errors import InputError
 from frbench.moments import Moments
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.page import Section
 from frbench.plan import Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.results import audits
 from frbench.results.verify import verify_results
+from frbench.runs.directory import write_run
 from frbench.runs.options import Grouping, Options
 from frbench.runs.work import Work
 from frbench.tally import Histogram, Tally
@@ -234,3 +237,36 @@ def comparison_points(
         population=population,
         unscored_accepted=everything.unscored if failed == "accept" else 0,
     )
+
+
+def run_verify(
+    templates: Templates,
+    options: Options,
+    *,
+    pairs: PairList | None,
+    failed: Failed,
+    progress: Progress,
+    excluded: PairList | None = None,
+    keep_pairs: int | None = None,
+    declared: tuple[int, ...] = (),
+    by_subject: bool = False,
+) -> Section:
+    """Counts all pairs, or the listed ones, and writes the run to `options.out`.
+
+    excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
+    no such file. declared : numbers of comparisons that a protocol states, to be explained. by_subject : whether
+    errors are looked up by name and written to subjects.csv.
+    """
+    if by_subject and templates.subject_ids is None:
+        raise InputError("--per-subject needs to know who is who; give a labels file with a subject_id column")
+    sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each is not None)]
+    with Work.begun(options, sources, progress) as work:
+        options.require(templates)
+        comparisons = Comparisons.of(templates, pairs, excluded=excluded, failed=failed, work=work)
+        if keep_pairs is not None:
+            comparisons.check_tail(keep_pairs)
+        found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
+        section = Section(found.results(declared), found.manifest(keep_pairs), found.tally)
+        tables = found.tables()
+        write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
+        return section

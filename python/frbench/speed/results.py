@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.manifest import machine
+from frbench.runs.manifest import machine
 from frbench.speed.compare import Comparison, Metric
 from frbench.speed.process import WALL
 from frbench.speed.ratio import Ratio

@@ -18,14 +18,16 @@ from frbench.counting.latency import LatencyTask
 from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
-from frbench.folder import earlier
-from frbench.manifest import hardware
 from frbench.page import Section, render
 from frbench.runs.ann import run_ann
-from frbench.runs.identify import run_identify, run_latencies, run_verify
+from frbench.runs.directory import earlier
+from frbench.runs.identify import run_identify
+from frbench.runs.latency import run_latencies
+from frbench.runs.manifest import hardware
 from frbench.runs.options import Options
 from frbench.runs.precision import run_precision
 from frbench.runs.progress import TerminalProgress
+from frbench.runs.verify import run_verify
 from frbench.shortcuts.indexing import AnnAsked
 from frbench.templates import Templates, load
 from frbench.terminal.verify import show
