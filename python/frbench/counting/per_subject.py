@@ -1,4 +1,4 @@
-"""Per subject: every error of a 1:1 run by the people who took part in it, and how far errors rest on few of them.
+"""Finds every error of a 1:1 run by name: who took part in it.
 
 The tally knows how many errors there are, not whose. A second pass finds them by name, and must find as many as were
 counted. Only comparisons with a score are looked at: a failed template is an error of nobody's face.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,7 @@ from frbench.counting.layout import Ints, Layout
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import Conservation, InputError
 from frbench.moments import Advance
-from frbench.plan import ALL, name_of
-from frbench.reading.audits import subject_view
-from frbench.reading.audits.subject_view import Concentration
+from frbench.plan import name_of
 from frbench.tally import Tally
 
 MAX_ERRORS = 5_000_000
@@ -74,27 +71,23 @@ class PerSubject:
             table.writerow([name, *own, *counts])
         return text.getvalue()
 
-    def to_json(self, groupings: Sequence[tuple[str, ...]]) -> dict[str, Any]:
-        """How far the errors of everybody, and those within each group, rest on the worst 1% of subjects."""
-        rows: list[tuple[str, str, Bools]] = [(ALL, ALL, np.ones(len(self.layout.groups), dtype=bool))]
-        for grouping in filter(None, groupings):
-            names = np.array(self._group_names(grouping), dtype=object)
-            rows += [(",".join(grouping), name, names == name) for name in sorted(set(names))]
-        found = []
-        for title, name, inside in rows:
-            trials = [self._trials(inside, mated=m) for m in (False, True)]
-            for threshold in self.thresholds:
-                head = {"grouping": title, "group": name, "threshold": threshold}
-                matches, misses = self._concentrations(inside, threshold, trials)
-                found.append({**head, "false_matches": matches.to_json(), "false_nonmatches": misses.to_json()})
-        return {"worst": subject_view.WORST, "rows": found}
+    def matched(self, threshold: float, inside: Bools) -> tuple[list[str], list[str]]:
+        """Subjects of both sides of the false matches at a threshold; inside : (groups,) those that are looked at."""
+        return self._subjects(self.matches, self.matches[2] >= threshold, inside)
 
-    def _concentrations(
-        self, inside: Bools, threshold: float, trials: Sequence[Mapping[str, int]]
-    ) -> tuple[Concentration, Concentration]:
-        a, b = self._subjects(self.matches, self.matches[2] >= threshold, inside)
-        goats, _ = self._subjects(self.misses, self.misses[2] < threshold, inside)
-        return subject_view.false_matches(a, b, trials[0]), subject_view.false_nonmatches(goats, trials[1])
+    def missed(self, threshold: float, inside: Bools) -> list[str]:
+        """Subject of each false non-match at a threshold; inside : (groups,) those that are looked at."""
+        return self._subjects(self.misses, self.misses[2] < threshold, inside)[0]
+
+    def trials(self, inside: Bools, *, mated: bool) -> dict[str, int]:
+        """Scored comparisons of every subject that has any within groups."""
+        trials = self.counter.trials_of_subjects(inside, mated=mated)
+        return {self.names[s]: int(trials[s]) for s in np.flatnonzero(trials)}
+
+    def group_names(self, grouping: tuple[str, ...]) -> list[str]:
+        """Name of each finest group, by these label columns."""
+        places = [self.layout.columns.index(column) for column in grouping]
+        return [name_of([group[place] for place in places]) for group in self.layout.groups]
 
     def _subjects(self, errors: tuple[Ints, Ints, Floats], chosen: Bools, inside: Bools) -> tuple[list[str], list[str]]:
         """Subjects of both sides of the errors within groups."""
@@ -102,11 +95,6 @@ class PerSubject:
         within = inside[self.layout.group[a]] & inside[self.layout.group[b]]
         one, other = ([self.names[s] for s in self.layout.subject[side[within]]] for side in (a, b))
         return one, other
-
-    def _trials(self, inside: Bools, *, mated: bool) -> dict[str, int]:
-        """Scored comparisons of every subject that has any within groups."""
-        trials = self.counter.trials_of_subjects(inside, mated=mated)
-        return {self.names[s]: int(trials[s]) for s in np.flatnonzero(trials)}
 
     def _times(self, errors: tuple[Ints, Ints, Floats], chosen: Bools, *, both: bool) -> Ints:
         sides = errors[:2] if both else errors[:1]
@@ -118,10 +106,6 @@ class PerSubject:
         for subject, value in zip(self.layout.subject.tolist(), self.layout.templates.labels[column], strict=True):
             values[subject][str(value)] = None
         return ["/".join(own) for own in values]
-
-    def _group_names(self, grouping: tuple[str, ...]) -> list[str]:
-        places = [self.layout.columns.index(column) for column in grouping]
-        return [name_of([group[place] for place in places]) for group in self.layout.groups]
 
 
 def checked(tally: Tally, thresholds: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""Audit results: what `results.json` says of failures, and of the numbers of images and pairs behind a run."""
+"""Makes the keys of `results.json` about failures, numbers of images and pairs, and single subjects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from frbench.counting.per_subject import PerSubject
 from frbench.plan import ALL, OVERALL
-from frbench.reading.audits import failure_policies
+from frbench.reading.audits import failure_policies, subject_view
 from frbench.reading.audits.reconcile import Counts, compared, explain, of_run
 from frbench.tally import Tally
 
@@ -62,3 +66,20 @@ def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, An
     conventions = {"rows": found.rows, "subjects": found.subjects, "conventions": found.conventions()}
     lines = [{"declared": number, "explanation": explain(number, found, of_run(tally))} for number in declared]
     return {"counts": {**conventions, "run": compared(tally)}} | ({"reconciliation": lines} if lines else {})
+
+
+def subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[str, Any]:
+    """How far the errors of everybody, and those within each group, rest on the worst 1% of subjects."""
+    rows: list[tuple[str, str, NDArray[np.bool_]]] = [(ALL, ALL, np.ones(len(errors.layout.groups), dtype=bool))]
+    for grouping in filter(None, groupings):
+        names = np.array(errors.group_names(grouping), dtype=object)
+        rows += [(",".join(grouping), name, names == name) for name in sorted(set(names))]
+    found = []
+    for title, name, inside in rows:
+        nonmated, mated = (errors.trials(inside, mated=m) for m in (False, True))
+        for threshold in errors.thresholds:
+            matches = subject_view.false_matches(*errors.matched(threshold, inside), nonmated)
+            misses = subject_view.false_nonmatches(errors.missed(threshold, inside), mated)
+            head = {"grouping": title, "group": name, "threshold": threshold}
+            found.append({**head, "false_matches": matches.to_json(), "false_nonmatches": misses.to_json()})
+    return {"worst": subject_view.WORST, "rows": found}

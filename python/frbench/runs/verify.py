@@ -158,7 +158,7 @@ class Verified:
         )
         found |= audits.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
         if self.errors is not None:
-            found["subjects"] = self.errors.to_json(options.groupings)
+            found["subjects"] = audits.subjects(self.errors, options.groupings)
         return found
 
     def manifest(self, keep_pairs: int | None) -> dict[str, Any]:
