@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from frbench.finished_run import FinishedRun
 from frbench.gates.gate import gate
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate, Row
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import POPULATION, Cell, Party, Plan
-from frbench.reading.systems.compare import Run
 from frbench.tally import Tally
 from studies.populations import touching_of, upper
 
@@ -95,7 +95,7 @@ def worlds(study: Study, n: int, *, rise: float = 1.0, seed: int = SEED) -> Iter
         yield gate(run, rules, baseline=baseline)
 
 
-def _counted(study: Study, rise: float, random: np.random.Generator) -> tuple[Run, Run]:
+def _counted(study: Study, rise: float, random: np.random.Generator) -> tuple[FinishedRun, FinishedRun]:
     """Errors at one threshold: two bins and no score."""
     block = random.integers(N_BLOCKS, size=(study.groups, study.subjects))
     totals = np.zeros((2, 2 * study.groups, 3), dtype=np.uint64)
@@ -165,7 +165,7 @@ def _false_nonmatches(study: Study, block: Ints, rise: float, random: np.random.
     return found
 
 
-def _scored(study: Study, rise: float, random: np.random.Generator) -> tuple[Run, Run]:
+def _scored(study: Study, rise: float, random: np.random.Generator) -> tuple[FinishedRun, FinishedRun]:
     """Scores of all comparisons within groups on an axis, and each system's threshold at the target FMR."""
     block = random.integers(N_BLOCKS, size=(study.groups, study.subjects))
     size = len(AXIS) + 2
@@ -235,7 +235,7 @@ def _plan(study: Study, block: Ints, edges: tuple[float, ...], name: str) -> Pla
 
 def _run(
     study: Study, plan: Plan, total: NDArray[np.uint64], touching: NDArray[np.uint64], points: list[OperatingPoint]
-) -> Run:
+) -> FinishedRun:
     results = {
         "kind": "verify",
         "failed_policy": "reject",
@@ -244,7 +244,7 @@ def _run(
         "operating_points": [point.to_json() for point in points],
     }
     manifest = {"inputs": [], "options": {"at_population": "all"}}
-    return Run(plan.inputs, results, manifest, Tally(plan, frozenset(plan.tiles()), total, touching))
+    return FinishedRun(results, manifest, Tally(plan, frozenset(plan.tiles()), total, touching), plan.inputs)
 
 
 @dataclass

@@ -16,13 +16,13 @@ from frbench.counting import identify
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError, NoBaseline
 from frbench.estimate import Estimate
+from frbench.finished_run import FinishedRun
 from frbench.gates import rates
 from frbench.gates.gate import WITHOUT_BASELINE, gate
 from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.reading.systems.compare import Run
 from frbench.runs.identify import run_identify
 from frbench.runs.options import Options
 from frbench.runs.verify import run_verify
@@ -77,12 +77,12 @@ class Counts:
     """The runs that were counted so far; `make_directory` makes a new directory for one more."""
 
     make_directory: Callable[[str], Path]
-    runs: dict[tuple[object, ...], Run] = field(default_factory=dict)
+    runs: dict[tuple[object, ...], FinishedRun] = field(default_factory=dict)
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: Asked) -> FinishedRun:
         """The run of some templates, counted if it was not yet."""
         if asked.templates.is_dir():
-            return Run.read(asked.templates)
+            return FinishedRun.read(asked.templates)
         if asked.key not in self.runs:
             self.runs[asked.key] = _counted(asked, self.make_directory(asked.templates.stem))
         return self.runs[asked.key]
@@ -93,7 +93,7 @@ class Counted:
     """A run in a test."""
 
     asked: Asked
-    run: Run
+    run: FinishedRun
     counts: Counts
     defaults: Defaults
     find: Callable[[str | Path], Path]
@@ -143,7 +143,7 @@ class Counted:
                 warnings.warn(GateWarning(f"inconclusive: {line(row).sentence}"), stacklevel=2)
         return found
 
-    def _baseline(self, given: str | Path | Counted | None) -> Run | None:
+    def _baseline(self, given: str | Path | Counted | None) -> FinishedRun | None:
         if isinstance(given, Counted):
             return given.run
         path = self.defaults.baseline if given is None else self.find(given)
@@ -176,7 +176,7 @@ class _Silent:
         return nullcontext()
 
 
-def _counted(asked: Asked, out: Path) -> Run:
+def _counted(asked: Asked, out: Path) -> FinishedRun:
     templates = load(asked.templates, labels=asked.labels)
     metrics = ["fmr"] if asked.kind == "verify" else ["fpir", "fmr"]
     at = asked.at or ("" if asked.thresholds else AT[asked.kind])
@@ -196,7 +196,7 @@ def _counted(asked: Asked, out: Path) -> Run:
         gallery, probes = identify.split_first_per_subject(templates, wanted)
         k = min(DEFAULT_K, len(gallery))
         section = run_identify(gallery, probes, options, k=k, ranks=identify.DEFAULT_RANKS, progress=_Silent())
-    return Run(str(asked.templates), section.results, section.manifest, section.tally)
+    return FinishedRun(section.results, section.manifest, section.tally, str(asked.templates))
 
 
 def groups_of(group: str | Sequence[str]) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from frbench.engines.ann import FAMILIES
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import EngineUnavailable, FrbenchError, InputError
 from frbench.files import CHANGED
+from frbench.finished_run import FinishedRun
 from frbench.page import view_of
-from frbench.page.parts import Section
 from frbench.page.style import Palette
 from frbench.runs.ann import Comparison, run_ann
 from frbench.runs.options import Options
@@ -212,7 +212,7 @@ def test_formats_are_compared_with_float32(given_files: Files):
 def test_the_chart_of_the_price_is_of_the_counts(sweep: Ran):
     """Points are added misses against searches a second, for everybody and each group, in valid Vega-Lite."""
     results = sweep.results
-    section = Section(results, {}, files.load_tally(sweep.out / "tally.safetensors"))
+    section = FinishedRun(results, {}, files.load_tally(sweep.out / "tally.safetensors"))
     view = view_of(section, Palette([("sex", sex) for sex in SEXES]), 1)
 
     assert view.figures[0].title == "Added misses: FNIR, rank 1, without a threshold"

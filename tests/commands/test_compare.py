@@ -15,14 +15,15 @@ from rich.console import Console
 from frbench import files
 from frbench.commands.compare import compare_command, show
 from frbench.errors import FormatError, InputError, NotComparable
+from frbench.finished_run import FinishedRun
 from frbench.page.comparison import NBSP, render_comparison
-from frbench.reading.systems.compare import Run, compare
+from frbench.reading.systems.compare import compare
 from tests.commands.test_cli import World, world  # noqa: F401
 from tests.page.test_page import Resources, latency
 from tests.reading.systems.test_compare import SCHEMA, A, B, identified, older, people, verified
 
 
-def saved(run: Run, directory: Path) -> Path:
+def saved(run: FinishedRun, directory: Path) -> Path:
     """A run directory."""
     directory.mkdir()
     files.write_json(directory / "results.json", run.results)
@@ -176,7 +177,7 @@ def timed_run(directory: Path) -> Path:
     """A latency run."""
     section = latency()
     manifest = {**section.manifest, "plan": section.tally.plan.digest}
-    return saved(Run("", section.results, manifest, section.tally), directory)
+    return saved(FinishedRun(section.results, manifest, section.tally), directory)
 
 
 def test_an_interval_on_the_page_is_in_the_unit_of_its_difference():

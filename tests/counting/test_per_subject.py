@@ -19,7 +19,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, EdgeNotInPlan, InputError
 from frbench.reading.audits.subject_view import false_matches, false_nonmatches
-from frbench.results.audits import subjects
+from frbench.results.audits import worst_subjects
 from frbench.tally import Tally
 from tests.counting.test_verify import pair_list
 from tests.worlds import worlds
@@ -92,7 +92,7 @@ def check(found: PerSubject, world: worlds.World, everything: list[Pair]) -> Non
         for name, values in own.items():
             assert int(values[start + 1 + place]) == times[name]
             assert int(values[start + 2 + k + place]) == goats[name]
-        everybody = subjects(found, [])["rows"][place]
+        everybody = worst_subjects(found, [])["rows"][place]
         assert everybody["false_matches"] == (
             false_matches([a for a, _ in false], [b for _, b in false], trials[0]).to_json()
         )
@@ -135,7 +135,7 @@ def test_a_group_has_errors_of_its_own():
     """Within f two false matches of ann and bea at .5, within m two of carl and dan; five between are of neither."""
     world = worlds.two_groups()
     tally = counted(world.counter, world.edges)
-    rows = subjects(per_subject(world.counter, world.layout, tally, [0.5]), [("sex",)])["rows"]
+    rows = worst_subjects(per_subject(world.counter, world.layout, tally, [0.5]), [("sex",)])["rows"]
 
     assert [(r["grouping"], r["group"], r["false_matches"]["errors"]) for r in rows] == [
         ("all", "all", 9),
@@ -173,7 +173,7 @@ def test_no_thresholds_leave_subjects_and_comparisons():
     world = worlds.two_groups()
     found = per_subject(world.counter, world.layout, world.tally, ())
 
-    assert subjects(found, [])["rows"] == []
+    assert worst_subjects(found, [])["rows"] == []
     assert lines(found)["ann"] == {
         "subject_id": "ann", "sex": "f", "images": "2", "failed_images": "0", "nonmated": "8", "mated": "1",
     }  # fmt: skip

@@ -27,7 +27,7 @@ from frbench.engines.gpu.searching import rank_of_sample
 from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
-from frbench.page import Section
+from frbench.finished_run import FinishedRun
 from frbench.plan import float32_not_below
 from frbench.runs.identify import run_identify
 from frbench.runs.options import Options
@@ -416,7 +416,7 @@ def test_a_run_on_the_gpu_has_the_results_of_one_on_the_processor(monkeypatch: p
     found = worlds.templates(unit, [f"s{i // 2}" for i in range(40)], failed=[7], sex=sex)
     quiet = TerminalProgress(quiet=True)
 
-    def runs(engine: str) -> list[Section]:
+    def runs(engine: str) -> list[FinishedRun]:
         asked = Options(
             out=tmp_path / engine, groupings=(("sex",),), thresholds=(0.7,), engine=engine, with_report=False
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from frbench.errors import EdgeNotInPlan, FrbenchError, InputError, NoBaseline, NotComparable
+from frbench.finished_run import FinishedRun
 from frbench.gates.gate import gate
 from frbench.gates.rates import estimate
 from frbench.gates.reading import ALPHA, Reading
@@ -15,7 +16,7 @@ from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.operating_point import OperatingPoint
 from frbench.reading import joint, metrics
-from frbench.reading.systems.compare import Run, compare
+from frbench.reading.systems.compare import compare
 from tests.reading.systems.test_compare import A, B, identified, people, verified
 from tests.reading.systems.test_compare import row as row_of
 
@@ -25,12 +26,12 @@ OLD = verified(people(3), "baseline", at=0.5)
 PERFECT = verified(people(2, noise=0.01), "perfect")
 
 
-def asked(run: Run, baseline: Run | None = None, **rule: Any) -> Gate:
+def asked(run: FinishedRun, baseline: FinishedRun | None = None, **rule: Any) -> Gate:
     """The gate of one rule."""
     return gate(run, Rules.parse({"rule": [rule]}, name="gates.toml"), baseline=baseline)
 
 
-def reading(run: Run, baseline: Run | None = None, **rule: Any) -> Reading:
+def reading(run: FinishedRun, baseline: FinishedRun | None = None, **rule: Any) -> Reading:
     """What a rule with one row reads."""
     (row,) = asked(run, baseline, **rule).rows
     return row.reading
@@ -242,7 +243,7 @@ def test_a_bad_rule_is_refused_before_any_figure_is_read(monkeypatch: pytest.Mon
         (identified(people(3), "searches"), NotComparable, "other kinds of run"),
     ],
 )
-def test_a_baseline_that_is_none_has_code_3(baseline: Run | None, refusal: type[FrbenchError], said: str):
+def test_a_baseline_that_is_none_has_code_3(baseline: FinishedRun | None, refusal: type[FrbenchError], said: str):
     """Missing, without the threshold, of other trials or of another kind."""
     with pytest.raises(refusal, match=said) as refused:
         asked(AT, baseline, change="fnmr at fmr=0.1", upper=0.1)

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 
 from frbench.errors import InputError, InvalidRun, NotComparable
+from frbench.finished_run import FinishedRun
 from frbench.gates.gate import gate
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
-from frbench.reading.systems.compare import Run
 from frbench.reading.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
 from frbench.results.load import load_results
 from frbench.results.verify import latency_results
@@ -30,7 +30,7 @@ MS = 1e6
 
 def timed(
     *medians_ms: float, spread: float = 0.1, n: int = 600, name: str = "run", seed: int = 1, slow: float = 1.0
-) -> Run:
+) -> FinishedRun:
     """A latency run of lognormal times: the median of each process; batches of 64 and the women take `slow` times."""
     random = np.random.default_rng(seed)
     tally = Tally.zero(PLAN)
@@ -42,10 +42,10 @@ def timed(
             np.add.at(counts[row], np.searchsorted(AXIS, times, side="right"), 1)
         tally = tally + Tally.of_tile(PLAN, (number, number), counts)
     found = latency_results(tally, groupings=[("sex",)])
-    return Run(name, found, {"machine": MACHINE, "plan": PLAN.digest}, tally)
+    return FinishedRun(found, {"machine": MACHINE, "plan": PLAN.digest}, tally, name)
 
 
-def judge(run: Run, baseline: Run | None = None, **rule: Any) -> Gate:
+def judge(run: FinishedRun, baseline: FinishedRun | None = None, **rule: Any) -> Gate:
     """The gate of one rule."""
     rules = Rules.parse({"rule": [rule]}, name="gates.toml")
     return gate(run, rules, baseline=baseline)
@@ -191,12 +191,12 @@ def test_other_searches_are_refused():
         judge(run, loaded(), change="p99 batch 1", upper="9%")
 
 
-def loaded(*, failed: int = 0, is_late: bool = False) -> Run:
+def loaded(*, failed: int = 0, is_late: bool = False) -> FinishedRun:
     """A run under load."""
     own = measured(failed=failed)
     found = load_results(own, groupings=[])
     found["loads"][0]["is_generator_late"] = is_late
-    return Run("load", found, {"machine": MACHINE}, own.tally)
+    return FinishedRun(found, {"machine": MACHINE}, own.tally, "load")
 
 
 def test_a_late_generator_makes_a_run_invalid():

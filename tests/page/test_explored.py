@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.estimate import Estimate
+from frbench.finished_run import FinishedRun
 from frbench.page.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
-from frbench.page.parts import Section
 from frbench.reading import differentials, metrics
 from tests.page.test_page import even, identify, verify
 from tests.worlds import worlds
 
 
-def found_of(section: Section) -> Explored:
+def found_of(section: FinishedRun) -> Explored:
     """What there is to explore."""
     found = explored(section.results, section.tally)
     assert found is not None
@@ -117,7 +117,7 @@ def test_searches_have_the_figures_of_the_tally():
     assert not found.pairs
 
 
-def check_ratios(found: Explored, section: Section, **asked: Any) -> None:
+def check_ratios(found: Explored, section: FinishedRun, **asked: Any) -> None:
     """Each ratio at each stop is the one of `compare`."""
     assert found.ratios
     for ratio in found.ratios:

@@ -10,8 +10,8 @@ import pytest
 from frbench.counting.load.measure import Measured, Trial, run_loads
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load
+from frbench.finished_run import FinishedRun
 from frbench.page import render, view_of
-from frbench.page.parts import Section
 from frbench.page.style import Palette
 from frbench.results.load import load_results
 from frbench.terminal.verify import show
@@ -20,18 +20,18 @@ from tests.counting.load.test_task import MS
 from tests.results.test_load import measured
 
 
-def section(found: Measured, **more) -> Section:
+def section(found: Measured, **more) -> FinishedRun:
     """A run without a manifest."""
-    return Section(load_results(found, groupings=[("sex",)], **more), {}, found.tally)
+    return FinishedRun(load_results(found, groupings=[("sex",)], **more), {}, found.tally)
 
 
-def page_of(one: Section) -> str:
+def page_of(one: FinishedRun) -> str:
     """Its page as text."""
     page = render([one], title="A title")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<script")[0]))
 
 
-def sweep() -> Section:
+def sweep() -> FinishedRun:
     """Three loads of a queue with 1 ms of service, the last beyond what it bears."""
     loads = [Load(rate=rate) for rate in (300.0, 800.0, 1200.0)]
     return section(run_loads(quick(seconds=2.0), Queue(MS), loads, runs=1), saturation=1000.0)

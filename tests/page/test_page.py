@@ -12,9 +12,9 @@ import altair
 import pytest
 
 from frbench.counting.calibrate import OperatingPoint
+from frbench.finished_run import FinishedRun
 from frbench.moments import Moments, Sums
 from frbench.page import render, summary, words
-from frbench.page.parts import Section
 from frbench.page.provenance import LIMITS
 from frbench.plan import Cell, Party, Plan
 from frbench.results.verify import identify_results, latency_results, verify_results
@@ -76,7 +76,7 @@ def verify(
     kind: str = "verify",
     failed: Any = "reject",
     details: Mapping[str, Any] | None = None,
-) -> Section:
+) -> FinishedRun:
     """One verify run."""
     n = range(len(groups))
     cells = [Cell(mated, a, b) for mated in (False, True) for a in n for b in n if a <= b and (a == b or not mated)]
@@ -84,10 +84,10 @@ def verify(
     tally = counted(plan(kind, groups, cells, details=known | dict(details or {})), counts)
     chosen = [tally.plan.columns] if groupings is None else groupings
     found = verify_results(tally, thresholds=thresholds, groupings=chosen, points=points, failed=failed)
-    return Section(found, of_manifest(tally), tally)
+    return FinishedRun(found, of_manifest(tally), tally)
 
 
-def identify(groups: tuple[tuple[str, ...], ...] = SEXES, *, failed: int = 0) -> Section:
+def identify(groups: tuple[tuple[str, ...], ...] = SEXES, *, failed: int = 0) -> FinishedRun:
     """One identification run at ranks 1 and 5 of a gallery of 1,234; `failed` non-mated probes a group and block."""
 
     def counts(cell: Cell, block: int) -> Sequence[int]:
@@ -101,10 +101,10 @@ def identify(groups: tuple[tuple[str, ...], ...] = SEXES, *, failed: int = 0) ->
     tally = counted(plan("identify", groups, cells, details=details), counts)
     points = [OperatingPoint("fpir=0.05", "all non-mated searches", 0.5, 70, 2270)]
     found = identify_results(tally, thresholds=[0.5], groupings=[tally.plan.columns], points=points)
-    return Section(found, of_manifest(tally), tally)
+    return FinishedRun(found, of_manifest(tally), tally)
 
 
-def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> Section:
+def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> FinishedRun:
     """One latency run: 60 requests a group, enough for p90 and not for p99."""
     edges = tuple(float(1000 * 2**i) for i in range(12))
     names = ("gallery", "dimension", "k", "batches", "isa", "timer", "warm_up")
@@ -113,7 +113,7 @@ def latency(*, batch: int = 1, probes: Sequence[int] = (70, 80)) -> Section:
     of = plan("latency", SEXES, [Cell(False, g, g) for g in (0, 1)], details=details, edges=edges)
     tally = Tally.of_tile(of, (0, 0), [[0, 0, 30, 20, 10, *[0] * (of.n_bins - 5)]] * 2)
     found = latency_results(tally, groupings=[("sex",)])
-    return Section(found, of_manifest(tally), tally)
+    return FinishedRun(found, of_manifest(tally), tally)
 
 
 def of_manifest(tally: Tally) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def of_manifest(tally: Tally) -> dict[str, Any]:
     return made | {"inputs": [source]}
 
 
-def page_of(*sections: Section) -> str:
+def page_of(*sections: FinishedRun) -> str:
     """The page without its charting library and the scripts of its explorer."""
     found = render(sections, title="A title")
     plain = r'<script(?: type="text/plain" id="library")?>'
@@ -415,7 +415,7 @@ def test_few_listed_pairs_render_without_charts():
     assert "const specs" not in page
 
 
-def excluding(pairs: int, mated: int) -> Section:
+def excluding(pairs: int, mated: int) -> FinishedRun:
     """A run without some reviewed pairs."""
     section = verify()
     excluded = {
@@ -425,7 +425,7 @@ def excluding(pairs: int, mated: int) -> Section:
         "mated": mated,
         "nonmated": pairs - mated,
     }
-    return Section(section.results | {"excluded": excluded}, section.manifest, section.tally)
+    return FinishedRun(section.results | {"excluded": excluded}, section.manifest, section.tally)
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_mean_and_deviation_of_all_scores_are_printed_with_the_checksum():
         run.tally, thresholds=[0.5], groupings=[("sex",)], points=[], failed="reject",
         moments=Moments(run.tally.plan, cells, is_checked=True),
     )  # fmt: skip
-    text = text_of(page_of(Section(found, run.manifest, run.tally)))
+    text = text_of(page_of(FinishedRun(found, run.manifest, run.tally)))
 
     few = "only 1 scored mated comparison"
     assert "f 4 0.2500 0.5000 4 0.7500 0.5000 1.00" in text
@@ -646,7 +646,7 @@ def test_threshold_is_exact_wherever_it_stands_alone():
     tally = counted(plan("verify", SEXES, [Cell(m, g, g) for m in (False, True) for g in (0, 1)],
                          edges=(-1.0, 0.5, *near, 1.0)), lambda *_: (0, 100, 50, 20, 30))  # fmt: skip
     found = verify_results(tally, thresholds=near, groupings=[("sex",)], points=[], failed="reject")
-    page = page_of(Section(found, of_manifest(tally), tally))
+    page = page_of(FinishedRun(found, of_manifest(tally), tally))
     text = text_of(page)
 
     assert "At the threshold 0.925804019" in text

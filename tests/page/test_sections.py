@@ -10,8 +10,8 @@ import altair
 import pytest
 
 from frbench.counting.calibrate import OperatingPoint
+from frbench.finished_run import FinishedRun
 from frbench.page import differentials, ratios, words
-from frbench.page.parts import Section
 from frbench.page.provenance import GALLERY, SIZES
 from frbench.plan import Cell
 from tests.page.test_page import even, identify, page_of, specs_of, text_of, verify
@@ -31,15 +31,15 @@ def one_without(cell: Cell, block: int) -> Any:
     return (0, 400, 100) if not cell.mated and cell.group_a == cell.group_b == 1 else even(cell, block)
 
 
-def with_key(section: Section, key: str, value: Any) -> Section:
+def with_key(section: FinishedRun, key: str, value: Any) -> FinishedRun:
     """The run with another value of one key."""
-    return Section(section.results | {key: value}, section.manifest, section.tally)
+    return FinishedRun(section.results | {key: value}, section.manifest, section.tally)
 
 
-def without(section: Section, *keys: str) -> Section:
+def without(section: FinishedRun, *keys: str) -> FinishedRun:
     """The run as an older version wrote it."""
     left = {key: value for key, value in section.results.items() if key not in keys}
-    return Section(left, section.manifest, section.tally)
+    return FinishedRun(left, section.manifest, section.tally)
 
 
 # Differences between groups
@@ -65,7 +65,7 @@ def test_accuracy_stands_before_every_index():
 
 
 @pytest.mark.parametrize("section", [verify(), verify(counts=one_without), verify(SEVEN), identify()])
-def test_every_index_is_printed_as_results_have_it(section: Section):
+def test_every_index_is_printed_as_results_have_it(section: FinishedRun):
     """Value, interval, what chance gives and p of each index, or its reason; and each caution."""
     text = text_of(page_of(section))
 
@@ -142,7 +142,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize("section", RUNS)
-def test_no_difference_is_never_said_without_what_would_have_been(section: Section):
+def test_no_difference_is_never_said_without_what_would_have_been(section: FinishedRun):
     """Everywhere on a page the words are followed by the ratio that would have been detected."""
     text = text_of(page_of(section))
 
@@ -156,7 +156,7 @@ def test_words_on_no_difference_occur():
 
 
 @pytest.mark.parametrize("section", RUNS[:6])
-def test_every_ratio_is_printed_with_its_smallest_detectable_one(section: Section):
+def test_every_ratio_is_printed_with_its_smallest_detectable_one(section: FinishedRun):
     """Of both error rates: ratio, interval, detectable ratio, difference and counts are those of the results."""
     text = text_of(page_of(section))
 
@@ -279,7 +279,7 @@ SIZED = {
 }  # fmt: skip
 
 
-def sizes() -> Section:
+def sizes() -> FinishedRun:
     """A run with other gallery sizes."""
     return with_key(identify(), "gallery_sizes", SIZED)
 

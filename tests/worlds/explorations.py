@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from playwright.sync_api import Download
 
 from frbench import cli, files
+from frbench.finished_run import FinishedRun
 from frbench.page import render
 from frbench.page.explored import Explored, explored
-from frbench.page.parts import Section
 from tests.worlds.browser import Watched
 
 PEOPLE, EACH, D = 160, 3, 16
@@ -33,7 +33,7 @@ def write_population(directory: Path, groups: Sequence[str] = ("f", "m")) -> lis
     return [str(directory / "t.npy"), "--labels", str(directory / "l.csv"), "--group", "sex"]
 
 
-def run(kind: str, out: Path, inputs: Sequence[str], thresholds: Sequence[float]) -> tuple[Section, str]:
+def run(kind: str, out: Path, inputs: Sequence[str], thresholds: Sequence[float]) -> tuple[FinishedRun, str]:
     """One command at these thresholds: its section, and what it printed."""
     given = ["--thresholds", ",".join(map(repr, thresholds)), "--out", str(out), "--no-report"]
     given += ["--nonmated-subjects", "60", "--ranks", "1,10"] if kind == "identify" else []
@@ -42,9 +42,9 @@ def run(kind: str, out: Path, inputs: Sequence[str], thresholds: Sequence[float]
     return section(out), found.output
 
 
-def section(out: Path) -> Section:
+def section(out: Path) -> FinishedRun:
     """A finished run."""
-    return Section(
+    return FinishedRun(
         files.read_json(out / "results.json", schema="frbench.results"),
         files.read_json(out / "manifest.json", schema="frbench.manifest"),
         files.load_tally(out / "tally.safetensors"),
@@ -56,7 +56,7 @@ class Report:
     """The runs of a population, their page, and what they printed."""
 
     path: Path
-    sections: Mapping[str, Section]
+    sections: Mapping[str, FinishedRun]
     inputs: list[str]
 
     def found(self, kind: str) -> Explored:
@@ -66,7 +66,7 @@ class Report:
         return found
 
 
-def write_page(directory: Path, *sections: Section) -> Path:
+def write_page(directory: Path, *sections: FinishedRun) -> Path:
     """The page of these runs."""
     path = directory / "report.html"
     path.write_text(render(sections, title="A title"), encoding="utf-8")

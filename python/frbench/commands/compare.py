@@ -14,10 +14,11 @@ from rich.text import Text
 
 from frbench import files
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.page import time_cells
 from frbench.page.comparison import render_comparison
 from frbench.plan import ALL, OVERALL
-from frbench.reading.systems.compare import Run, compare
+from frbench.reading.systems.compare import compare
 from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
 from frbench.runs.directory import refuse_run
@@ -69,7 +70,7 @@ def compare_command(
     thresholds = None if threshold_a is None or threshold_b is None else (threshold_a, threshold_b)
     if out is not None:
         refuse_run(files.prepare(out), "a comparison")
-    runs = [Run.read(path) for path in (a, *others)]
+    runs = [FinishedRun.read(path) for path in (a, *others)]
     compared = [_compared(runs[0], run, thresholds, rank) for run in runs[1:]]
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}
     if out is not None:
@@ -84,7 +85,9 @@ def compare_command(
             click.echo(f"comparison: {out / 'comparison.json'}\nreport: {out / 'report.html'}")
 
 
-def _compared(a: Run, b: Run, thresholds: tuple[float, float] | None, rank: int | None) -> dict[str, Any]:
+def _compared(
+    a: FinishedRun, b: FinishedRun, thresholds: tuple[float, float] | None, rank: int | None
+) -> dict[str, Any]:
     if {a.results["kind"], b.results["kind"]} & set(WORK):
         if thresholds is not None or rank is not None:
             raise InputError("times have no thresholds and no ranks; leave --threshold-a, --threshold-b and --rank out")

@@ -15,9 +15,9 @@ from frbench import files
 from frbench.commands.options.amounts import groupings, numbers
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
-from frbench.page import Section, render
+from frbench.finished_run import FinishedRun
+from frbench.page import render
 from frbench.reading.metrics import FAILED_POLICIES
-from frbench.reading.systems.compare import Run
 from frbench.runs import signing
 from frbench.runs.reread import read_tally
 
@@ -114,7 +114,7 @@ def verify_command(run: Path, key: Path, checks_inputs: bool, as_json: bool) -> 
         click.echo(f"input: {source['path']} sha256 {source['sha256']}{' unchanged' if checks_inputs else ''}")
 
 
-def _section(path: Path, given: dict[str, Any]) -> Section:
+def _section(path: Path, given: dict[str, Any]) -> FinishedRun:
     """A finished run, or what a tally alone tells."""
     if path.is_dir():
         if chosen := [name for name in ("groupings", "thresholds", "at") if given[name]]:
@@ -123,8 +123,7 @@ def _section(path: Path, given: dict[str, Any]) -> Section:
         tallies = sorted(path.glob("*.safetensors"))
         if tallies and not (path / "results.json").exists():
             raise InputError(f"{path} is no run directory; a tally is named by itself, such as {tallies[0]}")
-        run = Run.read(path)
-        return Section(dict(run.results), dict(run.manifest), run.tally)
+        return FinishedRun.read(path)
     kind = files.load_tally(path).plan.kind
     default = "fpir=0.1,0.01" if kind == "identify" else "fmr=1e-3,1e-4"
     texts = given["at"] or (() if given["thresholds"] else (default,))
@@ -143,9 +142,7 @@ def _sign(runs: tuple[Path, ...], out: Path | None, title: str, key: Path, signe
     if out is not None:
         raise InputError(f"--out is {out}, but the page that is signed stands in the run; leave --out out")
     private, run = signing.read_private(key), runs[0]
-    found = Run.read(run)
-    section = Section(dict(found.results), dict(found.manifest), found.tally)
-    files.write(run / PAGE, render([section], title=title))
+    files.write(run / PAGE, render([FinishedRun.read(run)], title=title))
     when = datetime.now(UTC).isoformat(timespec="seconds")
     statement = signing.sign(run, private, signer=signer, signed=when, frbench=version("frbench"))
     click.echo(f"report: {run / PAGE}\nsignature: {run / files.SIGNATURE}, of {len(statement['files'])} files")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from frbench.finished_run import FinishedRun
 from frbench.gates.claims import Pair
 from frbench.gates.reading import Form, Reading
 from frbench.gates.rules import Rule
 from frbench.plan import UNLABELLED
-from frbench.reading.systems.compare import Run
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Asked:
     read: Callable[[], Reading]
 
 
-def groups_of(rule: Rule, run: Run) -> list[str]:
+def groups_of(rule: Rule, run: FinishedRun) -> list[str]:
     """Names of the groups of a rule's labels, those without a label left out; none for everybody.
 
     Raises
@@ -38,7 +38,7 @@ def groups_of(rule: Rule, run: Run) -> list[str]:
     return [name for name in names if UNLABELLED not in name.split(",")]
 
 
-def named_group(rule: Rule, run: Run) -> Pair:
+def named_group(rule: Rule, run: FinishedRun) -> Pair:
     """The pair of groups that a rule names.
 
     Raises

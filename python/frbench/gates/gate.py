@@ -7,15 +7,16 @@ from pathlib import Path
 
 from frbench import files
 from frbench.errors import FormatError, InputError, InvalidRun, NoBaseline, NotComparable
+from frbench.finished_run import FinishedRun
 from frbench.gates import benchmarks, interleaved, rates, times
 from frbench.gates.asked import Asked
 from frbench.gates.benchmarks import Benchmarks
 from frbench.gates.interleaved import Interleaved
 from frbench.gates.rules import Doubt, Rule, Rules, default_for_times
 from frbench.gates.verdicts import Gate, judged
-from frbench.reading.systems.compare import Run, refuse_others
+from frbench.reading.systems.compare import refuse_others
 
-Source = Run | Benchmarks | Interleaved
+Source = FinishedRun | Benchmarks | Interleaved
 RATE_KINDS = ("verify", "identify")
 AB = "ab.json"
 WITHOUT_BASELINE = "give --baseline, such as the run of the main branch"
@@ -31,7 +32,7 @@ def read(path: Path) -> Source:
     if path.is_dir() and not (path / "results.json").exists() and (path / AB).exists():
         return read(path / AB)
     if path.is_dir() or not path.exists():
-        return Run.read(path)
+        return FinishedRun.read(path)
     said = files.read_json(path)
     if said.get("schema") == interleaved.SCHEMA:
         return Interleaved.parse(said, str(path))
@@ -59,7 +60,7 @@ def default_rules(run: Source, doubt: Doubt | None = None) -> Rules:
     ------
     InputError : a run has none.
     """
-    if isinstance(run, Run):
+    if isinstance(run, FinishedRun):
         raise InputError(f"{run.name} is a run, and there are no rules for it; give --rules gates.toml")
     return run.rules(doubt) if isinstance(run, Interleaved) else default_for_times(doubt)
 
@@ -77,7 +78,7 @@ def gate(run: Source, rules: Rules, *, baseline: Source | None = None, allows_ot
     if isinstance(run, Interleaved) and baseline is not None:
         raise InputError(f"{run.name} holds both sides, and A is the baseline of B; leave out --baseline")
     for source in (run, baseline):
-        if isinstance(source, Run) and not source.tally.is_complete:
+        if isinstance(source, FinishedRun) and not source.tally.is_complete:
             raise InvalidRun(f"{source.name} has not counted all of its trials; the same command goes on where it was")
     if rules.are_paired and not isinstance(run, Interleaved):
         if baseline is None:
@@ -101,7 +102,7 @@ def _asked(rule: Rule, run: Source, baseline: Source | None) -> Sequence[Asked]:
         if not isinstance(baseline, Benchmarks):
             raise NoBaseline(f"medians of {run.name} are held against those of a baseline; {WITHOUT_BASELINE}")
         return list(benchmarks.asked(rule, run, baseline))
-    other = baseline if isinstance(baseline, Run) else None
+    other = baseline if isinstance(baseline, FinishedRun) else None
     if run.results["kind"] in RATE_KINDS:
         return list(rates.asked(rule, run, other))
     return list(times.asked(rule, run, other))
@@ -111,7 +112,7 @@ def _refuse_others(run: Source, baseline: Source, allows_other_machines: bool) -
     """Raises NotComparable if the two are not of the same trials, or of one machine."""
     if isinstance(run, Benchmarks) and isinstance(baseline, Benchmarks):
         benchmarks.refuse_others(run, baseline, allows_other_machines=allows_other_machines)
-    elif isinstance(run, Run) and isinstance(baseline, Run):
+    elif isinstance(run, FinishedRun) and isinstance(baseline, FinishedRun):
         if run.results["kind"] in RATE_KINDS:
             refuse_others(baseline, run)
         else:
@@ -126,7 +127,7 @@ def _notes(run: Source, baseline: Source | None) -> list[str]:
         limit = "" if run.max_slowdown is None else f" with a limit of {100 * run.max_slowdown:+.4g}%"
         return [f"frbench ab{limit}: {run.outcome}", *run.notes]
     notes = []
-    if isinstance(run, Run) and isinstance(baseline, Run) and run.results["kind"] in RATE_KINDS:
+    if isinstance(run, FinishedRun) and isinstance(baseline, FinishedRun) and run.results["kind"] in RATE_KINDS:
         if run.tally.plan.digest == baseline.tally.plan.digest:
             notes.append("run and baseline are of the same templates: no rate can have changed")
         return notes

@@ -9,6 +9,7 @@ from functools import partial
 from frbench.choices import Failed
 from frbench.errors import NotComparable
 from frbench.estimate import Estimate, at_level, doubt, undefined
+from frbench.finished_run import FinishedRun
 from frbench.gates.asked import Asked, groups_of, named_group
 from frbench.gates.bounds import Bounds
 from frbench.gates.claims import Claim, Pair, select_of
@@ -18,7 +19,7 @@ from frbench.plan import ALL
 from frbench.reading import joint, metrics
 from frbench.reading.joint import Replicates
 from frbench.reading.rate import Metric, Question
-from frbench.reading.systems.compare import BY_CONSTRUCTION, Quantity, Run, Setting, Sides, is_target, sides
+from frbench.reading.systems.sides import BY_CONSTRUCTION, Quantity, Setting, Sides, is_target, sides
 
 OF_KIND = {"verify": ("fmr", "fnmr"), "identify": ("fpir", "fnir")}
 FORMS: dict[str, Form] = {"fmr": "rare", "fpir": "rare", "fnmr": "common", "fnir": "common"}
@@ -38,7 +39,7 @@ class Point:
     reason: str = ""
 
 
-def asked(rule: Rule, run: Run, baseline: Run | None) -> Iterator[Asked]:
+def asked(rule: Rule, run: FinishedRun, baseline: FinishedRun | None) -> Iterator[Asked]:
     """The rows of a rule about a rate; everything that it names is looked up first, and nothing is computed.
 
     Raises
@@ -70,7 +71,7 @@ def asked(rule: Rule, run: Run, baseline: Run | None) -> Iterator[Asked]:
         yield Asked(rule, rule.claim.of(select + versus), form, partial(read, group))
 
 
-def estimate(text: str, run: Run) -> Estimate:
+def estimate(text: str, run: FinishedRun) -> Estimate:
     """The rate that a claim such as `fnmr[sex=female] at fmr=1e-3` names.
 
     Raises
@@ -88,7 +89,7 @@ def estimate(text: str, run: Run) -> Estimate:
     return _quantity(rule, group, rank).estimate(run, point.threshold)
 
 
-def refuse_other_metrics(rule: Rule, run: Run) -> None:
+def refuse_other_metrics(rule: Rule, run: FinishedRun) -> None:
     """Raises InputError if a run has no such rate."""
     kind = str(run.results["kind"])
     if rule.claim.metric not in OF_KIND.get(kind, ()):
@@ -98,7 +99,7 @@ def refuse_other_metrics(rule: Rule, run: Run) -> None:
         raise rule.refused("batch and load are of times, and this is a rate")
 
 
-def _groups(rule: Rule, run: Run) -> list[Pair | None]:
+def _groups(rule: Rule, run: FinishedRun) -> list[Pair | None]:
     """Groups that a rule is about; of a ratio, those other than its reference."""
     claim = rule.claim
     groups_of(rule, run)
@@ -115,7 +116,7 @@ def _groups(rule: Rule, run: Run) -> list[Pair | None]:
     return [group]
 
 
-def _reference(rule: Rule, run: Run) -> str:
+def _reference(rule: Rule, run: FinishedRun) -> str:
     """The group that ratios are taken to: the one that is named, or the one with most subjects."""
     names = groups_of(rule, run)
     if rule.reference and rule.reference not in names:
@@ -123,7 +124,7 @@ def _reference(rule: Rule, run: Run) -> str:
     return rule.reference or max(names, key=lambda name: metrics.n_members(run.tally, rule.claim.columns, name))
 
 
-def _point(rule: Rule, run: Run) -> Point:
+def _point(rule: Rule, run: FinishedRun) -> Point:
     claim = rule.claim
     if claim.threshold is not None:
         run.tally.edge(claim.threshold)
@@ -138,13 +139,13 @@ def _point(rule: Rule, run: Run) -> Point:
     return Point(found["threshold"], found["at"], found["population"], found["reason"])
 
 
-def _has(run: Run) -> str:
+def _has(run: FinishedRun) -> str:
     points = [f"at {at}" for at, _ in run.points]
     given = [f"at {threshold:g}" for threshold in run.results["thresholds"]]
     return f"expected one of those of the run: {', '.join(dict.fromkeys(points + given)) or 'it has none'}"
 
 
-def _rank(rule: Rule, run: Run) -> int | None:
+def _rank(rule: Rule, run: FinishedRun) -> int | None:
     if rule.claim.metric != "fnir":
         if rule.claim.rank is not None:
             raise rule.refused("a rank is of fnir alone")
@@ -155,7 +156,7 @@ def _rank(rule: Rule, run: Run) -> int | None:
     return rank
 
 
-def _failed(run: Run) -> Failed:
+def _failed(run: FinishedRun) -> Failed:
     policy: Failed = run.results.get("failed_policy", "reject")
     return policy
 
@@ -164,7 +165,7 @@ def _quantity(rule: Rule, group: Pair | None, rank: int | None) -> Quantity:
     return Quantity(rule.claim.metric, rule.claim.columns, group, rank)
 
 
-def _value(rule: Rule, run: Run, point: Point, rank: int | None, group: Pair | None) -> Reading:
+def _value(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None) -> Reading:
     """The rate itself."""
     form = FORMS[rule.claim.metric]
     if point.reason:
@@ -187,7 +188,9 @@ def _value(rule: Rule, run: Run, point: Point, rank: int | None, group: Pair | N
     )
 
 
-def _ends(rule: Rule, run: Run, point: Point, rank: int | None, group: Pair | None, found: Estimate) -> Ends | None:
+def _ends(
+    rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None, found: Estimate
+) -> Ends | None:
     """Ends of a rate at any doubt; at zero errors the bound on independent trials has one end."""
     if found.low is None:
         return None
@@ -206,7 +209,7 @@ def _ends(rule: Rule, run: Run, point: Point, rank: int | None, group: Pair | No
     return ends
 
 
-def _ratio(rule: Rule, run: Run, point: Point, rank: int | None, group: Pair | None) -> Reading:
+def _ratio(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None) -> Reading:
     """The rate of a group over that of the reference."""
     if point.reason:
         return Reading(None, reason=point.reason, form="ratio")
@@ -259,7 +262,7 @@ def _ratio_without_errors(one: Replicates, other: Replicates, counts: tuple[Coun
     return Reading.of(0.0, ends, counts=counts, form="ratio", size=size, shrinks=1.0, method=method)
 
 
-def _changes(rule: Rule, run: Run, baseline: Run, point: Point, rank: int | None) -> Iterator[Asked]:
+def _changes(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point, rank: int | None) -> Iterator[Asked]:
     other = _point_of_baseline(rule, run, baseline, point)
     if rank is not None and rank not in baseline.results["ranks"]:
         raise NotComparable(f"rank {rank} was not counted by {baseline.name}; recount it with --ranks {rank}")
@@ -276,7 +279,7 @@ def _changes(rule: Rule, run: Run, baseline: Run, point: Point, rank: int | None
         yield Asked(rule, f"change of {rule.claim.of(select)}", form, read)
 
 
-def _point_of_baseline(rule: Rule, run: Run, baseline: Run, point: Point) -> Point:
+def _point_of_baseline(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point) -> Point:
     if not point.at:
         if point.threshold is not None:
             baseline.tally.edge(point.threshold)
@@ -290,7 +293,9 @@ def _point_of_baseline(rule: Rule, run: Run, baseline: Run, point: Point) -> Poi
     return Point(found["threshold"], point.at, point.population, found["reason"])
 
 
-def _change(rule: Rule, baseline: Run, run: Run, setting: Setting, quantity: Quantity, reason: str) -> Reading:
+def _change(
+    rule: Rule, baseline: FinishedRun, run: FinishedRun, setting: Setting, quantity: Quantity, reason: str
+) -> Reading:
     """How far the rate is from that of the baseline, paired: a difference, or a ratio where bounds are in percent."""
     form: Form = "ratio" if rule.bounds.are_relative else FORMS[rule.claim.metric]
     if reason:
@@ -325,7 +330,7 @@ def _change(rule: Rule, baseline: Run, run: Run, setting: Setting, quantity: Qua
 
 
 def _change_to_zero(
-    rule: Rule, baseline: Run, setting: Setting, quantity: Quantity, both: Sides, counts: tuple[Count, ...]
+    rule: Rule, baseline: FinishedRun, setting: Setting, quantity: Quantity, both: Sides, counts: tuple[Count, ...]
 ) -> Reading:
     """No errors of the run: its bound over the lower end of the baseline, each at half the doubt."""
     point = Point(setting.thresholds[0])

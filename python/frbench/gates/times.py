@@ -15,11 +15,11 @@ from typing import Any
 
 from frbench.errors import InvalidRun, NotComparable
 from frbench.estimate import student_t
+from frbench.finished_run import FinishedRun
 from frbench.gates.asked import Asked, groups_of, named_group
 from frbench.gates.claims import QUANTILES, TIMES, Pair, select_of
 from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
-from frbench.reading.systems.compare import Run
 from frbench.reading.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
 
 SAME = {
@@ -28,7 +28,7 @@ SAME = {
 }
 
 
-def refuse_others(run: Run, baseline: Run, *, allows_other_machines: bool) -> None:
+def refuse_others(run: FinishedRun, baseline: FinishedRun, *, allows_other_machines: bool) -> None:
     """Raises NotComparable if two runs of times did not do the same, or not on the same machine."""
     kinds = run.results["kind"], baseline.results["kind"]
     if kinds[0] != kinds[1]:
@@ -51,7 +51,7 @@ def refuse_others(run: Run, baseline: Run, *, allows_other_machines: bool) -> No
             )
 
 
-def asked(rule: Rule, run: Run, baseline: Run | None) -> Iterator[Asked]:
+def asked(rule: Rule, run: FinishedRun, baseline: FinishedRun | None) -> Iterator[Asked]:
     """The rows of a rule about times.
 
     Raises
@@ -87,7 +87,7 @@ def asked(rule: Rule, run: Run, baseline: Run | None) -> Iterator[Asked]:
             yield Asked(rule, claim.of(select), form, partial(_value, rule, run, part, group))
 
 
-def _part(rule: Rule, run: Run) -> int:
+def _part(rule: Rule, run: FinishedRun) -> int:
     """Number of the batch size or of the load."""
     claim, kind = rule.claim, run.results["kind"]
     word, other = ("batch", "load") if kind == "latency" else ("load", "batch")
@@ -103,7 +103,7 @@ def _part(rule: Rule, run: Run) -> int:
     return known.index(wanted)
 
 
-def timed(rule: Rule, run: Run, part: int, group: Pair | None) -> Timed:
+def timed(rule: Rule, run: FinishedRun, part: int, group: Pair | None) -> Timed:
     """What a rule asks of one run."""
     claim = rule.claim
     if claim.metric == "throughput" and run.results["kind"] == "load":
@@ -134,7 +134,7 @@ def reading(
     return Reading.of(math.exp(log), ends, counts=counts, form=form, size=size, is_log=True, method=METHOD)
 
 
-def _value(rule: Rule, run: Run, part: int, group: Pair | None) -> Reading:
+def _value(rule: Rule, run: FinishedRun, part: int, group: Pair | None) -> Reading:
     form: Form = "number" if rule.claim.metric == "throughput" else "time"
     found = timed(rule, run, part, group)
     counts = (_count("", found),)
@@ -144,7 +144,7 @@ def _value(rule: Rule, run: Run, part: int, group: Pair | None) -> Reading:
     return reading(found.log, found.variance, found.freedom, counts, form, found.n_processes)
 
 
-def _change(rule: Rule, run: Run, baseline: Run, part: int, group: Pair | None) -> Reading:
+def _change(rule: Rule, run: FinishedRun, baseline: FinishedRun, part: int, group: Pair | None) -> Reading:
     """The ratio to the baseline; degrees of freedom as for two variances.
 
     Source: Welch (1947) and Satterthwaite (1946).

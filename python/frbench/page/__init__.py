@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
+from frbench.finished_run import FinishedRun
 from frbench.page import (
     explorer,
     gallery_sizes,
@@ -21,18 +22,16 @@ from frbench.page.environment import environment
 from frbench.page.identify import Identify
 from frbench.page.latency import Latency
 from frbench.page.library import library
-from frbench.page.parts import Section, View
+from frbench.page.parts import View
 from frbench.page.provenance import limits, provenance, reading
 from frbench.page.style import Key, Palette
 from frbench.page.verify import Verify
 from frbench.plan import ALL
 
-__all__ = ["Section", "render"]
-
 TITLES = {"verify": "1:1 verification", "identify": "1:N identification", "latency": "Search latency"}
 
 
-def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> str:
+def render(sections: Sequence[FinishedRun], *, title: str, subtitle: str = "") -> str:
     """The page of these runs, in this order.
 
     Parameters
@@ -61,7 +60,7 @@ def render(sections: Sequence[Section], *, title: str, subtitle: str = "") -> st
     )
 
 
-def view_of(section: Section, palette: Palette, number: int) -> View:
+def view_of(section: FinishedRun, palette: Palette, number: int) -> View:
     """One run as the page shows it; `number` makes its anchors its own."""
     kind = section.results["kind"]
     make = {
@@ -75,7 +74,7 @@ def view_of(section: Section, palette: Palette, number: int) -> View:
     return make(section, palette, f"s{number}")
 
 
-def _verify(section: Section, palette: Palette, anchor: str) -> View:
+def _verify(section: FinishedRun, palette: Palette, anchor: str) -> View:
     found = Verify(section.results, section.tally, palette, anchor)
     is_listed = section.tally.plan.kind == "pairs"
     return View(
@@ -96,7 +95,7 @@ def _verify(section: Section, palette: Palette, anchor: str) -> View:
     )
 
 
-def _identify(section: Section, palette: Palette, anchor: str) -> View:
+def _identify(section: FinishedRun, palette: Palette, anchor: str) -> View:
     found = Identify(section.results, section.tally, palette, anchor)
     return View(
         anchor=anchor,
@@ -117,7 +116,7 @@ def _identify(section: Section, palette: Palette, anchor: str) -> View:
     )
 
 
-def _latency(section: Section, palette: Palette, anchor: str) -> View:
+def _latency(section: FinishedRun, palette: Palette, anchor: str) -> View:
     results = section.results
     found = Latency(results, palette, anchor)
     return View(
@@ -138,7 +137,7 @@ def _latency(section: Section, palette: Palette, anchor: str) -> View:
     )
 
 
-def _keys(section: Section) -> Iterator[Key]:
+def _keys(section: FinishedRun) -> Iterator[Key]:
     """Groups of a run, in the order of their names."""
     for grouping in section.results["groupings"]:
         if grouping != ALL:

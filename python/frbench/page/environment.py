@@ -13,7 +13,7 @@ from frbench.page import words
 def environment() -> Environment:
     """Templates of this folder: everything is escaped, and a missing value is an error."""
     made = Environment(
-        loader=PackageLoader("frbench", "report"),
+        loader=PackageLoader("frbench", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

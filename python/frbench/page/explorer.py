@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from frbench.estimate import LEVEL
+from frbench.finished_run import FinishedRun
 from frbench.page import parts, words
 from frbench.page.claims import MAX_NAMED, TEMPLATES
 from frbench.page.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored
 from frbench.page.operation import Setting
 from frbench.page.packing import pack
-from frbench.page.parts import Explorer, Section
+from frbench.page.parts import Explorer
 from frbench.page.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
@@ -59,7 +60,7 @@ CAPTIONS = {
 }
 
 
-def of(section: Section, palette: Palette) -> Explorer | None:
+def of(section: FinishedRun, palette: Palette) -> Explorer | None:
     """The explorer of a run of comparisons or searches; None if nothing has a score."""
     results, tally = section.results, section.tally
     found = explored(results, tally)

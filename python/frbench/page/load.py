@@ -7,10 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.finished_run import FinishedRun
 from frbench.page import load_charts, parts, words
 from frbench.page.charts import Series
 from frbench.page.latency import EVERYTHING, percentile, quantile_cell, unit_of
-from frbench.page.parts import Figure, Row, Section, Table, View
+from frbench.page.parts import Figure, Row, Table, View
 from frbench.page.style import Palette
 from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
@@ -20,7 +21,7 @@ DRAWN = (0.5, 0.99)
 FEW_LOADS = 2
 
 
-def view(section: Section, palette: Palette, anchor: str) -> View:
+def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
     """A load run as the page shows it."""
     results = section.results
     found = Load(results, palette, anchor)

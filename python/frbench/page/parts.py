@@ -14,21 +14,11 @@ from frbench.page.operation import Setting
 from frbench.page.style import Shade
 from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL, UNLABELLED
-from frbench.tally import Tally
 
 Results = dict[str, Any]
 # A curve of fewer trials is a handful of steps; the tables have its counts.
 MIN_CHART_TRIALS = 100
 NO_SWATCH = Markup("")
-
-
-@dataclass(frozen=True)
-class Section:
-    """One run: results of kind verify, identify or latency, what produced them, and the counts that they come from."""
-
-    results: Results
-    manifest: dict[str, Any]
-    tally: Tally
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frbench.page.parts import Section
+from frbench.finished_run import FinishedRun
 from frbench.plan import digest_of
 
 READING = (
@@ -134,13 +134,13 @@ class Provenance:
     raw: Sequence[tuple[str, str]]
 
 
-def reading(sections: Sequence[Section]) -> list[tuple[str, str]]:
+def reading(sections: Sequence[FinishedRun]) -> list[tuple[str, str]]:
     """Terms of this page."""
     keys = {key for section in sections for key in section.results}
     return [*READING, *((term, text) for needed, term, text in WHERE_THERE if needed in keys)]
 
 
-def limits(sections: Sequence[Section]) -> list[str]:
+def limits(sections: Sequence[FinishedRun]) -> list[str]:
     """What this report does not show."""
     kinds = {section.results["kind"] for section in sections}
     has_points = any(p["threshold"] is not None for section in sections for p in section.results["operating_points"])
@@ -154,7 +154,7 @@ def limits(sections: Sequence[Section]) -> list[str]:
     return [*LIMITS, *(text for text, applies in more if applies)]
 
 
-def provenance(sections: Sequence[Section], titles: Sequence[str]) -> Provenance:
+def provenance(sections: Sequence[FinishedRun], titles: Sequence[str]) -> Provenance:
     """The manifests of all runs, what they share said once."""
     manifests = [section.manifest for section in sections]
     flat = [_method(section) | _flat(section.manifest) for section in sections]
@@ -168,7 +168,7 @@ def provenance(sections: Sequence[Section], titles: Sequence[str]) -> Provenance
     return Provenance(fields, list(inputs.values()), conventions, raw)
 
 
-def _method(section: Section) -> dict[str, str]:
+def _method(section: FinishedRun) -> dict[str, str]:
     """What was counted and how, what was left out, what failed, and the digest of the counts."""
     found, tally = section.results, section.tally
     kind = tally.plan.kind

@@ -7,10 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from frbench.finished_run import FinishedRun
 from frbench.page import parts, shortcut_charts, words
 from frbench.page.charts import Series
 from frbench.page.gallery_sizes import rate as sized_rate
-from frbench.page.parts import Block, Figure, Row, Section, Table, View
+from frbench.page.parts import Block, Figure, Row, Table, View
 from frbench.page.style import Palette
 from frbench.page.words import CountCell, RateCell
 from frbench.plan import ALL
@@ -37,7 +38,7 @@ Cells = list[RateCell | CountCell | str]
 Found = Mapping[str, Any]
 
 
-def view(section: Section, palette: Palette, anchor: str) -> View:
+def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
     """A run of `frbench ann` or `frbench precision` as the page shows it."""
     results = section.results
     found = Shortcuts(results, palette, anchor)

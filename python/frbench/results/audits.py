@@ -68,7 +68,7 @@ def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, An
     return {"counts": {**conventions, "run": compared(tally)}} | ({"reconciliation": lines} if lines else {})
 
 
-def subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[str, Any]:
+def worst_subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[str, Any]:
     """How far the errors of everybody, and those within each group, rest on the worst 1% of subjects."""
     rows: list[tuple[str, str, NDArray[np.bool_]]] = [(ALL, ALL, np.ones(len(errors.layout.groups), dtype=bool))]
     for grouping in filter(None, groupings):

@@ -13,7 +13,7 @@ from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
 from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
-from frbench.page import Section
+from frbench.finished_run import FinishedRun
 from frbench.results.shortcuts import (
     System,
     columns_of_gallery,
@@ -165,7 +165,7 @@ def run_ann(
     k: int,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> Section:
+) -> FinishedRun:
     """Searches every probe exactly and with an index, and writes the run to `options.out`."""
     task = task_of(gallery, probes, options, k=k, ranks=ranks)
     with Work.begun(options, sources_of_search(gallery, probes), progress) as work:
@@ -176,7 +176,7 @@ def run_ann(
         with work.clock.time("read"):
             found = _results(comparison, exact, options, asked)
         more = {"efforts": list(indexing.efforts), "rebuilds": asked.rebuilds, **indexing.description(None)}
-        section = Section(found, manifest_of_search(work, task, exact.plan, more=more), exact.tally)
+        section = FinishedRun(found, manifest_of_search(work, task, exact.plan, more=more), exact.tally)
         tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
         return section

@@ -16,7 +16,8 @@ from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
 from frbench.errors import FormatError, InputError
 from frbench.files import CHANGED, FOUND, SIGNATURE, SUBJECTS, TAIL
-from frbench.page import Section, render
+from frbench.finished_run import FinishedRun
+from frbench.page import render
 from frbench.runs import export
 from frbench.runs.options import Options
 
@@ -51,7 +52,7 @@ def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
 
 
 def write_run(
-    section: Section,
+    section: FinishedRun,
     options: Options,
     *,
     title: str,

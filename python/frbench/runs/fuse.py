@@ -25,8 +25,8 @@ from frbench.counting.sweep import Progress
 from frbench.counting.verify import Pairs
 from frbench.engines import Engine
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
-from frbench.page import Section
 from frbench.plan import Plan, digest_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
@@ -87,7 +87,7 @@ def run_fusion(
     failed: Failed,
     progress: Progress,
     pairs: PairList | None = None,
-) -> Section:
+) -> FinishedRun:
     """Counts the fused scores of all pairs, or of the listed ones, and writes the run to `options.out`.
 
     pairs : of the templates of A. Those of whom the fusion is fitted on are left out, too.
@@ -132,7 +132,7 @@ def run_fusion(
     made = work.manifest(plan, engine=engine, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
-    section = Section(body, made, tally)
+    section = FinishedRun(body, made, tally)
     write_run(section, options, title="1:1 verification by two systems", checkpoint=work.checkpoint)
     return section
 

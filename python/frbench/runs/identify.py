@@ -17,8 +17,8 @@ from frbench.counting.identify import Identification
 from frbench.counting.layout import Ints, subjects_of
 from frbench.counting.sweep import Progress
 from frbench.engines import Engine
+from frbench.finished_run import FinishedRun
 from frbench.operating_point import OperatingPoint
-from frbench.page import Section
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
@@ -44,7 +44,7 @@ def run_identify(
     ranks: tuple[int, ...],
     progress: Progress,
     sizes: tuple[int, ...] = (),
-) -> Section:
+) -> FinishedRun:
     """Searches every probe in the gallery and writes the run to `options.out`.
 
     sizes : gallery sizes, smaller or larger, to report rates at as well.
@@ -72,7 +72,7 @@ def run_identify(
                 hits = hits_of(task, tally.plan, candidates, work.engine, options.all_thresholds(points))
                 found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
         made = manifest_of_search(work, task, tally.plan, more={"gallery_sizes": list(sizes)})
-        section = Section(found, made, tally)
+        section = FinishedRun(found, made, tally)
         write_run(section, options, title="1:N identification", checkpoint=work.checkpoint, candidates=candidates)
         return section
 

@@ -8,14 +8,15 @@ from frbench import files
 from frbench.counting.latency import LatencyTask, measure_runs
 from frbench.counting.sweep import Progress
 from frbench.engines.gpu import devices
-from frbench.page import Section, render
+from frbench.finished_run import FinishedRun
+from frbench.page import render
 from frbench.results.verify import latency_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest, sources_of_search
 from frbench.runs.options import Options
 
 
-def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> Section:
+def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Progress) -> FinishedRun:
     """Times searches and writes the run to `options.out`."""
     sources = sources_of_search(task.gallery, task.probes)
     prepare_run(options, [source.path for source in sources])
@@ -29,14 +30,14 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
-    section = Section(found, made, tally)
+    section = FinishedRun(found, made, tally)
     write_run(section, options, title="search latency")
     return section
 
 
 def run_latencies(
     task: LatencyTask, options: Options, engine: str | None, *, runs: int, progress: Progress
-) -> list[Section]:
+) -> list[FinishedRun]:
     """Times searches on the engine that was asked for: if none was, on the processors and, where there are, on GPUs.
 
     The run of the GPUs is in the directory gpu of the other, whose page shows both.

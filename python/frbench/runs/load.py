@@ -23,7 +23,7 @@ from frbench.counting.load.objective import Objective
 from frbench.counting.load.task import Load, LoadTask
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
-from frbench.page import Section
+from frbench.finished_run import FinishedRun
 from frbench.results.load import load_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest
@@ -61,7 +61,7 @@ class Asked:
 
 def run_load(
     task: LoadTask, generator: Generator, asked: Asked, options: Options, *, runs: int, progress: Progress
-) -> Section:
+) -> FinishedRun:
     """Sends requests and writes the run to `options.out`."""
     asked.check(task)
     if runs < 1:
@@ -89,7 +89,7 @@ def run_load(
     engine = {"engine": "load generator", "transport": "tonic, one thread", "connections": task.connections}
     sources = list(task.probes.sources)
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more=more)
-    section = Section(found, made, measured.tally)
+    section = FinishedRun(found, made, measured.tally)
     texts = histogram_files(measured, options.groupings)
     write_run(section, options, title=TITLE, tables=texts)
     return section

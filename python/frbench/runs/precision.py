@@ -12,11 +12,11 @@ from frbench.counting.identify import Identification
 from frbench.counting.sweep import Advance, Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.operating_point import OperatingPoint
-from frbench.page import Section
 from frbench.plan import ALL, OVERALL
-from frbench.reading.systems.compare import Quantity, Run, Setting, sides
 from frbench.reading.systems.paired import Paired
+from frbench.reading.systems.sides import Quantity, Setting, sides
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.runs.directory import write_run
 from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
@@ -68,7 +68,7 @@ def run_precision(
     k: int,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> Section:
+) -> FinishedRun:
     """Searches every probe with float32 templates and with stored ones, and writes the run to `options.out`."""
     if options.runner is not None:
         raise InputError("--runner hands out rows of files, which hold no stored formats; leave it out")
@@ -81,7 +81,7 @@ def run_precision(
         with work.clock.time("read"):
             found = _results(exact, stored, work)
         made = manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
-        section = Section(found, made, exact.tally)
+        section = FinishedRun(found, made, exact.tally)
         write_run(section, options, title=TITLE, checkpoint=work.checkpoint)
         return section
 
@@ -130,7 +130,7 @@ def _own_thresholds(exact: Exact, stored: Stored, tally: Tally, options: Options
     """Both searches at thresholds that each of them set at the same target."""
     population = "=".join(options.population) if options.population else "all"
     runs = [
-        Run(name, {"kind": "identify"}, {"options": {"at_population": population}}, counts)
+        FinishedRun({"kind": "identify"}, {"options": {"at_population": population}}, counts, name)
         for name, counts in (("float32", exact.tally), (stored.storage.name, tally))
     ]
     found = []

@@ -23,9 +23,9 @@ from frbench.counting.recorded.scores import RecordedScores, auc, looks_reversed
 from frbench.counting.recorded.searches import SearchLog
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
-from frbench.page import Section
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
 from frbench.results.verify import identify_results, verify_results
@@ -68,7 +68,7 @@ class RecordedOptions(Options):
 
 def run_scores(
     source: Recorded, options: RecordedOptions, *, people: Templates | None, failed: Failed, progress: Progress
-) -> Section:
+) -> FinishedRun:
     """Counts recorded comparisons and writes the run to `options.out`.
 
     people : labels by subject; None for no groups.
@@ -125,7 +125,7 @@ def run_candidates(
     k: int | None,
     ranks: tuple[int, ...],
     progress: Progress,
-) -> Section:
+) -> FinishedRun:
     """Counts recorded candidate lists and writes the run to `options.out`.
 
     Parameters
@@ -227,7 +227,7 @@ def _finish(
     title: str = "1:1 verification",
     candidates: Candidates | None = None,
     findings: Sequence[Finding] = (),
-) -> Section:
+) -> FinishedRun:
     """The section of a run, whose files are written."""
     engine = {"engine": "recorded", "isa": "numpy", "threads": options.threads}
     made = run_manifest(options, tally.plan, sources=sources, engine=engine, clock=clock, more=more, findings=findings)
@@ -237,6 +237,6 @@ def _finish(
         "comparisons": "rows of the recorded file, each once",
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
-    section = Section(body, made, tally)
+    section = FinishedRun(body, made, tally)
     write_run(section, options, title=title, candidates=candidates)
     return section

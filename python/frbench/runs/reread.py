@@ -13,8 +13,8 @@ from frbench import files
 from frbench.choices import Failed
 from frbench.counting.calibrate import Target
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
-from frbench.page.parts import Section
 from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.results.verify import identify_results, verify_results
 from frbench.runs.manifest import manifest
@@ -33,7 +33,7 @@ def read_tally(
     thresholds: Sequence[float] = (),
     targets: Sequence[Target] = (),
     failed: Failed = "reject",
-) -> Section:
+) -> FinishedRun:
     """The run that the tally in `path` alone tells of.
 
     Parameters
@@ -67,7 +67,7 @@ def read_tally(
         durations_s={},
         notes=[FROM_EDGES] if targets else [],
     )
-    return Section(found, made, tally)
+    return FinishedRun(found, made, tally)
 
 
 def _results(

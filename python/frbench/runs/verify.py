@@ -21,9 +21,9 @@ from frbench.counting.per_subject import PerSubject, per_subject
 from frbench.counting.sweep import Progress, kept_on_exit, sweep
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
-from frbench.page import Section
 from frbench.plan import Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
@@ -158,7 +158,7 @@ class Verified:
         )
         found |= audits.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
         if self.errors is not None:
-            found["subjects"] = audits.subjects(self.errors, options.groupings)
+            found["subjects"] = audits.worst_subjects(self.errors, options.groupings)
         return found
 
     def manifest(self, keep_pairs: int | None) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def run_verify(
     keep_pairs: int | None = None,
     declared: tuple[int, ...] = (),
     by_subject: bool = False,
-) -> Section:
+) -> FinishedRun:
     """Counts all pairs, or the listed ones, and writes the run to `options.out`.
 
     excluded : pairs that are not counted. keep_pairs : non-mated pairs of every cell to name in tail.csv; None for
@@ -266,7 +266,7 @@ def run_verify(
         if keep_pairs is not None:
             comparisons.check_tail(keep_pairs)
         found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
-        section = Section(found.results(declared), found.manifest(keep_pairs), found.tally)
+        section = FinishedRun(found.results(declared), found.manifest(keep_pairs), found.tally)
         tables = found.tables()
         write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
         return section

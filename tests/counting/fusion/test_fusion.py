@@ -22,7 +22,8 @@ from frbench.counting.fusion.rule import Rule, Scale
 from frbench.counting.fusion.twins import Twins, drawn
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import InputError, NotComparable
-from frbench.reading.systems.compare import Run, compare
+from frbench.finished_run import FinishedRun
+from frbench.reading.systems.compare import compare
 from frbench.runs.fuse import Fusion, run_fusion
 from frbench.runs.progress import TerminalProgress
 from frbench.runs.recorded import RecordedOptions
@@ -285,7 +286,7 @@ def test_a_fused_run_is_compared_with_one_of_its_systems(tmp_path: Path):
     a, b = people(1, noise=0.9), people(2, noise=0.9)
     for name, fusion in (("both", Fusion("sum")), ("alone", Fusion("weighted", weight=1.0))):
         run_fusion(Twins.of(a, b, ["sex"]), fusion, options(tmp_path / name, "0.1"), failed="reject", progress=QUIET)
-    found = compare(Run.read(tmp_path / "alone"), Run.read(tmp_path / "both"))
+    found = compare(FinishedRun.read(tmp_path / "alone"), FinishedRun.read(tmp_path / "both"))
 
     fnmr = next(row for row in found["rows"] if row["metric"] == "fnmr" and row["grouping"] == "all")
     assert fnmr["difference"] < 0

@@ -25,8 +25,8 @@ from frbench.counting.fusion.twins import Twins, drawn
 from frbench.counting.pair_list import PairList
 from frbench.engines.reference import scores
 from frbench.errors import InputError
-from frbench.page import Section
-from frbench.reading.systems.compare import Run, compare
+from frbench.finished_run import FinishedRun
+from frbench.reading.systems.compare import compare
 from frbench.runs.fuse import Fusion, run_fusion
 from frbench.templates import Templates
 from tests.commands.test_cli import SCHEMA, World, world  # noqa: F401
@@ -48,7 +48,7 @@ def listed(path: Path, templates: Templates, *, every: int = 3, folds: int = 0) 
     return PairList.read(path, templates)
 
 
-def run(out: Path, twins: Twins, fusion: Fusion, *rates: str, **more: Any) -> Section:
+def run(out: Path, twins: Twins, fusion: Fusion, *rates: str, **more: Any) -> FinishedRun:
     """A run without a word."""
     return run_fusion(
         twins, fusion, options(out, *rates), failed="reject", progress=more.pop("progress", QUIET), **more
@@ -107,7 +107,7 @@ def test_fused_lists_are_compared_with_each_other(tmp_path: Path):
     twins, pairs = Twins.of(a, b, ["sex"]), listed(tmp_path / "p.csv", a)
     for name, fusion in (("both", Fusion("sum")), ("alone", Fusion("weighted", weight=1.0))):
         run(tmp_path / name, twins, fusion, "0.1", pairs=pairs)
-    found = compare(Run.read(tmp_path / "alone"), Run.read(tmp_path / "both"))
+    found = compare(FinishedRun.read(tmp_path / "alone"), FinishedRun.read(tmp_path / "both"))
     assert next(row for row in found["rows"] if row["metric"] == "fnmr" and row["grouping"] == "all")["difference"] < 0
 
 

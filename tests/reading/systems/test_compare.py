@@ -22,10 +22,11 @@ from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, FormatError, InputError, NotComparable
+from frbench.finished_run import FinishedRun
 from frbench.operating_point import OperatingPoint
 from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
 from frbench.reading import metrics
-from frbench.reading.systems.compare import Run, compare, verdict
+from frbench.reading.systems.compare import compare, verdict
 from frbench.reading.systems.paired import Paired
 from frbench.results.verify import identify_results, verify_results
 from frbench.templates import Source, Templates, load
@@ -56,13 +57,13 @@ def verified(
     failed: metrics.Failed = "reject",
     n_blocks: int = DEFAULT_BLOCKS,
     thresholds: tuple[float, ...] = (0.6,),
-) -> Run:
+) -> FinishedRun:
     """A run of all pairs; `at` is where its threshold for fmr=0.1 is said to lie."""
     world = worlds.World(found, columns, EDGES, n_blocks)
     fmr = None if at is None else metrics.fmr(world.tally, at, failed=failed)
     points = [] if fmr is None else [OperatingPoint("fmr=0.1", "all non-mated pairs", at, fmr.k, fmr.n)]
     said = verify_results(world.tally, thresholds=thresholds, groupings=[columns], points=points, failed=failed)
-    return Run(name, said, manifest(world.tally.plan.digest), world.tally)
+    return FinishedRun(said, manifest(world.tally.plan.digest), world.tally, name)
 
 
 def manifest(digest: str) -> dict[str, Any]:
@@ -70,13 +71,15 @@ def manifest(digest: str) -> dict[str, Any]:
     return {"plan": digest, "inputs": [], "options": {"at_population": "all"}}
 
 
-def identified(found: Templates, name: str = "run", *, enrolled: range = range(0, 100, 2), ranks=(1, 2, 5)) -> Run:
+def identified(
+    found: Templates, name: str = "run", *, enrolled: range = range(0, 100, 2), ranks=(1, 2, 5)
+) -> FinishedRun:
     """A run of searches in enrolled rows, of every second row and of the last twenty."""
     rest = [i for i in range(N) if i % 2 or i >= 100]
     task = Identification(found.take(list(enrolled)), found.take(rest), ("sex",), k=5, ranks=ranks)
     tally = count(task, task.plan(EDGES), search_all(task, ReferenceEngine()))
     said = identify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[])
-    return Run(name, said, manifest(tally.plan.digest), tally)
+    return FinishedRun(said, manifest(tally.plan.digest), tally, name)
 
 
 def row(found: dict[str, Any], metric: str, a: str = "all", b: str | None = None, **wanted: Any) -> dict[str, Any]:
@@ -237,7 +240,7 @@ def test_excluded_failures_are_not_the_same_trials():
     assert "each system is rated on the trials that it completed, not on the same ones" in found["notes"][0]
 
 
-def other_subjects() -> Run:
+def other_subjects() -> FinishedRun:
     """The same templates, two of them of one subject more."""
     found = people(3)
     subjects = found.subject_ids.copy()
@@ -245,7 +248,7 @@ def other_subjects() -> Run:
     return verified(replace(found, subject_ids=subjects), "B")
 
 
-def other_labels() -> Run:
+def other_labels() -> FinishedRun:
     """The same templates, one subject of another label."""
     found = people(3)
     sex = found.labels["sex"].copy()
@@ -253,13 +256,13 @@ def other_labels() -> Run:
     return verified(replace(found, labels={"sex": sex}), "B")
 
 
-def older() -> Run:
+def older() -> FinishedRun:
     """A run of before tallies said whose trials they counted."""
     plan = replace(B.tally.plan, details={"n_subjects": N // 2})
     return replace(B, tally=replace(B.tally, plan=plan))
 
 
-def of_a_list(*pairs: tuple[int, int]) -> Run:
+def of_a_list(*pairs: tuple[int, int]) -> FinishedRun:
     """A run of a list of pairs of rows."""
     found = people(3)
     a, b = np.array(pairs).T
@@ -268,7 +271,7 @@ def of_a_list(*pairs: tuple[int, int]) -> Run:
     plan = counter.plan(EDGES)
     tally = sweep(plan, lambda tile: counter.count(plan, tile))
     said = verify_results(tally, thresholds=[0.6], groupings=[("sex",)], points=[], failed="reject")
-    return Run("B", said, manifest(plan.digest), tally)
+    return FinishedRun(said, manifest(plan.digest), tally, "B")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +298,7 @@ def of_a_list(*pairs: tuple[int, int]) -> Run:
         ),
     ],
 )
-def test_what_is_not_comparable_is_refused(other: Callable[[], Run], said: str):
+def test_what_is_not_comparable_is_refused(other: Callable[[], FinishedRun], said: str):
     """The message names the difference; programs see code 3."""
     with pytest.raises(NotComparable, match=said) as refused:
         compare(A, other(), thresholds=(0.6, 0.6))
@@ -361,7 +364,7 @@ def test_files_of_two_runs_are_refused(tmp_path: Path):
     frbench.files.save_tally(A.tally, tmp_path / "tally.safetensors")
 
     with pytest.raises(FormatError, match="holds files of several runs"):
-        Run.read(tmp_path)
+        FinishedRun.read(tmp_path)
 
 
 def test_verdicts_in_words():
@@ -380,7 +383,7 @@ def test_verdicts_in_words():
 
 
 @pytest.fixture(scope="module")
-def lfw() -> tuple[Run, Run]:
+def lfw() -> tuple[FinishedRun, FinishedRun]:
     """Two networks on the same 13,233 images, all pairs, each at a threshold of its own with an FMR near 1e-3."""
     runs = []
     for name, lowest, threshold in (("dlib-128", 0.9, 0.926), ("faceres-256", 0.65, 0.69)):
@@ -391,7 +394,7 @@ def lfw() -> tuple[Run, Run]:
         fmr = metrics.fmr(tally, threshold)
         point = OperatingPoint("fmr=1e-3", "all non-mated pairs", threshold, fmr.k, fmr.n)
         said = verify_results(tally, thresholds=[threshold], groupings=[("sex",)], points=[point], failed="reject")
-        runs.append(Run(name, said, manifest(plan.digest), tally))
+        runs.append(FinishedRun(said, manifest(plan.digest), tally, name))
     return runs[0], runs[1]
 
 
@@ -409,7 +412,7 @@ def mated_errors(name: str, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     return errors, n
 
 
-def test_the_paired_error_on_real_templates_is_that_of_numpy(lfw: tuple[Run, Run]):
+def test_the_paired_error_on_real_templates_is_that_of_numpy(lfw: tuple[FinishedRun, FinishedRun]):
     """242,257 mated pairs of two networks: errors, rates without each block and their jackknife, computed again.
 
     The sum of float64 products in another order could move a score across the threshold if it lay within 1e-14 of the
@@ -436,7 +439,7 @@ def test_the_paired_error_on_real_templates_is_that_of_numpy(lfw: tuple[Run, Run
     assert found["error"] == pytest.approx(error, rel=1e-9)
 
 
-def test_two_real_networks_differ_by_group(lfw: tuple[Run, Run]):
+def test_two_real_networks_differ_by_group(lfw: tuple[FinishedRun, FinishedRun]):
     """Both near FMR 1e-3: the second misses more, and falsely matches women less and men more than the first.
 
     Where thresholds are set again, the differences are the same and the doubt is another.

@@ -15,8 +15,8 @@ from frbench.commands.history import history_command
 from frbench.counting.load.measure import Trial
 from frbench.counting.load.objective import Objective
 from frbench.errors import InputError
+from frbench.finished_run import FinishedRun
 from frbench.page.history import render_history
-from frbench.reading.systems.compare import Run
 from frbench.reading.systems.history import UNKNOWN, read
 from frbench.reading.systems.run_figures import Name, rates_of
 from frbench.reading.systems.timed import ONE_PROCESS
@@ -26,7 +26,7 @@ from tests.reading.systems.test_compare import A, B, identified, older, people
 from tests.reading.systems.test_times import latency_of, load_of
 
 
-def made(run: Run, when: str) -> Run:
+def made(run: FinishedRun, when: str) -> FinishedRun:
     """A run that was made then."""
     return replace(run, manifest={**run.manifest, "created": when, "frbench": "1.0"})
 
@@ -35,7 +35,7 @@ def timed(directory: Path, cores: int) -> Path:
     """A latency run on a machine of so many cores."""
     section = latency()
     manifest = {**section.manifest, "machine": {"cores": cores}, "plan": section.tally.plan.digest}
-    return saved(Run("", section.results, manifest, section.tally), directory)
+    return saved(FinishedRun(section.results, manifest, section.tally), directory)
 
 
 @pytest.fixture

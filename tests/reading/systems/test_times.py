@@ -23,9 +23,9 @@ from frbench.counting.load.schedule import Schedule
 from frbench.counting.load.task import Load
 from frbench.errors import NotComparable
 from frbench.estimate import wilson
+from frbench.finished_run import FinishedRun
 from frbench.page.comparison import render_comparison
 from frbench.reading.systems import timed
-from frbench.reading.systems.compare import Run
 from frbench.reading.systems.time_figures import ONCE, Share, difference
 from frbench.reading.systems.timed import ONE_PROCESS, Timed
 from frbench.reading.systems.times import NOTE, compare_times
@@ -54,18 +54,18 @@ class Refusing(Queue):
         return replace(found, status=status)
 
 
-def latency_of(name: str, *medians_ms: float, **changed: Any) -> Run:
+def latency_of(name: str, *medians_ms: float, **changed: Any) -> FinishedRun:
     """A latency run of processes of these medians."""
     found = latency_run(*(medians_ms or (2.0, 2.1, 1.9)), name=name, **changed)
     return replace(found, manifest={**found.manifest, "inputs": [], "engine": {"threads": 1}})
 
 
-def load_of(name: str, *, every: int = 0, rates: Sequence[float] = (300.0,), runs: int = 3, **said: Any) -> Run:
+def load_of(name: str, *, every: int = 0, rates: Sequence[float] = (300.0,), runs: int = 3, **said: Any) -> FinishedRun:
     """A load run against a queue of 1 ms that refuses one request of `every`."""
     found = run_loads(quick(seconds=2.0), Refusing(MS, every), [Load(rate=rate) for rate in rates], runs=runs)
     results = load_results(found, groupings=[("sex",)], **said)
     plan = found.tally.plan.digest
-    return Run(name, results, {"plan": plan, "inputs": [], "machine": {"cores": 2}}, found.tally)
+    return FinishedRun(results, {"plan": plan, "inputs": [], "machine": {"cores": 2}}, found.tally, name)
 
 
 def row(found: dict[str, Any], metric: str, group: str = "all", at: str | None = None) -> dict[str, Any]:

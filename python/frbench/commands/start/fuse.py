@@ -13,7 +13,7 @@ from frbench.counting.calibrate import parse_targets
 from frbench.counting.fusion.twins import Twins
 from frbench.counting.pair_list import PairList
 from frbench.errors import InputError
-from frbench.page import Section
+from frbench.finished_run import FinishedRun
 from frbench.runs.fuse import Fusion, run_fusion
 from frbench.runs.recorded import RecordedOptions
 from frbench.terminal.verify import show
@@ -73,7 +73,7 @@ def _options(given: dict[str, Any]) -> RecordedOptions:
     )
 
 
-def _show(section: Section, options: RecordedOptions) -> None:
+def _show(section: FinishedRun, options: RecordedOptions) -> None:
     fusion = section.results["fusion"]
     fit = fusion["calibration"]
     weight = "" if fusion["weight"] is None else f", weight of A {fusion['weight']:.4g}"

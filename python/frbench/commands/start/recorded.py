@@ -14,7 +14,7 @@ from frbench.counting.recorded.people import read_people
 from frbench.counting.recorded.score_files import Recorded
 from frbench.counting.sweep import Progress
 from frbench.errors import InputError
-from frbench.page import Section
+from frbench.finished_run import FinishedRun
 from frbench.plan import DEFAULT_BLOCKS
 from frbench.runs import recorded
 from frbench.runs.recorded import RecordedOptions
@@ -39,7 +39,7 @@ OF_TEMPLATES += ("runner", "address", "workers", "storage")
 OF_TEMPLATES += ("checkpoint_every", "fresh", "token_file", "ca", "cert", "key")
 
 
-def verify(given: dict[str, Any], progress: Progress) -> tuple[Section, RecordedOptions]:
+def verify(given: dict[str, Any], progress: Progress) -> tuple[FinishedRun, RecordedOptions]:
     """The run on `--scores`, and its options.
 
     Raises
@@ -67,7 +67,7 @@ def verify(given: dict[str, Any], progress: Progress) -> tuple[Section, Recorded
 
 def identify(
     path: Path, k: int | None, ranks: tuple[int, ...], given: dict[str, Any], progress: Progress
-) -> tuple[Section, RecordedOptions]:
+) -> tuple[FinishedRun, RecordedOptions]:
     """The run on a recorded candidate log, and its options.
 
     Raises

@@ -18,7 +18,8 @@ from frbench.counting.latency import LatencyTask
 from frbench.counting.pair_list import PairList
 from frbench.engines.cluster.runners import Runner
 from frbench.errors import InputError
-from frbench.page import Section, render
+from frbench.finished_run import FinishedRun
+from frbench.page import render
 from frbench.runs.ann import run_ann
 from frbench.runs.directory import earlier
 from frbench.runs.identify import run_identify
@@ -255,7 +256,7 @@ def progress_of(given: dict[str, Any]) -> TerminalProgress:
     return TerminalProgress(quiet=given["quiet"] or given["as_json"])
 
 
-def _show(section: Section, options: Options, given: dict[str, Any]) -> None:
+def _show(section: FinishedRun, options: Options, given: dict[str, Any]) -> None:
     if given["as_json"]:
         click.echo(json.dumps(section.results))
     elif not given["quiet"]:

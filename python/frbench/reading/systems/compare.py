@@ -13,34 +13,18 @@ from typing import Any
 
 from frbench.errors import InputError, NotComparable
 from frbench.estimate import LEVEL, Estimate
+from frbench.finished_run import FinishedRun
 from frbench.plan import ALL, OVERALL, POPULATION
 from frbench.reading.metrics import Pair
 from frbench.reading.systems.contrasts import contrasts
 from frbench.reading.systems.paired import Paired, holm
 from frbench.reading.systems.sides import (
-    BY_CONSTRUCTION,
     Quantity,
-    Run,
     Setting,
-    Sides,
     failed_policy,
-    is_target,
     sides,
 )
 from frbench.tally import Tally
-
-__all__ = [
-    "BY_CONSTRUCTION",
-    "Quantity",
-    "Run",
-    "Setting",
-    "Sides",
-    "compare",
-    "is_target",
-    "refuse_others",
-    "sides",
-    "verdict",
-]
 
 SCHEMA = "frbench.comparison"
 VERSION = 1
@@ -67,7 +51,7 @@ class Row:
 
 
 def compare(
-    a: Run, b: Run, *, thresholds: tuple[float, float] | None = None, rank: int | None = None
+    a: FinishedRun, b: FinishedRun, *, thresholds: tuple[float, float] | None = None, rank: int | None = None
 ) -> dict[str, Any]:
     """What `comparison.json` says: rates of A and B, differences and ratios of B against A, by group.
 
@@ -106,7 +90,7 @@ def compare(
     }
 
 
-def refuse_others(a: Run, b: Run) -> None:
+def refuse_others(a: FinishedRun, b: FinishedRun) -> None:
     """Raises NotComparable if the two runs are not of the same trials, and names the first difference."""
     kinds = [run.results["kind"] for run in (a, b)]
     for run, kind in zip((a, b), kinds, strict=True):
@@ -134,17 +118,17 @@ def refuse_others(a: Run, b: Run) -> None:
             raise NotComparable(f"{a.name} and {b.name} have other {words}: only the same trials can be compared")
 
 
-def _refuse_unless_equal(what: str, a: Run, b: Run, values: Sequence[Any]) -> None:
+def _refuse_unless_equal(what: str, a: FinishedRun, b: FinishedRun, values: Sequence[Any]) -> None:
     if values[0] != values[1]:
         own = " and ".join(f"{value!r} ({run.name})" for run, value in zip((a, b), values, strict=True))
         raise NotComparable(f"the runs have other {what}: {own}; recount one of them with the other's options")
 
 
-def _described(run: Run) -> dict[str, Any]:
+def _described(run: FinishedRun) -> dict[str, Any]:
     return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
 
-def _settings(a: Run, b: Run, given: tuple[float, float] | None) -> tuple[list[Setting], list[str]]:
+def _settings(a: FinishedRun, b: FinishedRun, given: tuple[float, float] | None) -> tuple[list[Setting], list[str]]:
     """Thresholds to compare at, and a sentence for each target that one of the runs did not reach."""
     if given is not None:
         return [Setting(given)], []
@@ -169,7 +153,7 @@ def _settings(a: Run, b: Run, given: tuple[float, float] | None) -> tuple[list[S
     return settings, notes
 
 
-def _rank(a: Run, b: Run, wanted: int | None) -> int:
+def _rank(a: FinishedRun, b: FinishedRun, wanted: int | None) -> int:
     common = sorted(set(a.results["ranks"]) & set(b.results["ranks"]))
     if not common or (wanted is not None and wanted not in common):
         if not common:
@@ -178,12 +162,12 @@ def _rank(a: Run, b: Run, wanted: int | None) -> int:
     return common[0] if wanted is None else wanted
 
 
-def _groupings(a: Run, b: Run) -> list[tuple[str, ...]]:
+def _groupings(a: FinishedRun, b: FinishedRun) -> list[tuple[str, ...]]:
     """Groupings that both runs report."""
     return [tuple(g.split(",")) for g in a.results["groupings"] if g != ALL and g in b.results["groupings"]]
 
 
-def _quantities(a: Run, groupings: Sequence[tuple[str, ...]], rank: int | None) -> list[Quantity]:
+def _quantities(a: FinishedRun, groupings: Sequence[tuple[str, ...]], rank: int | None) -> list[Quantity]:
     """Rates of everybody, and of the groups of every grouping."""
     groups: list[tuple[tuple[str, ...], Pair | None]] = [((), None)]
     groups += [(grouping, pair) for grouping in groupings for pair in _pairs(a.tally, grouping)]
@@ -199,7 +183,7 @@ def _pairs(tally: Tally, grouping: Sequence[str]) -> list[Pair]:
     return [(x, y) for i, x in enumerate(names) for y in names[i:] if x == y or not is_search]
 
 
-def _rows(a: Run, b: Run, setting: Setting, quantities: Sequence[Quantity]) -> Iterator[Row]:
+def _rows(a: FinishedRun, b: FinishedRun, setting: Setting, quantities: Sequence[Quantity]) -> Iterator[Row]:
     for quantity in quantities:
         if quantity.rank is None and None in setting.thresholds:
             continue
@@ -209,7 +193,7 @@ def _rows(a: Run, b: Run, setting: Setting, quantities: Sequence[Quantity]) -> I
             yield Row(quantity, setting, found.are_set_again, found.a, found.b, found.paired())
 
 
-def _notes(a: Run, b: Run, settings: Sequence[Setting]) -> Iterator[str]:
+def _notes(a: FinishedRun, b: FinishedRun, settings: Sequence[Setting]) -> Iterator[str]:
     for one, other in ((a, b), (b, a)):
         alone = [g for g in one.results["groupings"] if g != ALL and g not in other.results["groupings"]]
         if alone:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frbench.finished_run import FinishedRun
 from frbench.plan import UNLABELLED
 from frbench.reading import metrics
 from frbench.reading.differentials import Ratio, ratio_of
 from frbench.reading.joint import Replicates, replicates
 from frbench.reading.rate import ERRORS, Metric
 from frbench.reading.systems.paired import Rate, RatioOfRatios, holm, ratio_of_ratios
-from frbench.reading.systems.sides import Quantity, Run, Setting, failed_policy, sides
+from frbench.reading.systems.sides import Quantity, Setting, failed_policy, sides
 
 Grouping = tuple[str, ...]
 
@@ -34,7 +35,7 @@ class Contrast:
 
 
 def contrasts(
-    a: Run, b: Run, setting: Setting, groupings: Sequence[Grouping], rank: int | None
+    a: FinishedRun, b: FinishedRun, setting: Setting, groupings: Sequence[Grouping], rank: int | None
 ) -> list[dict[str, Any]]:
     """Every group within itself against the one with most people, at one setting, as `comparison.json` has them.
 
@@ -48,7 +49,7 @@ def contrasts(
 
 
 def _of_grouping(
-    a: Run, b: Run, setting: Setting, metric: Metric, grouping: Grouping, rank: int | None
+    a: FinishedRun, b: FinishedRun, setting: Setting, metric: Metric, grouping: Grouping, rank: int | None
 ) -> Iterator[Contrast]:
     names = [n for n in sorted(set(a.tally.plan.group_names(grouping))) if UNLABELLED not in n.split(",")]
     if len(names) < 2:
@@ -64,7 +65,7 @@ def _of_grouping(
             yield Contrast(metric, grouping, of_rank, own[0], own[1], change)
 
 
-def _both(a: Run, b: Run, setting: Setting) -> Iterator[tuple[Run, float | None]]:
+def _both(a: FinishedRun, b: FinishedRun, setting: Setting) -> Iterator[tuple[FinishedRun, float | None]]:
     return zip((a, b), setting.thresholds, strict=True)
 
 
@@ -78,14 +79,19 @@ class _Group:
     reason: str
 
 
-def _rates(a: Run, b: Run, setting: Setting, quantity: Quantity) -> _Group:
+def _rates(a: FinishedRun, b: FinishedRun, setting: Setting, quantity: Quantity) -> _Group:
     found = sides(a, b, setting, quantity)
     reason = next((side.reason for side in (found.a, found.b) if side.low is None), "")
     return _Group(found.rates, (found.a.k, found.b.k), (found.a.n, found.b.n), reason)
 
 
 def _alone(
-    run: Run, metric: Metric, threshold: float | None, grouping: Grouping, names: Sequence[str], rank: int | None
+    run: FinishedRun,
+    metric: Metric,
+    threshold: float | None,
+    grouping: Grouping,
+    names: Sequence[str],
+    rank: int | None,
 ) -> Mapping[str, Replicates]:
     """Rates of one run, for ratios with intervals of their own."""
     policy = failed_policy(run)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from frbench.errors import FormatError, FrbenchError, InputError
+from frbench.finished_run import FinishedRun
 from frbench.plan import POPULATION
-from frbench.reading.systems.compare import PARTS, Run
+from frbench.reading.systems.compare import PARTS
 from frbench.reading.systems.run_figures import Figure, Name, rates_of
 from frbench.reading.systems.time_figures import WORK, times_of
 
@@ -38,7 +39,7 @@ class Past:
     figures: Mapping[Name, Figure]
 
     @classmethod
-    def of(cls, run: Run, name: str) -> Past:
+    def of(cls, run: FinishedRun, name: str) -> Past:
         """A run, called `name`.
 
         Raises
@@ -116,7 +117,7 @@ def read(directory: Path, *, order: Order = "time") -> History:
         name = path.parent.relative_to(directory).as_posix()
         name = directory.resolve().name if name == "." else name
         try:
-            runs.append(Past.of(Run.read(path.parent), name))
+            runs.append(Past.of(FinishedRun.read(path.parent), name))
         except FrbenchError as error:
             left_out.append((name, str(error)))
     if not runs:
@@ -149,7 +150,7 @@ def _differences(first: Mapping[str, str], own: Mapping[str, str]) -> list[str]:
     return [name for name in dict.fromkeys([*first, *own]) if first.get(name) != own.get(name)]
 
 
-def _key(run: Run, name: str) -> dict[str, str]:
+def _key(run: FinishedRun, name: str) -> dict[str, str]:
     found = {"kind of run": run.results["kind"]}
     if run.results["kind"] in TIMED:
         return found | dict(_work(run))
@@ -164,13 +165,13 @@ def _key(run: Run, name: str) -> dict[str, str]:
     return found | {words: population[part] for part, words in PARTS.items() if part in population}
 
 
-def _figures(run: Run) -> dict[Name, Figure]:
+def _figures(run: FinishedRun) -> dict[Name, Figure]:
     if run.results["kind"] in TIMED:
         return {name: found.figure for name, found in times_of(run.results, run.tally).items()}
     return rates_of(run.results)
 
 
-def _work(run: Run) -> Iterator[tuple[str, str]]:
+def _work(run: FinishedRun) -> Iterator[tuple[str, str]]:
     """What a time depends on beside the software that is timed."""
     for entry, words in WORK[run.results["kind"]].items():
         yield words, str(run.results[entry])

@@ -6,59 +6,19 @@ follows; given ones are held fixed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from frbench import files
 from frbench.choices import Failed
-from frbench.errors import FormatError, InputError
+from frbench.errors import InputError
 from frbench.estimate import LEVEL, Estimate
+from frbench.finished_run import FinishedRun
 from frbench.plan import name_of
 from frbench.reading import metrics
 from frbench.reading.metrics import Pair
 from frbench.reading.systems.paired import Paired, Rate, paired
 from frbench.reading.systems.replicates import Edges, Trials, held, set_again
-from frbench.tally import Tally
 
 BY_CONSTRUCTION = "both thresholds were set at this rate on these trials"
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A finished run: its name, what it found, what produced it, and its counts."""
-
-    name: str
-    results: Mapping[str, Any]
-    manifest: Mapping[str, Any]
-    tally: Tally
-
-    @classmethod
-    def read(cls, directory: Path) -> Run:
-        """The run that was written to `directory`.
-
-        Raises
-        ------
-        FormatError : a file is missing, damaged, or of another run.
-        """
-        results = files.read_json(directory / "results.json", schema="frbench.results")
-        manifest = files.read_json(directory / "manifest.json", schema="frbench.manifest")
-        tally = files.load_tally(directory / "tally.safetensors")
-        lacking = [entry for entry in ("kind", "plan", "groupings") if entry not in results]
-        lacking += [entry for entry in ("plan",) if entry not in manifest]
-        if lacking:
-            raise FormatError(
-                f"{directory} lacks {', '.join(map(repr, lacking))}, expected a finished run; count it again"
-            )
-        if not results["plan"] == manifest["plan"] == tally.plan.digest:
-            raise FormatError(f"{directory} holds files of several runs; count it again")
-        return cls(str(directory), results, manifest, tally)
-
-    @property
-    def points(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Operating points by target and population."""
-        return {(point["at"], point["population"]): point for point in self.results["operating_points"]}
 
 
 @dataclass(frozen=True)
@@ -82,7 +42,7 @@ class Quantity:
     group: Pair | None = None
     rank: int | None = None
 
-    def estimate(self, run: Run, threshold: float | None) -> Estimate:
+    def estimate(self, run: FinishedRun, threshold: float | None) -> Estimate:
         """The rate of one run, as its results have it."""
         name = None if self.group is None else self.group[0]
         if self.rank is not None:
@@ -94,7 +54,7 @@ class Quantity:
         share = metrics.fmr if self.metric == "fmr" else metrics.fnmr
         return share(run.tally, threshold, grouping=self.grouping, group=self.group, failed=failed_policy(run))
 
-    def trials(self, run: Run) -> Trials:
+    def trials(self, run: FinishedRun) -> Trials:
         """The trials of one run."""
         are_misses = self.metric in ("fnmr", "fnir")
         everything = run.tally.pick(mated=are_misses, grouping=self.grouping, groups=self.group)
@@ -126,7 +86,7 @@ class Sides:
         return paired(*self.rates, reason=self.reason, independent=independent, level=level)
 
 
-def sides(a: Run, b: Run, setting: Setting, quantity: Quantity) -> Sides:
+def sides(a: FinishedRun, b: FinishedRun, setting: Setting, quantity: Quantity) -> Sides:
     """One rate of both systems at one setting, thresholds set again without each block where a target set them.
 
     Raises
@@ -145,7 +105,7 @@ def sides(a: Run, b: Run, setting: Setting, quantity: Quantity) -> Sides:
     return Sides(of_a, of_b, (rate_a, rate_b), are_set_again, reason)
 
 
-def _edges(run: Run, setting: Setting, threshold: float | None) -> Edges:
+def _edges(run: FinishedRun, setting: Setting, threshold: float | None) -> Edges:
     """Where a rate is read without each block: at the threshold of everybody, or at that which meets the target."""
     tally = run.tally
     if threshold is None:
@@ -158,7 +118,7 @@ def _edges(run: Run, setting: Setting, threshold: float | None) -> Edges:
     return set_again(tally.pick(mated=False, grouping=grouping, groups=group), edge, failed_policy(run))
 
 
-def _target(run: Run, setting: Setting) -> tuple[tuple[str, ...], Pair | None] | None:
+def _target(run: FinishedRun, setting: Setting) -> tuple[tuple[str, ...], Pair | None] | None:
     """Grouping and group whose non-mated trials the threshold was set on; None if the tally does not hold them."""
     metric = setting.at.partition("=")[0]
     if metric != ("fpir" if run.results["kind"] == "identify" else "fmr"):
@@ -171,13 +131,13 @@ def _target(run: Run, setting: Setting) -> tuple[tuple[str, ...], Pair | None] |
     return ((column,), (name, name)) if column in run.tally.plan.columns else None
 
 
-def is_target(run: Run, setting: Setting, quantity: Quantity) -> bool:
+def is_target(run: FinishedRun, setting: Setting, quantity: Quantity) -> bool:
     """Whether a rate is the one that thresholds were set at, on the same trials."""
     is_same_metric = quantity.metric == setting.at.partition("=")[0]
     return is_same_metric and _target(run, setting) == (quantity.grouping, quantity.group)
 
 
-def failed_policy(run: Run) -> Failed:
+def failed_policy(run: FinishedRun) -> Failed:
     """How a run counts trials with a failed template."""
     policy: Failed = run.results.get("failed_policy", "reject")
     return policy

@@ -12,9 +12,9 @@ from typing import Any
 
 from frbench.errors import NotComparable
 from frbench.estimate import LEVEL
+from frbench.finished_run import FinishedRun
 from frbench.reading.systems import timed
 from frbench.reading.systems.run_figures import Name
-from frbench.reading.systems.sides import Run
 from frbench.reading.systems.time_figures import WORK, Measured, difference, load_name, times_of
 
 SCHEMA = "frbench.time-comparison"
@@ -25,7 +25,7 @@ DIMENSION = "dimension"
 NOTE = "the runs were timed one after the other: what the machine did between them is in the ratio, not in its interval"
 
 
-def compare_times(a: Run, b: Run) -> dict[str, Any]:
+def compare_times(a: FinishedRun, b: FinishedRun) -> dict[str, Any]:
     """Percentiles, throughput and refused shares of A and B, ratios and differences of B to A, by group of the probe.
 
     Raises
@@ -52,7 +52,7 @@ def compare_times(a: Run, b: Run) -> dict[str, Any]:
     }
 
 
-def refuse_other_work(a: Run, b: Run) -> None:
+def refuse_other_work(a: FinishedRun, b: FinishedRun) -> None:
     """Raises NotComparable if times of the two runs say nothing of each other, and names the first difference."""
     kinds = [run.results["kind"] for run in (a, b)]
     if kinds[0] != kinds[1] or kinds[0] not in WORK:
@@ -74,19 +74,19 @@ def refuse_other_work(a: Run, b: Run) -> None:
             )
 
 
-def _threads(run: Run) -> str:
+def _threads(run: FinishedRun) -> str:
     return str(run.manifest.get("engine", {}).get("threads", ""))
 
 
-def _loads(run: Run) -> str:
+def _loads(run: FinishedRun) -> str:
     return ", ".join(load_name(run.results, load) for load in run.results["loads"])
 
 
-def _described(run: Run) -> dict[str, Any]:
+def _described(run: FinishedRun) -> dict[str, Any]:
     return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
 
-def _notes(a: Run, b: Run) -> Iterator[str]:
+def _notes(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     yield NOTE
     if a.results[DIMENSION] != b.results[DIMENSION]:
         yield f"templates have {a.results[DIMENSION]} columns in A and {b.results[DIMENSION]} in B"
@@ -94,7 +94,7 @@ def _notes(a: Run, b: Run) -> Iterator[str]:
         yield from _notes_on_load(a, b)
 
 
-def _notes_on_load(a: Run, b: Run) -> Iterator[str]:
+def _notes_on_load(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
     saturated = [run.results["saturation_per_s"] for run in (a, b)]
     if None not in saturated:
         yield (
