@@ -16,8 +16,8 @@ from frbench.gates.gate import gate
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.reading.systems.timed import ONE_PROCESS, Timed, quantile, throughput, welch
+from frbench.results.latency import latency_results
 from frbench.results.load import load_results
-from frbench.results.verify import latency_results
 from frbench.tally import Histogram, Tally
 from tests.counting.test_latency import task
 from tests.results.test_load import measured

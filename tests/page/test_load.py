@@ -14,7 +14,7 @@ from frbench.finished_run import FinishedRun
 from frbench.page import render, view_of
 from frbench.page.style import Palette
 from frbench.results.load import load_results
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 from tests.counting.load.test_measure import Queue, quick
 from tests.counting.load.test_task import MS
 from tests.results.test_load import measured

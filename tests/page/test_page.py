@@ -17,7 +17,9 @@ from frbench.moments import Moments, Sums
 from frbench.page import render, summary, words
 from frbench.page.provenance import LIMITS
 from frbench.plan import Cell, Party, Plan
-from frbench.results.verify import identify_results, latency_results, verify_results
+from frbench.results.identify import identify_results
+from frbench.results.latency import latency_results
+from frbench.results.verify import verify_results
 from frbench.runs.manifest import manifest
 from frbench.tally import Tally
 

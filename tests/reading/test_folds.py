@@ -25,7 +25,7 @@ from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
 from frbench.runs.verify import run_verify
 from frbench.templates import load
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 from tests import ROOT
 from tests.worlds import worlds
 

@@ -15,7 +15,9 @@ from frbench.counting.latency import measure
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan
 from frbench.reading import metrics
-from frbench.results.verify import identify_results, latency_results, verify_results
+from frbench.results.identify import identify_results
+from frbench.results.latency import latency_results
+from frbench.results.verify import verify_results
 from tests.counting.test_latency import task as latency_task
 from tests.worlds import worlds
 

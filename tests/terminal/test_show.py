@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 from tests.page.test_page import identify, latency, verify
 
 REGIONS = (("f", "n"), ("f", "s"), ("m", "n"), ("m", "s"))

@@ -23,7 +23,7 @@ from frbench.runs.progress import TerminalProgress
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
 from frbench.templates import load
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 
 PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]

@@ -15,7 +15,8 @@ from frbench.counting.load.measure import Measured, Measurement, Trial
 from frbench.counting.load.objective import Objective
 from frbench.plan import OVERALL
 from frbench.reading import timing
-from frbench.results.verify import QUANTILES, Grouping, group_names, head_of, n_probes
+from frbench.results.head import Grouping, group_names, head_of
+from frbench.results.latency import QUANTILES, n_probes
 from frbench.tally import Histogram, Tally
 
 MEANING = {

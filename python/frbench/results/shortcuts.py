@@ -12,7 +12,7 @@ from frbench.counting.identify import Identification
 from frbench.counting.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.plan import ALL, OVERALL
-from frbench.results.verify import head_of
+from frbench.results.head import head_of
 from frbench.shortcuts.differences import (
     Counted,
     Grouping,

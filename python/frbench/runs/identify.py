@@ -23,8 +23,8 @@ from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths
 from frbench.reading.audits.subject_view import hubness
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
+from frbench.results.identify import identify_results
 from frbench.results.modes import Lists
-from frbench.results.verify import identify_results
 from frbench.runs.directory import write_run
 from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options

@@ -10,7 +10,7 @@ from frbench.counting.sweep import Progress
 from frbench.engines.gpu import devices
 from frbench.finished_run import FinishedRun
 from frbench.page import render
-from frbench.results.verify import latency_results
+from frbench.results.latency import latency_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest, sources_of_search
 from frbench.runs.options import Options

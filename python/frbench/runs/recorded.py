@@ -28,7 +28,8 @@ from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint
 from frbench.plan import digest_of
 from frbench.reading.audits.leakage import Finding, polarity
-from frbench.results.verify import identify_results, verify_results
+from frbench.results.identify import identify_results
+from frbench.results.verify import verify_results
 from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.identify import hubs, nonmated_lists
 from frbench.runs.manifest import CONVENTIONS, Clock, run_manifest

@@ -16,7 +16,8 @@ from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.reading.thresholds import at_fmr, at_fpir
-from frbench.results.verify import identify_results, verify_results
+from frbench.results.identify import identify_results
+from frbench.results.verify import verify_results
 from frbench.runs.manifest import manifest
 from frbench.tally import Tally
 from frbench.templates import Source

@@ -28,7 +28,8 @@ from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
 from frbench.reading import metrics
 from frbench.reading.systems.compare import compare, verdict
 from frbench.reading.systems.paired import Paired
-from frbench.results.verify import identify_results, verify_results
+from frbench.results.identify import identify_results
+from frbench.results.verify import verify_results
 from frbench.templates import Source, Templates, load
 from tests import ROOT
 from tests.worlds import worlds

@@ -16,7 +16,7 @@ from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.runs.fuse import Fusion, run_fusion
 from frbench.runs.recorded import RecordedOptions
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 
 
 def run(given: dict[str, Any]) -> None:

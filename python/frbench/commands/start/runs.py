@@ -31,7 +31,7 @@ from frbench.runs.progress import TerminalProgress
 from frbench.runs.verify import run_verify
 from frbench.shortcuts.indexing import AnnAsked
 from frbench.templates import Templates, load
-from frbench.terminal.verify import show
+from frbench.terminal.show import show
 
 # Three runs of three groups then have the 4,603 requests that p99.9 needs.
 DEMO_REQUESTS = 520
