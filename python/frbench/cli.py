@@ -13,32 +13,29 @@ import click
 from frbench.errors import FrbenchError, InputError
 
 INTERRUPTED = 130
-# Where each command stands, in frbench.commands, and its line of help.
+# Each command is `command` in a module of frbench.commands of its name; this is its line of help.
 COMMANDS = {
-    "ab": ("ab:ab_command", "Compare the speed of two commands in randomised pairs."),
-    "ann": ("ann:ann_command", "Search with an approximate index: whom it misses, by group, and what it gains."),
-    "audit-log": ("audit_log:audit_log_command", "Check the audit log of a server."),
-    "compare": ("compare:compare_command", "Compare systems on the same trials: paired differences by group."),
-    "demo": ("demo:demo_command", "Benchmark the example templates by sex, in one report."),
-    "export": (
-        "export:export_command",
-        "Write the tables of a run as CSV or Parquet, or its kept pairs for bob.",
-    ),
-    "fuse": ("fuse:fuse_command", "Fuse two systems and compare pairs, 1:1, by what both say."),
-    "gate": ("gate:gate_command", "Hold a run against rules: pass, fail or inconclusive, for CI."),
-    "history": ("history:history_command", "Show the figures of many runs over time or version."),
-    "identify": ("identify:identify_command", "Search probes in a gallery, 1:N: FPIR, FNIR and CMC by group."),
-    "info": ("info:info_command", "Show what frbench found on this machine, and what its kernels do."),
-    "latency": ("latency:latency_command", "Time searches by probe group on this machine."),
-    "load": ("load:load_command", "Send searches to a server at a steady rate: latency by probe group."),
-    "plan": ("plan:plan_command", "What a search on a cluster will take: memory, workers, hours, price."),
-    "power": ("power:power", "How many people it takes to see a difference between groups."),
-    "precision": ("precision:precision_command", "Store templates in fewer bits or dimensions: errors by group."),
-    "report": ("report:report_command", "Write one page from finished runs; sign it, verify it."),
-    "serve": ("serve:serve", "Serve galleries, exact searches and sweeps over gRPC."),
-    "token": ("token:token", "Make a token for a caller of a server."),
-    "transfer": ("transfer:transfer_command", "Check whether a threshold keeps its promise on other people."),
-    "verify": ("verify:verify_command", "Compare all pairs, 1:1: FMR and FNMR by group."),
+    "ab": "Compare the speed of two commands in randomised pairs.",
+    "ann": "Search with an approximate index: whom it misses, by group, and what it gains.",
+    "audit-log": "Check the audit log of a server.",
+    "compare": "Compare systems on the same trials: paired differences by group.",
+    "demo": "Benchmark the example templates by sex, in one report.",
+    "export": "Write the tables of a run as CSV or Parquet, or its kept pairs for bob.",
+    "fuse": "Fuse two systems and compare pairs, 1:1, by what both say.",
+    "gate": "Hold a run against rules: pass, fail or inconclusive, for CI.",
+    "history": "Show the figures of many runs over time or version.",
+    "identify": "Search probes in a gallery, 1:N: FPIR, FNIR and CMC by group.",
+    "info": "Show what frbench found on this machine, and what its kernels do.",
+    "latency": "Time searches by probe group on this machine.",
+    "load": "Send searches to a server at a steady rate: latency by probe group.",
+    "plan": "What a search on a cluster will take: memory, workers, hours, price.",
+    "power": "How many people it takes to see a difference between groups.",
+    "precision": "Store templates in fewer bits or dimensions: errors by group.",
+    "report": "Write one page from finished runs; sign it, verify it.",
+    "serve": "Serve galleries, exact searches and sweeps over gRPC.",
+    "token": "Make a token for a caller of a server.",
+    "transfer": "Check whether a threshold keeps its promise on other people.",
+    "verify": "Compare all pairs, 1:1: FMR and FNMR by group.",
 }
 
 
@@ -90,14 +87,13 @@ class Commands(click.Group):
 
 def loaded(name: str) -> click.Command:
     """The command of this name in the table."""
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    found: click.Command = getattr(import_module(f"frbench.commands.{module}"), attribute)
+    found: click.Command = import_module(f"frbench.commands.{name.replace('-', '_')}").command
     return found
 
 
 @click.group(
     cls=Commands,
-    commands={name: click.Command(name, short_help=line) for name, (_, line) in COMMANDS.items()},
+    commands={name: click.Command(name, short_help=line) for name, line in COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(package_name="frbench")

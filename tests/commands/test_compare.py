@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from frbench import files
-from frbench.commands.compare import compare_command, show
+from frbench.commands.compare import command as compare_command
+from frbench.commands.compare import show
 from frbench.errors import FormatError, InputError, NotComparable
 from frbench.finished_run import FinishedRun
 from frbench.page.comparison import NBSP, render_comparison

@@ -13,9 +13,9 @@ from jsonschema.protocols import Validator
 from referencing import Registry, Resource
 
 import frbench
-from frbench.commands.compare import compare_command
-from frbench.commands.history import history_command
-from frbench.commands.plan import plan_command
+from frbench.commands.compare import command as compare_command
+from frbench.commands.history import command as history_command
+from frbench.commands.plan import command as plan_command
 from frbench.reading.systems.compare import compare
 from frbench.reading.systems.history import read
 from frbench.reading.systems.times import compare_times

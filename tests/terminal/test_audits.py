@@ -8,7 +8,7 @@ from rich.console import Console, Group
 
 from frbench.counting.per_subject import per_subject
 from frbench.reading.audits.reconcile import Counts
-from frbench.results.audits import counts, failures
+from frbench.results.audits import counts, failures, worst_subjects
 from frbench.terminal.audits import tables
 from tests.worlds import worlds
 
@@ -39,7 +39,7 @@ def test_rates_under_every_policy_stand_side_by_side():
 def test_shares_of_the_worst_stand_beside_what_is_expected():
     """One subject of two groups: ann is in 6 of 9 false matches; there are no false non-matches at .5."""
     world = worlds.two_groups()
-    found = per_subject(world.counter, world.layout, world.tally, [0.5]).to_json([])
+    found = worst_subjects(per_subject(world.counter, world.layout, world.tally, [0.5]), [])
     lines = [line.split() for line in printed({"kind": "verify", "thresholds": [0.5], "subjects": found}).splitlines()]
 
     matches, misses = (line for line in lines if line[:2] == ["all=all", "0.5"])

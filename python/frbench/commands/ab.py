@@ -72,7 +72,7 @@ INTERRUPTED = 130
 @click.option("--json", "as_json", is_flag=True, help="Print ab.json instead of a table.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD_A... -- CMD_B...")
-def ab_command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
+def command(words: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Run CMD_A and CMD_B in fresh processes, in pairs whose order is drawn, until the interval of B/A is narrow.
 
     Timed is the process, or what it prints: a line {"frbench_ab": {"p99": 0.012}}, or what --metric-regex finds;

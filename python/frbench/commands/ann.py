@@ -33,7 +33,7 @@ from frbench.commands.options.runner import runner_options
 @runner_options
 @of_exact_counting
 @of_runs("out/ann")
-def ann_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Search every probe exactly and with an approximate index, and report whom the index misses.
 
     Misses and false positives by group in both, those that the index adds and hides, with intervals, over a sweep of

@@ -11,11 +11,11 @@ from frbench.service import audit_log
 
 
 @click.group(name="audit-log")
-def audit_log_command() -> None:
+def command() -> None:
     """Check the audit log that `frbench serve` writes."""
 
 
-@audit_log_command.command(name="verify", short_help="Whether every line is there, as it was written.")
+@command.command(name="verify", short_help="Whether every line is there, as it was written.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--head", "anchor", metavar="HASH", help="Hash of a line, printed before and kept elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -41,7 +41,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables.")
-def compare_command(
+def command(
     a: Path,
     others: tuple[Path, ...],
     threshold_a: float | None,

@@ -20,7 +20,7 @@ DEMO_DATA = Path("examples/lfw")
 @click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...", help="Report at these, too.")
 @click.option("--at", multiple=True, metavar="RATE=F[,F...]", help="Set thresholds at these.  [default: fmr=1e-3,1e-4]")
 @of_runs("out/demo")
-def demo_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Verify, identify and time the example templates by sex, and write one report.
 
     The example is Labeled Faces in the Wild through a public network: 13,233 real templates of 5,749 people.

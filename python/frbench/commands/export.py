@@ -16,7 +16,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--to", type=click.Choice(export.FORMATS), default="csv", show_default=True,
               help="csv, parquet: every table of results.json; bob4, bob5: the pairs of --keep-pairs.")  # fmt: skip
 @click.option("--out", type=PATH, help="Directory to write to.  [default: RUN/export]")
-def export_command(run: Path, to: str, out: Path | None) -> None:
+def command(run: Path, to: str, out: Path | None) -> None:
     """Write the tables of RUN (a run directory) for other programs, one file a table.
 
     \b

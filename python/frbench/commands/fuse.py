@@ -56,7 +56,7 @@ def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
 @partial(decorated, CHECKPOINTS)
 @of_files
 @of_runs("out/fuse")
-def fuse_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Compare all pairs of the images that two systems made the templates A and B of, by scores that both give.
 
     Scales, and the weight unless it is given, are fitted on some of the subjects, who are then left out; with --pairs

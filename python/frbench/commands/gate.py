@@ -31,7 +31,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--summary", type=PATH, metavar="FILE", help="Append Markdown, as to $GITHUB_STEP_SUMMARY.")
 @click.option("--json", "as_json", is_flag=True, help="Print gate.json instead of a table.")
 @click.option("--quiet", is_flag=True, help="No table.")
-def gate_command(
+def command(
     run: Path,
     baseline: Path | None,
     rules_path: Path | None,

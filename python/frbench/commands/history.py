@@ -30,7 +30,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, help="Write a page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--quiet", is_flag=True, help="No tables.")
-def history_command(directory: Path, order: Order, out: Path | None, as_json: bool, quiet: bool) -> None:
+def command(directory: Path, order: Order, out: Path | None, as_json: bool, quiet: bool) -> None:
     """Show the figures of all runs below DIRECTORY, with their intervals, over time or version.
 
     Rates stand in one line where runs are of the same trials, times where machine and work are the same; other runs

@@ -25,7 +25,7 @@ from frbench.commands.options.recorded import candidate_options
 @of_files
 @of_counting
 @of_runs("out/identify")
-def identify_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Search probes in a gallery, 1:N open set, and report FPIR, FNIR and CMC by group.
 
     \b

@@ -12,7 +12,7 @@ from frbench.planning import machine
 @click.command(name="info")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; numbers carry their units in their names.")
 @click.option("--quick", is_flag=True, help="Measure nothing.")
-def info_command(as_json: bool, quick: bool) -> None:
+def command(as_json: bool, quick: bool) -> None:
     """Show what frbench found on this machine, and measure what its kernels do: some seconds."""
     found = machine.describe(measures=not quick)
     if as_json:

@@ -21,7 +21,7 @@ from frbench.commands.options.common import of_files, of_runs, of_searches
               help="What searches.  [default: cpu, and gpu beside it where there is one]")  # fmt: skip
 @of_files
 @of_runs("out/latency")
-def latency_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Time searches by probe group on this machine, one probe a request and in batches.
 
     Where there is a GPU, the same searches are timed on it too: its run is in the directory gpu of the other, and

@@ -70,7 +70,7 @@ TIME = partial(click.option, callback=amounts.seconds, show_default=True, metava
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--quiet", is_flag=True, help="No progress and no tables.")
-def load_command(target: str, templates: Path, **given: Any) -> None:
+def command(target: str, templates: Path, **given: Any) -> None:
     """Send searches with the probes in TEMPLATES to the server at TARGET, grpc://HOST:PORT or grpcs://HOST:PORT.
 
     Times are counted from the moment that was drawn for a request, so that a stall delays all that would have met it.

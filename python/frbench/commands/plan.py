@@ -40,7 +40,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--index", type=click.Choice(["hnsw"]), help="Each worker has an index of its rows, too.")
 @click.option("--build", "parameters", callback=parameters, metavar="NAME=N", help="Of the index.  [default: M=16]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; what it says of the hardware is a hardware file.")
-def plan_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Say on paper what a search of PROBES in a gallery takes, or a sweep of all its pairs.
 
     \b

@@ -28,7 +28,7 @@ KINDS = {"fmr": "fmr", "fnmr": "fnmr", "fpir": "search", "fnir": "search"}
 @click.option("--power", "chance", type=float, default=POWER, show_default=True, help="Chance to see it.")
 @click.option("--level", type=float, default=LEVEL, show_default=True, help="Level of the interval that shows it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def power(
+def command(
     metric: str,
     rate: float,
     ratio: float,

@@ -25,7 +25,7 @@ def _names(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
 @of_files
 @of_exact_counting
 @of_runs("out/precision")
-def precision_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Search every probe with templates as they are and as other formats store them, and report errors by group.
 
     Thresholds are those of the exact search, and a second table sets each format its own. Stored rows are scored by

@@ -38,7 +38,7 @@ class _WriteByDefault(click.Group):
 
 
 @click.group(name="report", cls=_WriteByDefault)
-def report_command() -> None:
+def command() -> None:
     """Write one page from finished runs (run directories) or tallies, sign a run, verify a signature.
 
     \b
@@ -50,7 +50,7 @@ def report_command() -> None:
     """
 
 
-@report_command.command(name=WRITE, short_help="Write one page; what `frbench report RUN` does.")
+@command.command(name=WRITE, short_help="Write one page; what `frbench report RUN` does.")
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, help=f"The page to write.  [default: {PAGE}]")
 @click.option("--title", default=TITLE, show_default=True)
@@ -80,7 +80,7 @@ def write_command(runs: tuple[Path, ...], out: Path | None, title: str, key: Pat
     click.echo(f"report: {page}")
 
 
-@report_command.command(name="keygen", short_help="Make a pair of keys to sign with.")
+@command.command(name="keygen", short_help="Make a pair of keys to sign with.")
 @click.argument("key", type=PATH)
 def keygen_command(key: Path) -> None:
     """Write a new private key to KEY, readable by its owner alone, and the public key to KEY.pub."""
@@ -89,7 +89,7 @@ def keygen_command(key: Path) -> None:
     click.echo(f"fingerprint: {signing.fingerprint(signing.read_public(public))}")
 
 
-@report_command.command(name="verify", short_help="Whether a run is as it was signed.")
+@command.command(name="verify", short_help="Whether a run is as it was signed.")
 @click.argument("run", type=PATH)
 @click.option(
     "--public-key", "key", type=PATH, required=True, help="Public key of the signer, from a source you trust."

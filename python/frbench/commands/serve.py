@@ -38,7 +38,7 @@ STOPPED_AT_ONCE = 130
 @click.option("--log", type=click.Choice(LOG_LEVELS), help="What is logged to standard error.  [default: info]")
 @click.option("--ready-file", type=FILE, help="Write address and process id here, as JSON, when calls are answered.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when calls are answered.")
-def serve(config: Path | None, ready_file: Path | None, as_json: bool, **given: Any) -> None:
+def command(config: Path | None, ready_file: Path | None, as_json: bool, **given: Any) -> None:
     """Serve galleries, exact searches and comparisons, and tiles of sweeps over gRPC.
 
     The first SIGTERM or SIGINT lets calls end that are under way and refuses new ones; the second one ends at once.

@@ -21,7 +21,7 @@ LONGEST_NAME = 256
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="What it may do.")
 @click.option("--rate", type=float, metavar="PER_S", help="Calls a second.  [default: no limit]")
 @click.option("--burst", type=click.IntRange(1, 2**32 - 1), help="Calls at once.  [default: those of a second]")
-def token(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | None) -> None:
+def command(name: str, scopes: tuple[str, ...], rate: float | None, burst: int | None) -> None:
     """Make a token for the caller NAME, and the entry for the configuration of the server.
 
     \b

@@ -37,7 +37,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--failed", type=click.Choice(FAILED_POLICIES),
               help="Comparisons with a failed template.  [default: as in the runs]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def transfer_command(
+def command(
     runs: tuple[Path, ...],
     at: str | None,
     threshold: float | None,

@@ -43,7 +43,7 @@ PATH = click.Path(path_type=Path)
 @of_files
 @of_counting
 @of_runs("out/verify")
-def verify_command(**given: Any) -> None:
+def command(**given: Any) -> None:
     """Compare all pairs of TEMPLATES, 1:1, and report FMR and FNMR by group.
 
     TEMPLATES is a matrix (n, d) of float16, float32 or float64 in .npy, .npz, .safetensors, Parquet or Arrow.

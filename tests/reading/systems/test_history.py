@@ -11,7 +11,7 @@ import altair
 import pytest
 from click.testing import CliRunner
 
-from frbench.commands.history import history_command
+from frbench.commands.history import command as history_command
 from frbench.counting.load.measure import Trial
 from frbench.counting.load.objective import Objective
 from frbench.errors import InputError
