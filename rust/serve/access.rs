@@ -1,12 +1,11 @@
 //! Access: who may do what, and how often.
 
-use crate::serve::config::Config;
+use crate::serve::config::{Config, Scope};
 use crate::serve::refusal::Refusal;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -14,29 +13,6 @@ use subtle::ConstantTimeEq;
 
 const SCHEME: &str = "bearer ";
 const LONGEST_NAME: usize = 256;
-
-/// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    Search,
-    Enrol,
-    Count,
-    Admin,
-}
-
-impl Scope {
-    pub const ALL: [Scope; 4] = [Scope::Search, Scope::Enrol, Scope::Count, Scope::Admin];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Scope::Search => "search",
-            Scope::Enrol => "enrol",
-            Scope::Count => "count",
-            Scope::Admin => "admin",
-        }
-    }
-}
 
 /// Who calls, once it is known: in the extensions of every request that reaches a handler.
 #[derive(Debug, Clone, PartialEq)]

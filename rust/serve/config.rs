@@ -1,6 +1,5 @@
 //! Config: what `frbench serve` was asked for, checked before anything is opened.
 
-use crate::serve::access::Scope;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -117,6 +116,29 @@ impl Default for Audit {
 pub enum Fsync {
     Always,
     Interval,
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    Search,
+    Enrol,
+    Count,
+    Admin,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 4] = [Scope::Search, Scope::Enrol, Scope::Count, Scope::Admin];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Search => "search",
+            Scope::Enrol => "enrol",
+            Scope::Count => "count",
+            Scope::Admin => "admin",
+        }
+    }
 }
 
 /// A caller who shows a token, of which only the SHA-256 is known here.

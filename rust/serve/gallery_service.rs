@@ -1,6 +1,6 @@
 //! Gallery service: making, filling, emptying and dropping galleries.
 
-use crate::serve::access::Scope;
+use crate::serve::config::Scope;
 use crate::serve::gallery::{Description, Gallery, Lifetime};
 use crate::serve::incoming::{checked_dimension, unit_rows};
 use crate::serve::proto::gallery_service_server::GalleryService;

@@ -1,6 +1,6 @@
 //! Methods: the calls that are known by name, and the scopes that they ask for.
 
-use crate::serve::access::Scope;
+use crate::serve::config::Scope;
 
 /// Name of every call that is not known.
 pub const UNKNOWN: &str = "unknown";

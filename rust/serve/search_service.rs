@@ -1,6 +1,6 @@
 //! Search service: exact searches through the lanes, and comparisons.
 
-use crate::serve::access::Scope;
+use crate::serve::config::Scope;
 use crate::serve::incoming::{numbers, unit_rows};
 use crate::serve::proto::search_service_server::SearchService;
 use crate::serve::proto::{Candidates, CompareRequest, CompareResponse, SearchRequest, SearchResponse, Timing, side};

@@ -1,9 +1,9 @@
 //! Serving: what all handlers share.
 
 use crate::dot::Kernel;
-use crate::serve::access::{Caller, Scope};
+use crate::serve::access::Caller;
 use crate::serve::calls::Deadline;
-use crate::serve::config::Config;
+use crate::serve::config::{Config, Scope};
 use crate::serve::facts::Facts;
 use crate::serve::galleries::Galleries;
 use crate::serve::queue::Lanes;
