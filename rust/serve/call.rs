@@ -1,8 +1,8 @@
 //! Call: one call from its arrival to its end, which is told exactly once.
 
 use crate::serve::audit::Entry;
-use crate::serve::calls::Desk;
 use crate::serve::connection::Peer;
+use crate::serve::desk::Desk;
 use crate::serve::facts::{Fact, Facts};
 use crate::serve::methods::{Method, method};
 use crate::serve::refusal::Refusal;

@@ -1,19 +1,17 @@
 //! Calls: who asks, whether it may, until when, and what is told of it when it has ended.
 
-use crate::serve::access::{Access, Caller, Known};
-use crate::serve::audit::Audit;
+use crate::serve::access::{Caller, Known};
 use crate::serve::call::Call;
 use crate::serve::call_body::CallBody;
+use crate::serve::desk::Desk;
 use crate::serve::facts::Facts;
-use crate::serve::metrics::Metrics;
 use crate::serve::refusal::Refusal;
-use crate::serve::traces::Traces;
 use http::{HeaderValue, Request, Response};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::timeout_at;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -28,16 +26,6 @@ pub struct Deadline(pub Instant);
 /// Lets every call through that may pass, and tells of every call: a layer around all routes.
 #[derive(Clone)]
 pub struct Calls(Arc<Desk>);
-
-/// What all calls pass.
-pub struct Desk {
-    pub access: Access,
-    pub audit: Option<Arc<Audit>>,
-    pub metrics: Arc<Metrics>,
-    pub traces: Option<Arc<Traces>>,
-    /// No call is given more time.
-    pub longest: Duration,
-}
 
 impl Calls {
     pub fn new(desk: Desk) -> Self {

@@ -21,6 +21,7 @@ mod chunks;
 pub mod codec;
 pub mod config;
 pub mod connection;
+pub mod desk;
 mod digest;
 mod disk;
 pub mod facts;

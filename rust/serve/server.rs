@@ -3,8 +3,9 @@
 use crate::dot::Kernel;
 use crate::serve::access::Access;
 use crate::serve::audit::Audit;
-use crate::serve::calls::{Calls, Desk};
+use crate::serve::calls::Calls;
 use crate::serve::config::Config;
+use crate::serve::desk::Desk;
 use crate::serve::galleries::{Galleries, Recovery};
 use crate::serve::gallery_service::GalleryCalls;
 use crate::serve::health::Health;

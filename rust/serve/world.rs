@@ -3,8 +3,9 @@
 use crate::serve::access::{Access, Caller};
 use crate::serve::audit::Audit;
 use crate::serve::audit_file::hex;
-use crate::serve::calls::{Calls, Deadline, Desk};
+use crate::serve::calls::{Calls, Deadline};
 use crate::serve::config::{Config, Tls};
+use crate::serve::desk::Desk;
 use crate::serve::facts::Facts;
 use crate::serve::listen::Door;
 use crate::serve::metrics::Metrics;
