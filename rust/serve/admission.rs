@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::serve::digest::Digest;
-use crate::serve::gallery::Enrolled;
 use crate::serve::memory::Memory;
 use crate::serve::refusal::Refusal;
 use crate::serve::segment::Draft;
@@ -13,6 +12,13 @@ pub struct Batch {
     pub ids: Vec<String>,
     pub unit: Vec<f32>,
     pub digests: Vec<Digest>,
+}
+
+/// Templates of a batch that were added, and that were there with the same components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enrolled {
+    pub added: u64,
+    pub present: u64,
 }
 
 /// What becomes of a gallery by the batches that were admitted so far.

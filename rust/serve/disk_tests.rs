@@ -2,10 +2,11 @@
 
 use crate::dot::Kernel;
 use crate::rows::tests::ties;
+use crate::serve::admission::Enrolled;
 use crate::serve::config::Limits;
 use crate::serve::disk::Opener;
 use crate::serve::galleries::{Galleries, Recovery};
-use crate::serve::gallery::{Enrolled, Gallery, Lifetime};
+use crate::serve::gallery::{Gallery, Lifetime};
 use crate::serve::refusal::Refusal;
 use crate::serve::snapshot::Machine;
 use proptest::prelude::*;

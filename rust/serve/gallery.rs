@@ -1,7 +1,7 @@
 //! Gallery: a named set of templates that grows and shrinks while it is searched.
 
 use crate::rows::Rows;
-use crate::serve::admission::{Admission, Batch};
+use crate::serve::admission::{Admission, Batch, Enrolled};
 use crate::serve::digest::Digest;
 use crate::serve::disk::Change;
 use crate::serve::ids::Ids;
@@ -9,7 +9,7 @@ use crate::serve::levels::{Level, overdue};
 use crate::serve::memory::Memory;
 use crate::serve::record::Head;
 use crate::serve::refusal::Refusal;
-use crate::serve::removal::Removal;
+use crate::serve::removal::{Removal, Removed};
 use crate::serve::segment::{Draft, Part, merged};
 use crate::serve::snapshot::{Machine, Snapshot, Standing};
 use crate::serve::store::Store;
@@ -45,20 +45,6 @@ pub struct Description {
     pub content_digest: [u8; 32],
     pub is_ephemeral: bool,
     pub memory_bytes: u64,
-}
-
-/// Templates of a batch that were added, and that were there with the same components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Enrolled {
-    pub added: u64,
-    pub present: u64,
-}
-
-/// Ids that were removed, and that were not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Removed {
-    pub removed: u64,
-    pub absent: u64,
 }
 
 /// What all galleries of a server have in common.

@@ -1,10 +1,16 @@
 //! Removal: templates that are removed together.
 
 use crate::serve::digest::Digest;
-use crate::serve::gallery::Removed;
 use crate::serve::segment::Part;
 use crate::serve::snapshot::{Snapshot, Standing};
 use std::collections::BTreeSet;
+
+/// Ids that were removed, and that were not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    pub removed: u64,
+    pub absent: u64,
+}
 
 /// What becomes of a gallery without the templates that were named so far.
 pub struct Removal<'a> {
