@@ -8,7 +8,7 @@ use crate::serve::disk::Opener;
 use crate::serve::galleries::{Galleries, Recovery};
 use crate::serve::gallery::{Gallery, Lifetime};
 use crate::serve::refusal::Refusal;
-use crate::serve::snapshot::Machine;
+use crate::serve::segment::Machine;
 use proptest::prelude::*;
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend, TableDefinition};

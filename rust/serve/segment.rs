@@ -22,6 +22,13 @@ pub fn bytes(n: usize, d: usize, id_bytes: usize, kernel: Kernel) -> u64 {
     (n as u64) * (4 * d + ints + BYTES_BESIDE) as u64 + id_bytes as u64
 }
 
+/// What kernels need to know of the machine.
+#[derive(Clone, Copy)]
+pub struct Machine {
+    pub kernel: Kernel,
+    pub threads: usize,
+}
+
 /// Templates that become a segment.
 pub struct Draft {
     dimension: usize,

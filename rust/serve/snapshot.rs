@@ -5,18 +5,11 @@ use crate::error::Error;
 use crate::rows::Rows;
 use crate::search::{self, Found, Live};
 use crate::serve::digest::Digest;
-use crate::serve::segment::{Part, bytes};
+use crate::serve::segment::{Machine, Part, bytes};
 use crate::serve::whole::Whole;
 use crate::work;
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex};
-
-/// What kernels need to know of the machine.
-#[derive(Clone, Copy)]
-pub struct Machine {
-    pub kernel: Kernel,
-    pub threads: usize,
-}
 
 /// What changes with a gallery, beside its templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,7 @@ use crate::count::Packed;
 use crate::error::Error;
 use crate::pack::{Centre, Panels};
 use crate::rows::Rows;
-use crate::serve::segment::{Part, Segment};
-use crate::serve::snapshot::Machine;
+use crate::serve::segment::{Machine, Part, Segment};
 use crate::work;
 use std::sync::{Arc, Mutex, OnceLock};
 
