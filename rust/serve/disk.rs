@@ -7,9 +7,10 @@
 
 use crate::serve::chunks;
 use crate::serve::fault::{Fault, guarded};
-use crate::serve::record::{Head, append, records};
+use crate::serve::kept::{Change, Head};
+use crate::serve::record::{append, records};
 use crate::serve::refusal::Refusal;
-use crate::serve::segment::{Draft, Segment};
+use crate::serve::segment::Draft;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -37,16 +38,6 @@ pub type Opener = Arc<dyn Fn(&Builder, File) -> Result<Database, DatabaseError> 
 /// As a file of the system.
 pub fn plain() -> Opener {
     Arc::new(|builder, file| builder.create_with_backend(FileBackend::new(file)?))
-}
-
-/// What one call changes.
-pub enum Change {
-    Create(Head),
-    Drop(Head),
-    /// Templates of a segment, and the gallery with them.
-    Enrol(Head, Arc<Segment>),
-    /// Numbers of templates, which ascend, and the gallery without them.
-    Remove(Head, Vec<u64>),
 }
 
 /// The open file of one server.

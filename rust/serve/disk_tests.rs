@@ -5,8 +5,9 @@ use crate::rows::tests::ties;
 use crate::serve::admission::Enrolled;
 use crate::serve::config::Limits;
 use crate::serve::disk::Opener;
-use crate::serve::galleries::{Galleries, Recovery};
+use crate::serve::galleries::Galleries;
 use crate::serve::gallery::{Gallery, Lifetime};
+use crate::serve::recovery::{self, Recovery};
 use crate::serve::refusal::Refusal;
 use crate::serve::segment::Machine;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ const D: usize = 24;
 const FILE: &str = "galleries.redb";
 
 fn opened(directory: &Path) -> Result<(Galleries, Recovery), Refusal> {
-    Galleries::open(Some(directory), &Limits::default(), Kernel::choose(None).unwrap(), 1)
+    recovery::open(Some(directory), &Limits::default(), Kernel::choose(None).unwrap(), 1)
 }
 
 fn enrol(gallery: &Gallery, batch: usize, n: usize) -> Result<Enrolled, Refusal> {
@@ -242,7 +243,7 @@ fn on_trouble(directory: &Path) -> (Galleries, Arc<Trouble>) {
     let opener: Opener = Arc::new(move |builder, file| {
         builder.create_with_backend(Troubled { file: FileBackend::new(file)?, trouble: shared.clone() })
     });
-    (Galleries::open_with(Some(directory), &Limits::default(), machine, opener).unwrap().0, trouble)
+    (recovery::open_with(Some(directory), &Limits::default(), machine, opener).unwrap().0, trouble)
 }
 
 #[test]

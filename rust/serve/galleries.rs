@@ -1,34 +1,20 @@
 //! Galleries: all that a server has.
 
-use crate::dot::Kernel;
 use crate::pack::MOST_COMPONENTS;
-use crate::serve::config::Limits;
-use crate::serve::disk::{Disk, Opener, plain};
 use crate::serve::gallery::{Commons, Gallery, Lifetime, no_such};
+use crate::serve::kept::{Head, Keeper};
 use crate::serve::memory::Memory;
-use crate::serve::record::Head;
 use crate::serve::refusal::Refusal;
-use crate::serve::segment::{Machine, Part, bytes};
+use crate::serve::segment::{Machine, Part};
 use crate::serve::snapshot::Standing;
-use crate::serve::store::Store;
 use crate::work;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{Builder, JoinHandle};
 
 const MOST_NAME_BYTES: usize = 64;
-
-/// What was found on disk when a server began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Recovery {
-    /// The server before did not end as it should: changes that it had not acknowledged may be gone.
-    pub was_repaired: bool,
-    pub galleries: usize,
-    pub rows: u64,
-}
 
 /// Galleries by name; dropping it closes the file they are kept in.
 pub struct Galleries {
@@ -41,45 +27,25 @@ pub struct Galleries {
 }
 
 impl Galleries {
-    /// Opens what is kept in `directory`; with `None`, nothing is kept.
-    pub fn open(
-        directory: Option<&Path>,
-        limits: &Limits,
-        kernel: Kernel,
-        threads: usize,
-    ) -> Result<(Self, Recovery), Refusal> {
-        Galleries::open_with(directory, limits, Machine { kernel, threads }, plain())
-    }
-
-    pub(super) fn open_with(
-        directory: Option<&Path>,
-        limits: &Limits,
+    /// Those that were `kept`, with their templates, for which memory was taken. There may be `most`; changes go to the
+    /// keeper, and without one nothing is kept.
+    pub fn new(
+        kept: Vec<(Head, Option<Part>)>,
+        keeper: Option<Box<dyn Keeper>>,
+        most: usize,
+        memory: Memory,
         machine: Machine,
-        opener: Opener,
-    ) -> Result<(Self, Recovery), Refusal> {
-        let mut recovery = Recovery::default();
-        let memory = Memory::of(limits.memory_bytes);
-        let (mut loaded, mut store) = (Vec::new(), None);
-        if let Some(directory) = directory {
-            let (disk, was_repaired) = Disk::open(directory, opener)?;
-            for head in disk.heads()? {
-                recovery.rows += head.standing.n;
-                loaded.push((load(&disk, &head, &memory, machine)?, head));
-            }
-            recovery = Recovery { was_repaired, galleries: loaded.len(), ..recovery };
-            store = Some(Store::new(disk)?);
-        }
+    ) -> Result<Self, Refusal> {
         let (overdue, waiting) = channel();
-        let commons = Arc::new(Commons { machine, memory, store, overdue, is_stopping: AtomicBool::new(false) });
-        let next = loaded.iter().map(|(_, head)| head.number + 1).max().unwrap_or(0);
-        let by_name = loaded.into_iter().map(|(part, head)| {
+        let commons = Arc::new(Commons { machine, memory, keeper, overdue, is_stopping: AtomicBool::new(false) });
+        let next = kept.iter().map(|(head, _)| head.number + 1).max().unwrap_or(0);
+        let by_name = kept.into_iter().map(|(head, part)| {
             let name = head.name.clone();
             (name, Gallery::new(head, Lifetime::Kept, part.into_iter().collect(), commons.clone()))
         });
         let by_name = Mutex::new(by_name.collect());
         let compactor = compactor(waiting, commons.clone())?;
-        let most = limits.galleries;
-        Ok((Galleries { commons, by_name, changes: Mutex::new(next), most, compactor: Some(compactor) }, recovery))
+        Ok(Galleries { commons, by_name, changes: Mutex::new(next), most, compactor: Some(compactor) })
     }
 
     /// Makes an empty gallery.
@@ -162,25 +128,10 @@ impl Drop for Galleries {
         if let Some(compactor) = self.compactor.take() {
             let _ = compactor.join();
         }
-        if let Some(store) = &self.commons.store {
-            store.close();
+        if let Some(keeper) = &self.commons.keeper {
+            keeper.close();
         }
     }
-}
-
-/// The templates of a gallery on disk, for which memory is taken.
-fn load(disk: &Disk, head: &Head, memory: &Memory, machine: Machine) -> Result<Option<Part>, Refusal> {
-    let Machine { kernel, threads } = machine;
-    let n = usize::try_from(head.standing.n).unwrap_or(usize::MAX);
-    let least = bytes(n, head.dimension, 0, kernel);
-    memory.take(least)?;
-    let draft = disk.templates(head, threads)?;
-    if draft.len() == 0 {
-        return Ok(None);
-    }
-    let segment = Arc::new(draft.pack(kernel, threads, &mut || false)?);
-    memory.take(segment.bytes - least)?;
-    Ok(Some(Part { segment, removed: None }))
 }
 
 /// A thread that merges segments of galleries that wait for it.

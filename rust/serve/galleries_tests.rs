@@ -7,8 +7,9 @@ use crate::search::Found;
 use crate::serve::admission::Enrolled;
 use crate::serve::config::Limits;
 use crate::serve::digest::Digest;
-use crate::serve::galleries::{Galleries, Recovery};
+use crate::serve::galleries::Galleries;
 use crate::serve::gallery::{Description, Gallery, Lifetime};
+use crate::serve::recovery::{self, Recovery};
 use crate::serve::refusal::Refusal;
 use crate::serve::removal::Removed;
 use crate::serve::snapshot::Snapshot;
@@ -26,7 +27,7 @@ fn kernel() -> Kernel {
 }
 
 fn opened(directory: Option<&Path>) -> (Galleries, Recovery) {
-    Galleries::open(directory, &Limits::default(), kernel(), 1).unwrap()
+    recovery::open(directory, &Limits::default(), kernel(), 1).unwrap()
 }
 
 /// What a gallery should hold: number, id and row of each template, in order of enrolment.
@@ -151,7 +152,7 @@ proptest! {
         let kernel = kernels[which % kernels.len()];
         let pool = if is_awkward { awkward(POOL, d, seed) } else { ties(POOL, d, seed) };
         let directory = tempfile::tempdir().unwrap();
-        let open = || Galleries::open(Some(directory.path()), &Limits::default(), kernel, 1).unwrap();
+        let open = || recovery::open(Some(directory.path()), &Limits::default(), kernel, 1).unwrap();
         let mut galleries = open().0;
         let mut gallery = galleries.create("g", d, Lifetime::Kept).unwrap();
         let (mut model, mut version) = (Model::default(), 0);
@@ -350,7 +351,7 @@ fn a_dropped_gallery_is_gone_and_its_snapshots_can_be_searched() {
 #[test]
 fn limits_of_galleries_and_memory_are_said() {
     let limits = Limits { galleries: 2, memory_bytes: 2000, ..Limits::default() };
-    let (galleries, _) = Galleries::open(None, &limits, kernel(), 1).unwrap();
+    let (galleries, _) = recovery::open(None, &limits, kernel(), 1).unwrap();
     let gallery = galleries.create("a", 4, NEVER).unwrap();
     galleries.create("b", 4, NEVER).unwrap();
     assert!(
@@ -370,7 +371,7 @@ fn templates_on_disk_that_memory_does_not_hold_refuse_the_start() {
     many(&galleries.create("g", 4, Lifetime::Kept).unwrap(), 0, 50).unwrap();
     drop(galleries);
     let limits = Limits { memory_bytes: 2000, ..Limits::default() };
-    let answer = Galleries::open(Some(directory.path()), &limits, kernel(), 1).err();
+    let answer = recovery::open(Some(directory.path()), &limits, kernel(), 1).err();
     assert!(matches!(answer, Some(Refusal::Full(text)) if text.contains("limits.memory_bytes")));
     assert_eq!(opened(Some(directory.path())).1.rows, 50);
 }

@@ -3,16 +3,14 @@
 use crate::rows::Rows;
 use crate::serve::admission::{Admission, Batch, Enrolled};
 use crate::serve::digest::Digest;
-use crate::serve::disk::Change;
 use crate::serve::ids::Ids;
+use crate::serve::kept::{Change, Head, Keeper};
 use crate::serve::levels::{Level, overdue};
 use crate::serve::memory::Memory;
-use crate::serve::record::Head;
 use crate::serve::refusal::Refusal;
 use crate::serve::removal::{Removal, Removed};
 use crate::serve::segment::{Draft, Machine, Part, merged};
 use crate::serve::snapshot::{Snapshot, Standing};
-use crate::serve::store::Store;
 use crate::serve::turns::Turns;
 use crate::work;
 use arc_swap::ArcSwap;
@@ -52,7 +50,7 @@ pub struct Commons {
     pub machine: Machine,
     pub memory: Memory,
     /// `None` where nothing is kept.
-    pub store: Option<Store>,
+    pub keeper: Option<Box<dyn Keeper>>,
     /// Takes galleries that have segments to merge.
     pub overdue: Sender<Weak<Gallery>>,
     /// The server stops: long work that nobody waits for is given up.
@@ -268,8 +266,8 @@ impl Gallery {
     }
 
     fn keep(&self, change: impl FnOnce() -> Change) -> Result<(), Refusal> {
-        match (&self.commons.store, self.lifetime) {
-            (Some(store), Lifetime::Kept) => store.write(change()),
+        match (&self.commons.keeper, self.lifetime) {
+            (Some(keeper), Lifetime::Kept) => keeper.write(change()),
             _ => Ok(()),
         }
     }

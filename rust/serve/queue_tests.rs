@@ -6,6 +6,7 @@ use crate::serve::config::Limits;
 use crate::serve::galleries::Galleries;
 use crate::serve::gallery::{Gallery, Lifetime};
 use crate::serve::queue::{Answer, Ask, Lanes, Listed, Wanted, Way};
+use crate::serve::recovery;
 use crate::serve::refusal::Refusal;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ impl World {
     fn new(limits: &Limits) -> Self {
         let kernel = Kernel::choose(None).unwrap();
         let way = Way { kernel, threads: 1, most_candidates: limits.k };
-        let galleries = Galleries::open(None, limits, kernel, 1).unwrap().0;
+        let galleries = recovery::open(None, limits, kernel, 1).unwrap().0;
         World { galleries, lanes: Lanes::start(way, limits).unwrap() }
     }
 

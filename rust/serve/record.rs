@@ -1,17 +1,8 @@
 //! Record: a gallery, and templates, as bytes on disk.
 
 use crate::serve::digest::{Digest, little_endian};
+use crate::serve::kept::Head;
 use crate::serve::snapshot::Standing;
-
-/// What is on disk of a gallery, beside its templates.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Head {
-    pub name: String,
-    /// Names its table.
-    pub number: u64,
-    pub dimension: usize,
-    pub standing: Standing,
-}
 
 /// Number, dimension, version, next number, templates, then the digest.
 const HEAD_BYTES: usize = 5 * 8 + 32;

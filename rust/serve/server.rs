@@ -6,7 +6,6 @@ use crate::serve::audit::Audit;
 use crate::serve::calls::Calls;
 use crate::serve::config::Config;
 use crate::serve::desk::Desk;
-use crate::serve::galleries::{Galleries, Recovery};
 use crate::serve::gallery_service::GalleryCalls;
 use crate::serve::health::Health;
 use crate::serve::listen::Door;
@@ -17,6 +16,7 @@ use crate::serve::proto::search_service_server::SearchServiceServer;
 use crate::serve::proto::server_service_server::ServerServiceServer;
 use crate::serve::proto::sweep_service_server::SweepServiceServer;
 use crate::serve::queue::{Lanes, Way};
+use crate::serve::recovery::{self, Recovery};
 use crate::serve::search_service::Searches;
 use crate::serve::server_service::Info;
 use crate::serve::serving::Serving;
@@ -153,7 +153,7 @@ impl Parts {
             None => None,
         };
         let threads = work::threads_or_all(config.threads);
-        let (galleries, recovery) = Galleries::open(config.data.as_deref(), &config.limits, kernel, threads)
+        let (galleries, recovery) = recovery::open(config.data.as_deref(), &config.limits, kernel, threads)
             .map_err(|refusal| Failure::Start(refusal.message()))?;
         // After the galleries: of two servers in one directory the second must not touch the log of the first.
         let audit = config.audit_path().map(|path| Audit::open(&path, config.audit.fsync, SystemTime::now));

@@ -1,6 +1,7 @@
 //! Store: one thread that makes changes durable, all that wait in one commit.
 
-use crate::serve::disk::{Change, Disk};
+use crate::serve::disk::Disk;
+use crate::serve::kept::{Change, Keeper};
 use crate::serve::refusal::Refusal;
 use crate::work;
 use std::sync::Mutex;
@@ -30,9 +31,10 @@ impl Store {
             .map_err(|error| Refusal::Internal(format!("no thread for the file of galleries: {error}")))?;
         Ok(Store { jobs: Mutex::new(Some(jobs)), writer: Mutex::new(Some(writer)) })
     }
+}
 
-    /// Returns when `change` is on disk, or will not be.
-    pub fn write(&self, change: Change) -> Result<(), Refusal> {
+impl Keeper for Store {
+    fn write(&self, change: Change) -> Result<(), Refusal> {
         let (done, answer) = channel();
         let jobs = work::locked(&self.jobs).clone().ok_or(Refusal::Stopping)?;
         jobs.send(Job { change, done }).map_err(|_| Refusal::Stopping)?;
@@ -41,7 +43,7 @@ impl Store {
     }
 
     /// Finishes what was asked for and closes the file.
-    pub fn close(&self) {
+    fn close(&self) {
         drop(work::locked(&self.jobs).take());
         if let Some(writer) = work::locked(&self.writer).take() {
             // It guards against panics of the database; one of its own has told every caller that waits.
