@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(names.map(|name| format!("frbench/v1/{name}.proto")), [root])?;
     let descriptors = Path::new(&std::env::var("OUT_DIR")?).join("frbench.v1.binpb");
     std::fs::write(descriptors, prost_bytes(&files))?;
-    tonic_prost_build::configure().bytes(".").codec_path("crate::serve::codec::Strict").compile_fds(files)?;
+    tonic_prost_build::configure().bytes(".").codec_path("crate::serve::calls::codec::Strict").compile_fds(files)?;
     Ok(())
 }
 
