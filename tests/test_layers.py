@@ -29,6 +29,7 @@ ORDER = [
     "runs",
     "planning speed",
     "gates",
+    "api",
     "commands",
     "testing",
     "pytest_plugin",

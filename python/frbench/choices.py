@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 DEFAULT_BLOCKS = 32
@@ -21,3 +22,8 @@ LOG_FORMATS = ("frte", "bob4", "bob5", "csv")
 # How two systems become one, and how their scores come to one scale.
 Combination = Literal["sum", "weighted", "and", "or"]
 Norm = Literal["z", "minmax", "none"]
+
+
+def groupings_of(values: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The columns of each value, COLUMN[,COLUMN]; what is said twice counts once."""
+    return tuple(dict.fromkeys(tuple(column.strip() for column in value.split(",")) for value in values))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from frbench import files
+from frbench.candidates import Candidates
 from frbench.errors import FormatError
 from frbench.tally import Tally
 
@@ -16,14 +17,21 @@ from frbench.tally import Tally
 class FinishedRun:
     """A run of any kind.
 
-    results : what `results.json` holds. manifest : what `manifest.json` holds. name : how messages call it, such as
-    its directory.
+    Parameters
+    ----------
+    results : what `results.json` holds.
+    manifest : what `manifest.json` holds.
+    name : how messages call it, such as its directory.
+    tables : texts of the files that were asked for beside the others, by name; a run that was read has none.
+    candidates : of a search; None of other kinds, and of a run that was read.
     """
 
     results: dict[str, Any]
     manifest: dict[str, Any]
     tally: Tally
     name: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
+    candidates: Candidates | None = None
 
     @classmethod
     def read(cls, directory: Path) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from frbench._rust import unit_rows
 from frbench.errors import InputError
 from frbench.inputs import scratch
 from frbench.inputs.matrices import Matrix, read_matrix
+from frbench.inputs.objects import digest_of_matrix, digest_of_table, is_path, matrix_of, table_of
 from frbench.inputs.storage import Location, Stored
 from frbench.inputs.tables import PathLike, Table, Texts, named, open_table, read_table
 from frbench.inputs.texts import first_conflict, first_repeat, lists, numerals, rows_of
@@ -163,16 +164,16 @@ class Templates:
 
 
 def load(
-    path: PathLike,
+    path: PathLike | Any,
     *,
-    labels: PathLike | None = None,
+    labels: PathLike | Any | None = None,
     id_column: str = ID_COLUMN,
     subject_column: str = "subject_id",
     array: str | None = None,
     threads: int = 0,
     scratch_directory: Path | None = None,
 ) -> Templates:
-    """Templates from a matrix file, joined with a labels file.
+    """Templates from a matrix, joined with labels: files, or arrays and data frames in memory.
 
     The join is by template id where both files have ids, else by row order; then the ids of the labels file become the
     template ids. Without a labels file, the text columns of a Parquet or Arrow matrix are the labels. Label columns are
@@ -180,8 +181,10 @@ def load(
 
     Parameters
     ----------
-    path : .npy, .npz, .safetensors, .parquet, .arrow, .feather or .ipc with an (n, d) matrix of floats.
-    labels : .csv, .parquet or Arrow file with a subject column; it may cover more templates when joined by id.
+    path : .npy, .npz, .safetensors, .parquet, .arrow, .feather or .ipc with an (n, d) matrix of floats; or the matrix
+        itself, a numpy array or a torch tensor.
+    labels : .csv, .parquet or Arrow file with a subject column; it may cover more templates when joined by id. Or the
+        table itself: a data frame, an Arrow table, or a mapping from names to columns.
     array : the array, tensor or column to take where the file holds several.
     threads : for normalisation; 0 takes every core.
     scratch_directory : keep unit rows in a nameless file there, mapped to memory, however small they are.
@@ -190,8 +193,8 @@ def load(
     ------
     InputError : a file cannot be read or contradicts itself or the other; the message names the file, row and field.
     """
-    matrix = read_matrix(path, array=array, id_column=id_column)
-    table = matrix.table if labels is None else open_table(labels)
+    matrix = read_matrix(path, array=array, id_column=id_column) if is_path(path) else matrix_of(path, "templates")
+    table = matrix.table if labels is None else open_table(labels) if is_path(labels) else table_of(labels, "labels")
     own_ids = _ids(matrix.table, id_column)
     _refuse_unknown_id_column(matrix.path, table, own_ids, id_column)
     subjects = _subjects(table, subject_column, is_required=labels is not None)
@@ -205,9 +208,9 @@ def load(
         subject_ids=None if subjects is None else _frozen(subjects[rows]),
         labels={column: _frozen(column_values[rows]) for column, column_values in values.items()},
         joined_by=joined_by,
-        sources=_sources(matrix, None if labels is None else table),
+        sources=_sources(matrix, path, None if labels is None else table, labels),
         lengths=_frozen(_lengths(matrix)),
-        stored=Stored(Location.of(matrix.path, array)),
+        stored=Stored(Location.of(matrix.path, array)) if is_path(path) else None,
     )
 
 
@@ -333,9 +336,13 @@ def _lengths(matrix: Matrix) -> npt.NDArray[np.float64]:
     return np.concatenate([np.sqrt(np.einsum("ij,ij->i", part, part)) for part in sampled])
 
 
-def _sources(matrix: Matrix, table: Table | None) -> tuple[Source, ...]:
-    first = Source(matrix.path, _sha256(matrix.path), matrix.rows, matrix.dtype, matrix.dimension)
-    return (first,) if table is None else (first, table_source(table))
+def _sources(matrix: Matrix, path: object, table: Table | None, labels: object) -> tuple[Source, ...]:
+    """What was read: files by their bytes, what was in memory by its values."""
+    sha256 = _sha256(matrix.path) if is_path(path) else digest_of_matrix(matrix)
+    first = Source(matrix.path, sha256, matrix.rows, matrix.dtype, matrix.dimension)
+    if table is None:
+        return (first,)
+    return first, table_source(table) if is_path(labels) else Source(table.path, digest_of_table(table), len(table))
 
 
 def table_source(table: Table) -> Source:

@@ -1,19 +1,16 @@
-"""Counted: runs that a test-suite counts, each once, and what its tests ask of them."""
+"""Counts runs inside a test-suite, each once, and answers what its tests ask of them."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from frbench import files
-from frbench.choices import DEFAULT_K, Failed
-from frbench.commands.options.amounts import groupings_of
-from frbench.counting import identify
-from frbench.counting.calibrate import parse_targets
+from frbench.api import Run, identify, verify
+from frbench.choices import Failed
 from frbench.errors import InputError, NoBaseline
 from frbench.estimate import Estimate
 from frbench.finished_run import FinishedRun
@@ -23,12 +20,6 @@ from frbench.gates.output import by_urgency, to_markdown
 from frbench.gates.rules import Doubt, Rules
 from frbench.gates.verdicts import Gate
 from frbench.gates.words import headline, line
-from frbench.runs.identify import run_identify
-from frbench.runs.options import Options
-from frbench.runs.verify import run_verify
-from frbench.templates import load
-
-AT = {"verify": "fmr=1e-3,1e-4", "identify": "fpir=0.1,0.01"}
 
 
 class GateWarning(UserWarning):
@@ -162,41 +153,21 @@ def text(found: Gate) -> str:
     return "\n".join([*lines, *(f"  {row.outcome}: {line(row).sentence}" for row in rows), f"note: {found.family}"])
 
 
-class _Silent:
-    """No progress."""
-
-    def step(self, title: str, total: int, unit: str) -> Any:
-        """A context in which nothing is shown."""
-        del title, total, unit
-        return nullcontext(lambda _: None)
-
-    def wait(self, what: str) -> Any:
-        """A context in which nothing is shown."""
-        del what
-        return nullcontext()
-
-
-def _counted(asked: Asked, out: Path) -> FinishedRun:
-    templates = load(asked.templates, labels=asked.labels)
-    metrics = ["fmr"] if asked.kind == "verify" else ["fpir", "fmr"]
-    at = asked.at or ("" if asked.thresholds else AT[asked.kind])
-    options = Options(
-        out=files.prepare(out),
-        groupings=groupings_of(asked.group),
-        thresholds=asked.thresholds,
-        targets=tuple(parse_targets(at, metrics)) if at else (),
-        with_report=False,
-    )
+def _counted(asked: Asked, out: Path) -> Run:
+    shared: dict[str, Any] = {
+        "labels": asked.labels,
+        "by": asked.group,
+        "at": asked.at,
+        "thresholds": asked.thresholds,
+        "out": out,
+        "report": False,
+        "command": tuple(sys.argv),
+    }
     if asked.kind == "verify":
-        section = run_verify(templates, options, pairs=None, failed=asked.failed, progress=_Silent())
-    else:
-        wanted = asked.nonmated_subjects
-        if wanted is None:
-            wanted = 0 if templates.subject_ids is None else len(set(templates.subject_ids)) // 5
-        gallery, probes = identify.split_first_per_subject(templates, wanted)
-        k = min(DEFAULT_K, len(gallery))
-        section = run_identify(gallery, probes, options, k=k, ranks=identify.DEFAULT_RANKS, progress=_Silent())
-    return FinishedRun(section.results, section.manifest, section.tally, str(asked.templates))
+        return verify(asked.templates, failed=asked.failed, **shared)
+    if asked.nonmated_subjects is not None:
+        shared["nonmated_subjects"] = asked.nonmated_subjects
+    return identify(asked.templates, **shared)
 
 
 def groups_of(group: str | Sequence[str]) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def test_every_public_name_is_there():
 
 def test_a_run_calls_no_server_and_signs_nothing():
     """Its modules load neither grpcio nor cryptography."""
-    assert modules_after("import frbench.commands.start.runs") & {"grpc", "google.protobuf", "cryptography"} == set()
+    assert modules_after("import frbench.api") & {"grpc", "google.protobuf", "cryptography"} == set()
 
 
 @pytest.mark.parametrize(

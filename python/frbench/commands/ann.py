@@ -18,11 +18,11 @@ from frbench.commands.options.runner import runner_options
 @click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 10, or the gallery]")
 @click.option("--ranks", default="1", show_default=True, callback=partial(numbers, int),
               help="Ranks at which misses count.")  # fmt: skip
-@click.option("--index", "family", type=click.Choice(INDEXES), default="hnsw", show_default=True,
+@click.option("--index", type=click.Choice(INDEXES), default="hnsw", show_default=True,
               help="Kind of index: hnswlib, three of faiss, usearch.")  # fmt: skip
-@click.option("--build", "parameters", callback=parameters, metavar="NAME=N[,NAME=N]",
+@click.option("--build", callback=parameters, metavar="NAME=N[,NAME=N]",
               help="Build parameters, such as M=16,ef_construction=200.  [default: see docs/ann.md]")  # fmt: skip
-@click.option("--effort", "efforts", callback=partial(numbers, int), metavar="N[,N...]",
+@click.option("--effort", callback=partial(numbers, int), metavar="N[,N...]",
               help="Widths of search (ef, nprobe, expansion) to sweep.  [default: k, 2k ... 16k]")  # fmt: skip
 @click.option("--proposals", type=int, default=0, metavar="N",
               help="Rows that an index proposes for each probe, of which the best k stay.  [default: k]")  # fmt: skip
@@ -47,6 +47,11 @@ def command(**given: Any) -> None:
     frbench ann --gallery g.npy --probes p.npy --labels l.csv --build M=32,ef_construction=400 --effort 50,100,200 -k 50
     frbench ann --gallery g.npy --probes p.npy --labels l.csv --runner ray --workers 4
     """
-    from frbench.commands.start import runs
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
+    from frbench.files import CHANGED
 
-    runs.ann(given)
+    run = api.ann(**said(given))
+    shown([run], given)
+    if run.tables and not (given["quiet"] or given["as_json"]):
+        click.echo(f"searches that depend on the order of insertion: {given['out'] / CHANGED}")

@@ -13,14 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from frbench import files
+from frbench.api import compare
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.page import time_cells
 from frbench.page.comparison import render_comparison
 from frbench.plan import ALL, OVERALL
-from frbench.reading.systems.compare import compare
 from frbench.reading.systems.time_figures import WORK
-from frbench.reading.systems.times import compare_times
 from frbench.runs.directory import refuse_run
 from frbench.terminal import figures
 from frbench.terminal.figures import sentences
@@ -71,7 +70,7 @@ def command(
     if out is not None:
         refuse_run(files.prepare(out), "a comparison")
     runs = [FinishedRun.read(path) for path in (a, *others)]
-    compared = [_compared(runs[0], run, thresholds, rank) for run in runs[1:]]
+    compared = [compare(runs[0], run, thresholds=thresholds, rank=rank).to_json() for run in runs[1:]]
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}
     if out is not None:
         files.write_json(out / "comparison.json", found)
@@ -83,16 +82,6 @@ def command(
             show(each)
         if out is not None:
             click.echo(f"comparison: {out / 'comparison.json'}\nreport: {out / 'report.html'}")
-
-
-def _compared(
-    a: FinishedRun, b: FinishedRun, thresholds: tuple[float, float] | None, rank: int | None
-) -> dict[str, Any]:
-    if {a.results["kind"], b.results["kind"]} & set(WORK):
-        if thresholds is not None or rank is not None:
-            raise InputError("times have no thresholds and no ranks; leave --threshold-a, --threshold-b and --rank out")
-        return compare_times(a, b)
-    return compare(a, b, thresholds=thresholds, rank=rank)
 
 
 def show(comparison: Mapping[str, Any], console: Console | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -31,7 +32,7 @@ def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.argument("b", type=PATH)
 @click.option("--labels", type=PATH, required=True, help="CSV or Parquet with subject_id and labels, of both.")
 @click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated][, fold].")
-@click.option("--rule", "combination", type=click.Choice(get_args(Combination)), default="sum", show_default=True,
+@click.option("--rule", type=click.Choice(get_args(Combination)), default="sum", show_default=True,
               help="Sum of both scores, weighted sum, or decisions: accepted where both systems "
                    "accept, or one.")  # fmt: skip
 @click.option("--norm", type=click.Choice(get_args(Norm)), default="z", show_default=True,
@@ -40,14 +41,14 @@ def _engine(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.option("--weight", type=float, metavar="W", help="Weight of A, 0 to 1.  [default: fitted]")
 @click.option("--threshold-a", type=float, help="With and, or: A's own threshold; the fused threshold is then 0.")
 @click.option("--threshold-b", type=float, help="With and, or: B's own threshold.")
-@click.option("--calibration-share", "share", type=float, default=0.2, show_default=True,
+@click.option("--calibration-share", type=float, default=0.2, show_default=True,
               help="Share of the subjects to fit scales and weight on; they are left out of every rate.")  # fmt: skip
 @click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...",
               help="Report at these fused thresholds.")  # fmt: skip
 @click.option("--at", multiple=True, metavar="fmr=F[,F...]",
               help="Set thresholds at these rates.  [default: fmr=1e-3,1e-4]")  # fmt: skip
 @at_population
-@click.option("--axis-step", "step", type=float, help="Step of the axis.  [default: at most 2,001 edges]")
+@click.option("--axis-step", type=float, help="Step of the axis.  [default: at most 2,001 edges]")
 @click.option("--blocks", type=int, default=DEFAULT_BLOCKS, show_default=True, help="Blocks of subjects.")
 @click.option("--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
               help="Comparisons without a fused score.")  # fmt: skip
@@ -75,6 +76,23 @@ def command(**given: Any) -> None:
     Comparisons only, on this machine only: searches, 1:N, and servers give the best scores of one system, and the
     fused score of a pair needs those of both.
     """
-    from frbench.commands.start import fuse
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
 
-    fuse.run(given)
+    run = api.fuse(**said(given))
+    if not (given["as_json"] or given["quiet"]):
+        click.echo(_rule_in_words(run.results["fusion"]))
+    shown([run], given)
+
+
+def _rule_in_words(fusion: Mapping[str, Any]) -> str:
+    fit = fusion["calibration"]
+    weight = "" if fusion["weight"] is None else f", weight of A {fusion['weight']:.4g}"
+    rule = f"rule {fusion['rule']}, scale {fusion['norm']}{weight}: {fusion['formula']}"
+    if fit is None:
+        return rule
+    listed = f", and so are {fit['pairs_left_out']:,} listed pairs with them" if "pairs_left_out" in fit else ""
+    return (
+        f"{rule}\nfitted on {fit['subjects']:,} subjects, {fit['mated']:,} mated and {fit['nonmated']:,} non-mated "
+        f"pairs; they are left out of every rate{listed}"
+    )

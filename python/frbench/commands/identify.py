@@ -9,7 +9,7 @@ import click
 
 from frbench.commands.options.amounts import numbers
 from frbench.commands.options.common import of_counting, of_files, of_runs, of_searches
-from frbench.commands.options.recorded import candidate_options
+from frbench.commands.options.recorded import candidate_options, length_and_file
 
 
 @click.command(name="identify")
@@ -33,6 +33,9 @@ def command(**given: Any) -> None:
     frbench identify --gallery g.npy --gallery-labels g.csv --probes p.npy --probe-labels p.csv
     frbench identify --candidates log.txt --format frte --enrolled enrolled.csv --searches searches.csv
     """
-    from frbench.commands.start import runs
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
 
-    runs.identify(given)
+    asked = said(given)
+    k, candidates = length_and_file(asked.pop("candidates", ()))
+    shown([api.identify(**asked, k=k, candidates=candidates)], given)

@@ -33,6 +33,8 @@ def command(**given: Any) -> None:
     \b
     frbench latency t.npy --labels l.csv --group sex --runs 5
     """
-    from frbench.commands.start import runs
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
 
-    runs.latency(given)
+    run = api.latency(**said(given) | {"engine": given["engine"]})
+    shown([run, *run.beside], given)

@@ -71,6 +71,6 @@ def command(**given: Any) -> None:
       price_per_hour, currency  optional: of a machine
       name, source              optional: of whom the numbers speak
     """
-    from frbench.commands.start import plan
+    from frbench.planning.paper import planned
 
-    plan.show(given)
+    click.echo(planned(given))

@@ -6,10 +6,9 @@ import json
 
 import click
 
+from frbench import api
 from frbench.estimate import LEVEL
-from frbench.reading.power import POWER, Design, subjects_for_bound, subjects_for_errors, subjects_needed
-
-KINDS = {"fmr": "fmr", "fnmr": "fnmr", "fpir": "search", "fnir": "search"}
+from frbench.reading.power import KINDS, POWER
 
 
 @click.command(name="power")
@@ -47,27 +46,5 @@ def command(
     Templates of the same two people are taken as independent, which is optimistic: more subjects are better than more
     templates.
     """
-    kind = KINDS[metric]
-    own = templates if templates is not None else 2 if kind == "fnmr" else 1
-    design = Design(kind, rate, own, spread)  # type: ignore[arg-type]
-    found = {
-        "subjects_per_group": subjects_needed(design, ratio, power=chance, level=level),
-        "subjects_for_30_errors": subjects_for_errors(design),
-        "subjects_without_error_for_bound": subjects_for_bound(design, level),
-    }
-    needed = found["subjects_per_group"]
-    trials = design.trials(needed)
-    if as_json:
-        asked = {"metric": metric, "rate": rate, "ratio": ratio, "templates": own, "spread": spread}
-        click.echo(json.dumps(asked | {"power": chance, "level": level} | found | {"trials_per_group": int(trials)}))
-        return
-    click.echo(
-        f"{metric.upper()} {rate:g} against {rate * ratio:g}, a ratio of {ratio:g}, is seen with {chance:.0%} power by "
-        f"{needed:,} subjects in each group ({trials:,.0f} trials, {trials * rate:,.1f} errors expected in the "
-        "reference group)."
-    )
-    click.echo(f"30 errors, for a rate within about 30% of the truth: {found['subjects_for_30_errors']:,} subjects.")
-    click.echo(
-        f"No error at all bounds the rate below {rate:g} at {level:.0%} from "
-        f"{found['subjects_without_error_for_bound']:,} subjects on: a bound counts only trials that share none."
-    )
+    found = api.power(rate, ratio, metric=metric, templates=templates, spread=spread, power=chance, level=level)
+    click.echo(json.dumps(found.to_json()) if as_json else str(found))

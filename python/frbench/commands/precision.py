@@ -20,7 +20,7 @@ def _names(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
 @click.option("-k", "--candidates", "k", type=int, help="Length of candidate lists.  [default: 10, or the gallery]")
 @click.option("--ranks", default="1", show_default=True, callback=partial(numbers, int),
               help="Ranks at which misses count.")  # fmt: skip
-@click.option("--format", "formats", default="float16,bfloat16,int8", show_default=True, callback=_names,
+@click.option("--format", default="float16,bfloat16,int8", show_default=True, callback=_names,
               metavar="FORMAT[,FORMAT]", help="float16, bfloat16, int8, or pcaN for N dimensions.")  # fmt: skip
 @of_files
 @of_exact_counting
@@ -35,6 +35,7 @@ def command(**given: Any) -> None:
     frbench precision t.npy --labels l.csv --group sex
     frbench precision t.npy --labels l.csv --group sex --format int8,pca64,pca32
     """
-    from frbench.commands.start import runs
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
 
-    runs.precision(given)
+    shown([api.precision(**said(given))], given)

@@ -28,7 +28,7 @@ PATH = click.Path(path_type=Path)
     help="Name the N non-mated pairs of highest score of every two groups in tail.csv, for review.",
 )  # fmt: skip
 @click.option(
-    "--per-subject", "by_subject", is_flag=True,
+    "--per-subject", is_flag=True,
     help="Write comparisons and errors of every subject to subjects.csv, and how far errors rest on few of them.",
 )  # fmt: skip
 @click.option(
@@ -56,6 +56,7 @@ def command(**given: Any) -> None:
     frbench verify t.npy --labels l.csv --group sex --exclude reviewed.csv
     frbench verify --scores scores.txt --format bob4
     """
-    from frbench.commands.start import runs
+    from frbench import api
+    from frbench.commands.options.asking import said, shown
 
-    runs.verify(given)
+    shown([api.verify(**said(given))], given)

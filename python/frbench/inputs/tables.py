@@ -127,11 +127,12 @@ def open_columnar(file: str) -> tuple[pa.Schema, Columns]:
     else:
         table = pa.ipc.open_file(pa.memory_map(file)).read_all()
         schema, columns = table.schema, table.select
-    _refuse_twice_named(file, schema.names)
+    refuse_twice_named(file, schema.names)
     return schema, columns
 
 
-def _refuse_twice_named(file: str, names: Sequence[str]) -> None:
+def refuse_twice_named(file: str, names: Sequence[str]) -> None:
+    """Refuses columns of which two have one name, with an InputError."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -249,7 +250,7 @@ def _check_header(file: str, header: list[str]) -> None:
         raise InputError(f"{file}: line 1 is empty, expected the names of the columns")
     if "" in header:
         raise InputError(f"{file}, line 1: column {header.index('') + 1} has no name")
-    _refuse_twice_named(file, header)
+    refuse_twice_named(file, header)
 
 
 def _csv_rows(file: str, lines: Any, header: list[str]) -> tuple[list[list[str]], list[int]]:

@@ -41,7 +41,7 @@ def render(sections: Sequence[FinishedRun], *, title: str, subtitle: str = "") -
     The page carries its charting library and its counts, and a policy that forbids it any request. Tables need no
     scripts; labels are escaped wherever they come from.
     """
-    palette = Palette(key for section in sections for key in _keys(section))
+    palette = Palette(key for section in sections for key in keys_of(section))
     views = [view_of(section, palette, number) for number, section in enumerate(sections, 1)]
     page = environment().get_template("report.html.j2")
     return page.render(
@@ -137,7 +137,7 @@ def _latency(section: FinishedRun, palette: Palette, anchor: str) -> View:
     )
 
 
-def _keys(section: FinishedRun) -> Iterator[Key]:
+def keys_of(section: FinishedRun) -> Iterator[Key]:
     """Groups of a run, in the order of their names."""
     for grouping in section.results["groupings"]:
         if grouping != ALL:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from scipy import optimize, special
 
@@ -24,6 +24,8 @@ POWER = 0.8
 RULE_OF_30 = 30
 MAX_SUBJECTS = 10**10
 Kind = Literal["fmr", "fnmr", "search"]
+# What the trials of each rate are.
+KINDS: dict[str, Kind] = {"fmr": "fmr", "fnmr": "fnmr", "fpir": "search", "fnir": "search"}
 
 
 @dataclass(frozen=True)
@@ -190,3 +192,46 @@ def rule_of_3(n: int, level: float = LEVEL) -> float:
     if n < 1:
         raise InputError(f"{n} trials bound no rate, expected at least 1")
     return float(-special.expm1(special.log1p(-level) / n))
+
+
+def plan_study(
+    metric: str,
+    rate: float,
+    ratio: float = 2.0,
+    *,
+    templates: int | None = None,
+    spread: float = 1.0,
+    power: float = POWER,
+    level: float = LEVEL,
+) -> dict[str, Any]:
+    """How many subjects each of two groups needs, so that a difference between their rates is seen.
+
+    Parameters
+    ----------
+    metric : fmr, fnmr, fpir or fnir.
+    rate : that is expected of the reference group.
+    ratio : true ratio of the rates of two groups.
+    templates : of each subject, or searches; None takes 1, and 2 for FNMR.
+    spread : deviation of people's own rates over their mean.
+    power : chance to see the difference.
+    level : of the interval that shows it.
+    """
+    if metric not in KINDS:
+        raise InputError(f"metric is {metric!r}, expected one of {', '.join(KINDS)}")
+    kind = KINDS[metric]
+    own = templates if templates is not None else 2 if kind == "fnmr" else 1
+    design = Design(kind, rate, own, spread)
+    needed = subjects_needed(design, ratio, power=power, level=level)
+    return {
+        "metric": metric,
+        "rate": rate,
+        "ratio": ratio,
+        "templates": own,
+        "spread": spread,
+        "power": power,
+        "level": level,
+        "subjects_per_group": needed,
+        "subjects_for_30_errors": subjects_for_errors(design),
+        "subjects_without_error_for_bound": subjects_for_bound(design, level),
+        "trials_per_group": int(design.trials(needed)),
+    }

@@ -23,7 +23,6 @@ from frbench.results.shortcuts import (
     reach_json,
     recall_json,
 )
-from frbench.runs.directory import write_run
 from frbench.runs.exact import Exact, exact_search, task_of, timed_probes, untimed
 from frbench.runs.identify import manifest_of_search
 from frbench.runs.manifest import sources_of_search
@@ -39,7 +38,6 @@ from frbench.shortcuts.recall import Recall
 from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.templates import Templates
 
-TITLE = "1:N identification, exact and approximate"
 COLUMNS = ("system", "template_id", "is_mated", "exact_first", "first_of_each_build", "builds_with_mate_first")
 
 
@@ -176,10 +174,9 @@ def run_ann(
         with work.clock.time("read"):
             found = _results(comparison, exact, options, asked)
         more = {"efforts": list(indexing.efforts), "rebuilds": asked.rebuilds, **indexing.description(None)}
-        section = FinishedRun(found, manifest_of_search(work, task, exact.plan, more=more), exact.tally)
         tables = {CHANGED: _changed(comparison, exact)} if asked.rebuilds else {}
-        write_run(section, options, title=TITLE, checkpoint=work.checkpoint, tables=tables)
-        return section
+        made = manifest_of_search(work, task, exact.plan, more=more)
+        return work.written(FinishedRun(found, made, exact.tally, tables=tables))
 
 
 def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnAsked) -> dict[str, Any]:

@@ -6,13 +6,12 @@ somebody else put there stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
 from frbench import files
-from frbench.candidates import Candidates
 from frbench.counting.sweep import Checkpoint
 from frbench.errors import FormatError, InputError
 from frbench.files import CHANGED, FOUND, SIGNATURE, SUBJECTS, TAIL
@@ -38,6 +37,20 @@ TALLY = "tally.safetensors"
 # What a manifest may list, and of a release that listed nothing, all that it may have written.
 LISTED = (MANIFEST, TALLY, FOUND, TAIL, SUBJECTS, CHANGED, "results.json", "report.html")
 HISTOGRAMS = "latency.*.hgrm"
+# What the page of one run is called, by its kind.
+HEADINGS = {
+    "verify": "1:1 verification",
+    "identify": "1:N identification",
+    "latency": "search latency",
+    "load": "search under load",
+    "ann": "1:N identification, exact and approximate",
+    "precision": "1:N identification by how templates are stored",
+}
+
+
+def heading(run: FinishedRun) -> str:
+    """What the page of a run is called."""
+    return "1:1 verification by two systems" if "fusion" in run.results else HEADINGS[run.results["kind"]]
 
 
 def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
@@ -51,31 +64,23 @@ def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
     refuse_to_replace([*map(Path, inputs), *filter(None, [options.train_subjects])], options.out)
 
 
-def write_run(
-    section: FinishedRun,
-    options: Options,
-    *,
-    title: str,
-    checkpoint: Checkpoint | None = None,
-    tables: Mapping[str, str] | None = None,
-    candidates: Candidates | None = None,
-) -> None:
-    """Writes the files of a run, `tables` by name among them, results last, and only then forgets the checkpoints.
+def write_run(run: FinishedRun, out: Path, *, with_report: bool = True, checkpoint: Checkpoint | None = None) -> None:
+    """Writes the files of a run to `out`, results last, and only then forgets the checkpoints.
 
     What frbench wrote there before goes first, so that two runs are never mixed. The manifest lists what is written: it
     is written before all of that, and goes after all of it.
     """
-    tables, out = tables or {}, options.out
-    pages = {"report.html": render([section], title=title)} if options.with_report else {}
-    names = ["manifest.json", "tally.safetensors", *([] if candidates is None else [files.FOUND]), *tables, *pages]
+    pages = {"report.html": render([run], title=heading(run))} if with_report else {}
+    found = [] if run.candidates is None else [files.FOUND]
+    names = ["manifest.json", "tally.safetensors", *found, *run.tables, *pages]
     _clear(out)
-    files.write_json(out / "manifest.json", {**section.manifest, "files": [*names, "results.json"]})
-    files.save_tally(section.tally, out / "tally.safetensors")
-    if candidates is not None:
-        files.save_candidates(candidates, out / files.FOUND)
-    for name, text in {**tables, **pages}.items():
+    files.write_json(out / "manifest.json", {**run.manifest, "files": [*names, "results.json"]})
+    files.save_tally(run.tally, out / "tally.safetensors")
+    if run.candidates is not None:
+        files.save_candidates(run.candidates, out / files.FOUND)
+    for name, text in {**run.tables, **pages}.items():
         files.write(out / name, text)
-    files.write_json(out / "results.json", section.results)
+    files.write_json(out / "results.json", run.results)
     if checkpoint:
         checkpoint.clear()
 

@@ -31,7 +31,6 @@ from frbench.plan import Plan, digest_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, polarity
 from frbench.results.verify import verify_results
-from frbench.runs.directory import write_run
 from frbench.runs.manifest import CONVENTIONS
 from frbench.runs.recorded import RecordedOptions
 from frbench.runs.work import Work
@@ -132,9 +131,7 @@ def run_fusion(
     made = work.manifest(plan, engine=engine, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
-    section = FinishedRun(body, made, tally)
-    write_run(section, options, title="1:1 verification by two systems", checkpoint=work.checkpoint)
-    return section
+    return work.written(FinishedRun(body, made, tally))
 
 
 def _sources(twins: Twins, pairs: PairList | None) -> list[Source]:

@@ -25,7 +25,6 @@ from frbench.reading.audits.subject_view import hubness
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from frbench.results.identify import identify_results
 from frbench.results.modes import Lists
-from frbench.runs.directory import write_run
 from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options
 from frbench.runs.work import Work
@@ -72,9 +71,7 @@ def run_identify(
                 hits = hits_of(task, tally.plan, candidates, work.engine, options.all_thresholds(points))
                 found["gallery_sizes"] = gallery_sizes(hits, sizes, ranks=ranks, groupings=options.groupings)
         made = manifest_of_search(work, task, tally.plan, more={"gallery_sizes": list(sizes)})
-        section = FinishedRun(found, made, tally)
-        write_run(section, options, title="1:N identification", checkpoint=work.checkpoint, candidates=candidates)
-        return section
+        return work.written(FinishedRun(found, made, tally, candidates=candidates))
 
 
 def manifest_of_search(work: Work, task: Identification, plan: Plan, *, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from frbench.engines.gpu import devices
 from frbench.finished_run import FinishedRun
 from frbench.page import render
 from frbench.results.latency import latency_results
-from frbench.runs.directory import prepare_run, write_run
+from frbench.runs.directory import heading, prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest, sources_of_search
 from frbench.runs.options import Options
 
@@ -30,9 +30,9 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
-    section = FinishedRun(found, made, tally)
-    write_run(section, options, title="search latency")
-    return section
+    run = FinishedRun(found, made, tally)
+    write_run(run, options.out, with_report=options.with_report)
+    return run
 
 
 def run_latencies(
@@ -56,5 +56,5 @@ def run_latencies(
         beside = replace(options, out=options.out / "gpu", engine="gpu", with_report=False)
         sections.append(run_latency(on_gpu, beside, runs=runs, progress=progress))
         if options.with_report:
-            files.write(options.out / "report.html", render(sections, title="search latency"))
+            files.write(options.out / "report.html", render(sections, title=heading(sections[0])))
     return sections

@@ -29,8 +29,6 @@ from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest
 from frbench.runs.options import Options
 
-TITLE = "search under load"
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -89,10 +87,9 @@ def run_load(
     engine = {"engine": "load generator", "transport": "tonic, one thread", "connections": task.connections}
     sources = list(task.probes.sources)
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more=more)
-    section = FinishedRun(found, made, measured.tally)
-    texts = histogram_files(measured, options.groupings)
-    write_run(section, options, title=TITLE, tables=texts)
-    return section
+    run = FinishedRun(found, made, measured.tally, tables=histogram_files(measured, options.groupings))
+    write_run(run, options.out, with_report=options.with_report)
+    return run
 
 
 def _searched(

@@ -1,4 +1,4 @@
-"""Run options: what all runs share: where to, by which groups, at which thresholds, counted by whom."""
+"""What all runs share: where to, by which groups, at which thresholds, counted by whom."""
 
 from __future__ import annotations
 
@@ -123,6 +123,21 @@ class Options:
         if value not in templates.labels[column]:
             known = ", ".join(sorted(set(templates.labels[column]) - {""}))
             raise InputError(f"--at-population: no row has {column}={value}; the labels are {known}")
+
+
+def population_of(text: str) -> tuple[str, str] | None:
+    """Whom thresholds are set on, (column, label); None for everybody.
+
+    Raises
+    ------
+    InputError : neither "all" nor COLUMN=LABEL.
+    """
+    if text == "all":
+        return None
+    column, equals, value = text.partition("=")
+    if not equals or not column or not value:
+        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
+    return column, value
 
 
 def _set_thresholds(points: Sequence[OperatingPoint]) -> list[float]:

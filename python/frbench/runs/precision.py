@@ -18,7 +18,6 @@ from frbench.plan import ALL, OVERALL
 from frbench.reading.systems.paired import Paired
 from frbench.reading.systems.sides import Quantity, Setting, sides
 from frbench.results.shortcuts import System, compared, enrolled
-from frbench.runs.directory import write_run
 from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
 from frbench.runs.identify import manifest_of_search, search_points
 from frbench.runs.manifest import sources_of_search
@@ -30,7 +29,6 @@ from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.tally import Tally
 from frbench.templates import Templates
 
-TITLE = "1:N identification by how templates are stored"
 NOT_TIMED = "stored rows are scored by the float64 definition: no arithmetic in their format is timed here"
 
 
@@ -81,9 +79,7 @@ def run_precision(
         with work.clock.time("read"):
             found = _results(exact, stored, work)
         made = manifest_of_search(work, task, exact.plan, more={"formats": [way.name for way in ways]})
-        section = FinishedRun(found, made, exact.tally)
-        write_run(section, options, title=TITLE, checkpoint=work.checkpoint)
-        return section
+        return work.written(FinishedRun(found, made, exact.tally))
 
 
 def _results(exact: Exact, stored: Sequence[Stored], work: Work) -> dict[str, Any]:

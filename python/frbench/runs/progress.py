@@ -1,4 +1,4 @@
-"""Progress on a terminal: how far, how fast, how long still. Silent when standard error is not a terminal."""
+"""Tells how far a run is, how fast it is and how long it still takes: on a terminal, to a function, or to nobody."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
+
+from frbench.counting.sweep import Progress
 
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
@@ -30,6 +33,49 @@ def scaled(number: float) -> str:
     return f"{number / factor:.3g}{letter}"
 
 
+class Silent:
+    """Shows nothing."""
+
+    @contextmanager
+    def step(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Nothing is shown."""
+        del title, total, unit
+        yield lambda _: None
+
+    @contextmanager
+    def wait(self, what: str) -> Iterator[None]:
+        """Nothing is shown."""
+        del what
+        yield
+
+
+class Told(Silent):
+    """Calls `tell` with the title of a step and the share of it that is done, 0 to 1."""
+
+    def __init__(self, tell: Callable[[str, float], None]) -> None:
+        self._tell = tell
+
+    @contextmanager
+    def step(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """`tell` is called with every amount done."""
+        del unit
+        done = 0
+        self._tell(title, 0.0)
+
+        def advance(amount: int) -> None:
+            nonlocal done
+            done += amount
+            self._tell(title, done / total if total else 1.0)
+
+        yield advance
+
+    @contextmanager
+    def wait(self, what: str) -> Iterator[None]:
+        """`tell` is called once, and nothing is done yet."""
+        self._tell(what, 0.0)
+        yield
+
+
 class TerminalProgress:
     """Progress bars on standard error.
 
@@ -45,7 +91,7 @@ class TerminalProgress:
     def step(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
         """A bar for `total` units; the value is called with every amount done."""
         done = 0
-        bar = Progress(
+        bar = Bars(
             TextColumn("{task.description:<14}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -70,7 +116,7 @@ class TerminalProgress:
     @contextmanager
     def wait(self, what: str) -> Iterator[None]:
         """A line with what is waited for, and for how long already."""
-        line = Progress(
+        line = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
@@ -84,3 +130,10 @@ class TerminalProgress:
         with line:
             line.add_task(what, total=None)
             yield
+
+
+def progress_of(asked: bool | Callable[[str, float], None] | Progress) -> Progress:
+    """Who is told: a terminal (True), nobody (False), a function, or what shows progress already."""
+    if isinstance(asked, bool):
+        return TerminalProgress() if asked else Silent()
+    return Told(asked) if callable(asked) else asked

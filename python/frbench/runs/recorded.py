@@ -160,7 +160,7 @@ def run_candidates(
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
     body["hubness"] = hubs(task, found.candidates)
     more = {"k": task.k, "ranks": list(task.ranks), "format": log.format}
-    return _finish(options, body, tally, sources, clock, more, title="1:N identification", candidates=found.candidates)
+    return _finish(options, body, tally, sources, clock, more, candidates=found.candidates)
 
 
 def _search_points(task: identify.Identification, found: SearchLog, options: RecordedOptions) -> list[OperatingPoint]:
@@ -225,11 +225,10 @@ def _finish(
     clock: Clock,
     more: Mapping[str, Any],
     *,
-    title: str = "1:1 verification",
     candidates: Candidates | None = None,
     findings: Sequence[Finding] = (),
 ) -> FinishedRun:
-    """The section of a run, whose files are written."""
+    """The run, whose files are written."""
     engine = {"engine": "recorded", "isa": "numpy", "threads": options.threads}
     made = run_manifest(options, tally.plan, sources=sources, engine=engine, clock=clock, more=more, findings=findings)
     made["conventions"] = CONVENTIONS | {
@@ -238,6 +237,6 @@ def _finish(
         "comparisons": "rows of the recorded file, each once",
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
-    section = FinishedRun(body, made, tally)
-    write_run(section, options, title=title, candidates=candidates)
-    return section
+    run = FinishedRun(body, made, tally, candidates=candidates)
+    write_run(run, options.out, with_report=options.with_report)
+    return run

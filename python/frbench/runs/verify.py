@@ -30,7 +30,6 @@ from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.results import audits
 from frbench.results.verify import verify_results
-from frbench.runs.directory import write_run
 from frbench.runs.options import Grouping, Options
 from frbench.runs.work import Work
 from frbench.tally import Histogram, Tally
@@ -266,7 +265,6 @@ def run_verify(
         if keep_pairs is not None:
             comparisons.check_tail(keep_pairs)
         found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)
-        section = FinishedRun(found.results(declared), found.manifest(keep_pairs), found.tally)
-        tables = found.tables()
-        write_run(section, options, title="1:1 verification", checkpoint=work.checkpoint, tables=tables)
-        return section
+        return work.written(
+            FinishedRun(found.results(declared), found.manifest(keep_pairs), found.tally, tables=found.tables())
+        )

@@ -1,4 +1,4 @@
-"""Run work: what a job has in its hands while it counts: an engine, a place for what was counted, and who is told."""
+"""Opens the engine, the checkpoint and the progress bar of a run, and writes the run when it is finished."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from frbench.counting.sweep import Advance, Checkpoint, Progress
 from frbench.engines import Engine
+from frbench.finished_run import FinishedRun
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import Finding
-from frbench.runs.directory import prepare_run
+from frbench.runs.directory import prepare_run, write_run
 from frbench.runs.manifest import Clock, run_manifest
 from frbench.runs.options import Options
 from frbench.templates import Source
@@ -55,6 +56,11 @@ class Work:
         """
         with self.clock.time(clocked or title), self.progress.step(title, total, unit) as advance:
             yield advance
+
+    def written(self, run: FinishedRun) -> FinishedRun:
+        """`run`, whose files are in the directory now; what was kept for an interruption is gone."""
+        write_run(run, self.options.out, with_report=self.options.with_report, checkpoint=self.checkpoint)
+        return run
 
     def manifest(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 
 from frbench.terminal import figures
 from frbench.terminal.identify import identify_tables
@@ -14,16 +14,21 @@ from frbench.terminal.load import load_tables
 from frbench.terminal.shortcuts import shortcut_tables
 from frbench.terminal.verify import verify_tables
 
+OF_KIND: Mapping[str, Callable[[Mapping[str, Any]], Iterable[RenderableType]]] = {
+    "verify": verify_tables,
+    "identify": identify_tables,
+    "latency": latency_tables,
+    "load": load_tables,
+    "ann": shortcut_tables,
+    "precision": shortcut_tables,
+}
+
+
+def tables(results: Mapping[str, Any]) -> Iterable[RenderableType]:
+    """All tables and sentences of a run, in order."""
+    return OF_KIND[results["kind"]](results)
+
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the tables of `results` to standard output."""
-    of_kind = {
-        "verify": verify_tables,
-        "identify": identify_tables,
-        "latency": latency_tables,
-        "load": load_tables,
-        "ann": shortcut_tables,
-        "precision": shortcut_tables,
-    }
-    tables = of_kind[results["kind"]](results)
-    figures.terminal(console).print(Group(*tables))
+    figures.terminal(console).print(Group(*tables(results)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
 
 import click
 
+from frbench.choices import groupings_of
 from frbench.errors import InputError
 
 MOST = 1 << 63
@@ -70,11 +71,6 @@ def whole(_: click.Context, option: click.Parameter, text: str | None) -> int | 
     return int(number)
 
 
-def groupings_of(values: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """The columns of each value, COLUMN[,COLUMN]; what is said twice counts once."""
-    return tuple(dict.fromkeys(tuple(c.strip() for c in value.split(",")) for value in values))
-
-
 def groupings(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """The same, as the callback of an option."""
+    """The label columns of each value, as the callback of an option."""
     return groupings_of(values)

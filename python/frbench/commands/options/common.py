@@ -10,28 +10,17 @@ from typing import Any
 import click
 
 from frbench.choices import DEFAULT_BLOCKS, ENGINES, EXACT_ENGINES
-from frbench.commands.options.amounts import groupings, numbers
+from frbench.commands.options.amounts import numbers
 from frbench.commands.options.decorated import decorated
 from frbench.commands.options.runner import runner_options
 from frbench.commands.options.servers import server_options
-from frbench.errors import InputError
 from frbench.service.credentials import address_of
 
 PATH = click.Path(path_type=Path)
 Command = Callable[..., None]
 
 
-def population_of(_: click.Context, __: click.Parameter, text: str) -> tuple[str, str] | None:
-    """Whom thresholds are set on, (column, label), as the callback of an option; None for everybody."""
-    if text == "all":
-        return None
-    column, equals, value = text.partition("=")
-    if not equals or not column or not value:
-        raise InputError(f"--at-population is '{text}', expected all or COLUMN=LABEL, such as sex=male")
-    return column, value
-
-
-at_population = click.option("--at-population", "population", default="all", callback=population_of,
+at_population = click.option("--at-population", default="all",
                              metavar="all|COLUMN=LABEL",
                              help="Whom the thresholds are set on.  [default: all]")  # fmt: skip
 CHECKPOINTS = (
@@ -44,7 +33,7 @@ CHECKPOINTS = (
 def of_runs(default_out: str) -> Callable[[Command], Command]:
     """Options of every command."""
     options = [
-        click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
+        click.option("--group", "by", multiple=True, metavar="COLUMN[,COLUMN]",
                      help="Count by this label, or by the intersection of several. Repeat for more."),
         click.option("--per-template", multiple=True, metavar="COLUMN",
                      help="Label that describes the photograph, and so may differ within a subject."),
@@ -54,7 +43,7 @@ def of_runs(default_out: str) -> Callable[[Command], Command]:
         click.option("--threads", type=int, default=0, help="Threads; 0 uses every processor.  [default: 0]"),
         click.option("--isa", help="Instruction set, such as amx or avx2; `frbench info` lists those of this machine. "
                                    "Also FRBENCH_ISA.  [default: best]"),
-        click.option("--no-report", is_flag=True, help="Do not write report.html."),
+        click.option("--no-report", "report", flag_value=False, default=True, help="Do not write report.html."),
         click.option("--quiet", is_flag=True, help="No progress and no tables."),
     ]  # fmt: skip
     return partial(decorated, options)

@@ -56,15 +56,24 @@ def parse_columns(text: str) -> dict[str, str]:
 
 def _shared(formats: tuple[str, ...], example: str) -> list[Callable[..., Any]]:
     return [
-        click.option("--format", "format_name", type=click.Choice(formats), help="How the recorded file is written."),
+        click.option("--format", type=click.Choice(formats), help="How the recorded file is written."),
         click.option("--columns", callback=_columns, metavar="ROLE=COLUMN,...",
                      help=f"Columns of a recorded csv, Parquet or Arrow file, such as {example}."),
-        click.option("--distance", "is_distance", is_flag=True,
+        click.option("--distance", is_flag=True,
                      help="Recorded scores are distances: lower is more alike."),
-        click.option("--similarity", "is_similarity", is_flag=True,
+        click.option("--similarity", is_flag=True,
                      help="Recorded scores are similarities, even where they look reversed."),
     ]  # fmt: skip
 
 
 def _columns(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, str] | None:
     return None if text is None else parse_columns(text)
+
+
+def length_and_file(values: tuple[str, ...]) -> tuple[int | None, Path | None]:
+    """What `--candidates` means: the length of lists if it is a number, else a file of recorded ones."""
+    numbers = [int(value) for value in values if value.lstrip("-").isdecimal()]
+    paths = [Path(value) for value in values if not value.lstrip("-").isdecimal()]
+    if len(numbers) > 1 or len(paths) > 1:
+        raise InputError(f"--candidates is given {len(values)} times, expected a length, a file, or one of each")
+    return (numbers[0] if numbers else None), (paths[0] if paths else None)

@@ -1,12 +1,10 @@
-"""Planned: what `frbench plan` says of a search, from the rates of machines."""
+"""Says what a search will take, from the rates of machines: for a person, or as JSON."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
 from typing import Any
-
-import click
 
 from frbench.engines.ann.hnsw import HNSW
 from frbench.engines.cluster.runners import GIB
@@ -22,14 +20,14 @@ NO_STORAGE = "the hardware has no storage_bytes_per_s: files are taken to lie in
 NO_PRICE = "the hardware has no price_per_hour"
 
 
-def show(given: dict[str, Any]) -> None:
-    """Prints the plan of a search, as a person or a machine reads it."""
+def planned(given: dict[str, Any]) -> str:
+    """The plan of a search, as a person or a machine reads it."""
     links = _links(given)
     hardware = _measured(given) if given["hardware"] is None else _read(given)
     sizing = Sizing(
         given["gallery_size"], given["probes"], given["dimension"], hardware, k=given["k"], hnsw_links=links
     )
-    click.echo(json.dumps(_values(sizing)) if given["as_json"] else "\n".join(_lines(sizing)))
+    return json.dumps(_values(sizing)) if given["as_json"] else "\n".join(_lines(sizing))
 
 
 def _measured(given: dict[str, Any]) -> Hardware:

@@ -1,1 +1,0 @@
-"""Starts what commands ask for: options in, finished runs out."""

@@ -1,0 +1,76 @@
+"""Shows the rates of a finished run on a few lines: one table a threshold, each rate with its interval and counts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from frbench.plan import ALL
+from frbench.terminal import figures
+from frbench.terminal.common import heading, name_of, rate_of
+from frbench.terminal.show import tables
+
+WIDTH = 132
+# Error rates that a handful of thousands of trials may show, as powers of ten; others are percentages.
+RARE = ("fmr", "fpir")
+
+
+def text(renderables: Iterator[RenderableType]) -> str:
+    """What a terminal would show, without colours."""
+    out = io.StringIO()
+    console = Console(file=out, width=WIDTH)
+    for each in renderables:
+        console.print(each)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip()
+
+
+def brief(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """The rates of a run at every threshold; all tables of a kind that has no thresholds."""
+    if not rates(results):
+        yield from tables(results)
+        return
+    for title, rows in rates(results):
+        yield Text(title, style="bold")
+        head, *body = rows
+        table = figures.table(head[0], *head[1:])
+        for row in body:
+            table.add_row(*map(Text, row))
+        yield table
+
+
+def rates(results: Mapping[str, Any]) -> list[tuple[str, list[Sequence[str]]]]:
+    """(heading, rows) of every threshold; the first row names the columns, each other one is a group."""
+    if results["kind"] not in ("verify", "identify"):
+        return []
+    rank = results["ranks"][0] if "ranks" in results else None
+    found = []
+    for threshold in results["thresholds"]:
+        at = [e for e in results["estimates"] if e["threshold"] == threshold and e.get("rank") in (None, rank)]
+        metrics = list(dict.fromkeys(e["metric"] for e in at))
+        by_group: dict[str, dict[str, Any]] = {}
+        for each in at:
+            by_group.setdefault(_group(results, each), {})[each["metric"]] = each
+        titles = [f"{m.upper()} rank {rank}" if m == "fnir" else m.upper() for m in metrics]
+        rows: list[Sequence[str]] = [("group", *(c for title in titles for c in (title, "95% interval", "k / n")))]
+        rows += [(name, *_cells(several, metrics)) for name, several in by_group.items()]
+        found.append((heading(results, threshold), rows))
+    return found
+
+
+def _cells(found: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[str]:
+    for metric in metrics:
+        form = figures.power if metric in RARE else figures.percent
+        yield from rate_of(found[metric], form) if metric in found else ("", "", "")
+
+
+def _group(results: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+    if "group" in estimate:
+        return name_of(results, estimate["grouping"], estimate["group"])
+    a, b = estimate["group_a"], estimate["group_b"]
+    if estimate["grouping"] == ALL:
+        return str(a)
+    return name_of(results, estimate["grouping"], a if a == b else f"{a} x {b}")
