@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import frbench
 from frbench import api, cli, files
 from frbench.errors import InputError
 from frbench.runs.asked import DEFAULTS
+from tests import ROOT
 
 VERBS = ("verify", "identify", "latency", "ann", "precision", "fuse")
 # Options of the screen, and those whose defaults a command shows in words.
@@ -237,3 +240,14 @@ def test_examples_in_docstrings_run(module: Any):
     found = doctest.testmod(module)
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_the_notebook_of_the_examples_runs():
+    """From a path to a table with intervals in five lines, and what follows."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "notebook.py")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert "4.45e-3  3.49e-3 - 5.67e-3   19,441 / 4,372,477" in done.stdout
+    assert "FNMR of female: 4.8% (2.5% to 9.2%), 471 of 9,803" in done.stdout
+    assert "Chart: Trade-off at every threshold by sex (DET)" in done.stdout

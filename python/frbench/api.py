@@ -564,8 +564,7 @@ def compare(
         found = compare_times(one, other)
     else:
         found = compare_rates(one, other, thresholds=thresholds, rank=rank)
-    words = f"A: {found['a']['name']}\nB: {found['b']['name']}\n\n{Table(found['rows'])!r}"
-    return Comparison(found, words)
+    return Comparison(found, brief.text(brief.compared(found)))
 
 
 def transfer(
@@ -666,7 +665,7 @@ def _is_empty(value: Any) -> bool:
 
 def _name(templates: Any) -> str:
     """What messages call a run of these templates."""
-    return str(templates) if isinstance(templates, str | Path) else ""
+    return str(templates) if isinstance(templates, str | Path) else "templates in memory"
 
 
 def _said(value: Any) -> str:

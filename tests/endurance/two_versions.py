@@ -25,7 +25,15 @@ from tests import ROOT
 LFW = ROOT / "examples" / "lfw"
 DLIB, OTHER, LABELS = (str(LFW / name) for name in ("dlib-128.npy", "faceres-256.npy", "labels.csv"))
 BY = ("--labels", LABELS, "--group", "sex")
-GATE = '[[rule]]\nclaim = "fnmr[sex=female] at fmr=1e-3"\nupper = 0.2\n[[rule]]\nchange = "fnmr at fmr=1e-3"\nupper = 0.05\n'
+GATE = """
+[[rule]]
+claim = "fnmr[sex=female] at fmr=1e-3"
+upper = 0.2
+
+[[rule]]
+change = "fnmr at fmr=1e-3"
+upper = 0.05
+"""
 # Keys of JSON whose values are of the clock.
 OF_CLOCKS = {"created", "durations_s", "exact_queries", "queries", "build_s", "created_s", "signed", "command"}
 CLOCKS = re.compile(
