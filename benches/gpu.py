@@ -30,6 +30,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, GpuRows, devices
 from frbench.engines.gpu.arrays import Screen
 from frbench.engines.gpu.torch_arrays import TorchArrays
+from frbench.plan import Rectangle
 
 RECORDS = Path(__file__).parent / "records"
 D, N_GROUPS, FMR, K = 512, 4, 1e-4, 10
@@ -149,17 +150,7 @@ def sweep(bench: Bench) -> dict[str, Any]:
     cells = np.arange(N_GROUPS**2, dtype=np.uint32).reshape(N_GROUPS, N_GROUPS)
 
     def count(side: Any, other: Any, ranges: tuple[tuple[int, int], tuple[int, int]]) -> Any:
-        return side.count(
-            other,
-            edges,
-            probe_range=ranges[0],
-            gallery_range=ranges[1],
-            upper=False,
-            probe_groups=groups[0],
-            gallery_groups=groups[1],
-            cells=cells,
-            n_cells=N_GROUPS**2,
-        )
+        return side.count(other, edges, Rectangle(*ranges, False, *groups, cells, N_GROUPS**2))
 
     part = ((0, min(m, CHECKED_PROBES)), (0, min(n, CHECKED_ROWS)))
     cpu = CpuEngine()
@@ -234,13 +225,12 @@ def histogram(bench: Bench) -> dict[str, Any]:
     m, n = bench.size.histogram
     sides = [bench.rows(size, seed) for size, seed in ((m, 5), (n, 6))]
     engine, cpu = bench.engine("int8"), CpuEngine()
-    one = {"cells": np.zeros((1, 1), np.uint32), "n_cells": 1, "upper": False}
 
     def count(by: Any, rows: Sequence[Any], wanted: tuple[int, int]) -> Any:
         a, b = (by.rows(each) for each in rows)
-        groups = {"probe_groups": np.zeros(m, np.uint32), "gallery_groups": np.zeros(n, np.uint32)}
-        edges = np.linspace(-1, 1, 2001)
-        return a.count(b, edges, probe_range=(0, wanted[0]), gallery_range=(0, wanted[1]), **groups, **one)
+        groups = np.zeros(m, np.uint32), np.zeros(n, np.uint32)
+        where = Rectangle((0, wanted[0]), (0, wanted[1]), False, *groups, np.zeros((1, 1), np.uint32), 1)
+        return a.count(b, np.linspace(-1, 1, 2001), where)
 
     part = (min(m, CHECKED_PROBES), min(n, CHECKED_ROWS))
     if not np.array_equal(count(engine, sides, part), count(cpu, [side.cpu().numpy() for side in sides], part)):

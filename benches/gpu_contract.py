@@ -17,6 +17,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.engines.gpu.arrays import Arrays
 from frbench.engines.reference import ReferenceEngine
+from frbench.plan import Rectangle
 from frbench.templates import load
 
 CELLS = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]], np.uint32)
@@ -77,28 +78,13 @@ def check(gpu: Engine, unit: Matrix, name: str, *, held: Any = None) -> None:
     group, subject = (random.integers(k, size=n).astype(np.uint32) for k in (3, max(1, n // 2)))
     ordered = np.unique(scores.astype(np.float64))
     axes = (ordered[len(ordered) // 2 :], np.linspace(-1, 1, 401), np.array([0.7, float(ordered[-1])]))
-    sides = {"probe_groups": group, "gallery_groups": group, "cells": CELLS}
-    ranges = {"probe_range": (n // 5, n), "gallery_range": (n // 7, n)}
     for upper in (False, True):
+        where = Rectangle((n // 5, n), (n // 7, n), upper, group, group, CELLS, 6)
         for edges in axes:
-            both = [
-                side.count(side, np.unique(edges), upper=upper, n_cells=6, **ranges, **sides)  # type: ignore[arg-type]
-                for side in (ours, theirs)
-            ]
+            both = [side.count(side, np.unique(edges), where) for side in (ours, theirs)]  # type: ignore[arg-type]
             _same(name, f"counts above {edges[0]:.3f}, upper {upper}", *both)
-        kept = [
-            side.tail(
-                side,  # type: ignore[arg-type]
-                20,
-                np.array([-np.inf, np.inf, 0.1, *ordered[:1], 0.0, 0.9]),
-                upper=upper,
-                probe_subjects=subject,
-                gallery_subjects=subject,
-                **ranges,
-                **sides,
-            )
-            for side in (ours, theirs)
-        ]
+        lowest = np.array([-np.inf, np.inf, 0.1, *ordered[:1], 0.0, 0.9])
+        kept = [side.tail(side, 20, lowest, where, (subject, subject)) for side in (ours, theirs)]  # type: ignore[arg-type]
         for column, (x, y) in enumerate(zip(*kept, strict=True)):
             _same(name, f"column {column} of the tail, upper {upper}", x, y)
     floors = theirs.score_pairs(theirs, np.arange(n), random.integers(n, size=n))

@@ -21,6 +21,7 @@ from frbench.errors import FormatError, InputError
 
 Kind = Literal["verify", "pairs", "identify", "latency", "load"]
 Tile = tuple[int, int]
+Groups = NDArray[np.uint32]
 
 UNLABELLED = "unlabelled"
 ALL = "all"
@@ -53,6 +54,34 @@ class Party(NamedTuple):
 
     pairs: tuple[tuple[int, int], ...]
     blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rectangle:
+    """Pairs of a range of probes and a range of gallery rows, and the cell of each: what an engine is asked to count.
+
+    Parameters
+    ----------
+    probes, gallery : half-open ranges of rows.
+    is_upper : only pairs whose gallery row comes after the probe row, for rows against themselves.
+    probe_groups, gallery_groups : (n,), (m,) group of every row, also of those outside the ranges.
+    cells : (g, h) cell of a pair of groups.
+    n_cells : how many cells there are, also those that no pair falls in.
+    """
+
+    probes: tuple[int, int]
+    gallery: tuple[int, int]
+    is_upper: bool
+    probe_groups: Groups
+    gallery_groups: Groups
+    cells: Groups
+    n_cells: int
+
+    @classmethod
+    def whole(cls, probe_groups: Groups, gallery_groups: Groups, cells: Groups) -> Rectangle:
+        """Every probe with every gallery row; as many cells as `cells` has places."""
+        ranges = (0, len(probe_groups)), (0, len(gallery_groups))
+        return cls(*ranges, False, probe_groups, gallery_groups, cells, cells.size)
 
 
 @dataclass(frozen=True)

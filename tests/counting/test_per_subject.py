@@ -16,6 +16,7 @@ from frbench.counting.per_subject import PerSubject, checked, per_subject
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.engines.cpu import CpuEngine
+from frbench.engines.hits import Hits
 from frbench.engines.reference import ReferenceEngine, ReferenceRows
 from frbench.errors import Conservation, EdgeNotInPlan, InputError
 from frbench.reading.audits.subject_view import false_matches, false_nonmatches
@@ -192,7 +193,7 @@ class Forgetful(ReferenceRows):
 
     def tail(self, *args: object, **kwargs: object) -> object:
         """All but one."""
-        return tuple(column[1:] for column in super().tail(*args, **kwargs))
+        return Hits(*(column[1:] for column in super().tail(*args, **kwargs)))
 
 
 def test_an_engine_that_loses_an_error_is_found_out(monkeypatch: pytest.MonkeyPatch):

@@ -201,7 +201,7 @@ class Forgetful(ReferenceEngine):
 
         class Rows(ReferenceRows):
             def tail(self, *args, **options):
-                return tuple(column[:-1] for column in super().tail(*args, **options))
+                return Hits(*(column[:-1] for column in super().tail(*args, **options)))
 
         return Rows(unit)
 

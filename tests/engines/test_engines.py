@@ -23,7 +23,7 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable
 from frbench.inputs.storage import Location, Stored
-from frbench.plan import digest_of
+from frbench.plan import Rectangle, digest_of
 from frbench.templates import Templates
 from tests.worlds import worlds
 
@@ -143,8 +143,8 @@ def test_large_rows_agree_with_float64_blas(isa: str, n: int, d: int):
     edges = np.unique(np.concatenate([scores[0, :40], scores[5, -40:], [-1, 0, 0.1, 1]]).astype(np.float64))
     rows = CpuEngine(isa=isa, threads=2).rows(unit)
     cells = np.arange(9, dtype=np.uint32).reshape(3, 3)
-    whole = {"probe_range": (0, n), "gallery_range": (0, n), "probe_groups": group, "gallery_groups": group}
-    counts = rows.count(rows, edges, upper=True, cells=cells, n_cells=9, **whole)
+    where = Rectangle((0, n), (0, n), True, group, group, cells, 9)
+    counts = rows.count(rows, edges, where)
     i, j = np.triu_indices(n, k=1)
     expected = np.zeros((9, len(edges) + 1), np.uint64)
     bins = np.searchsorted(edges, scores[i, j].astype(np.float64), side="right")
@@ -163,11 +163,10 @@ def test_ranges_count_a_rectangle_and_nothing_else(engine: Engine):
     """Rows outside the ranges are not counted; `upper` keeps pairs whose gallery row comes later."""
     unit = crowd(40, 5, seed=1)
     rows, zeros = engine.rows(unit), np.zeros(40, np.uint32)
-    common = {"probe_groups": zeros, "gallery_groups": zeros, "cells": np.zeros((1, 1), np.uint32), "n_cells": 1}
-    edges = np.array([-1.5])
+    one, edges = np.zeros((1, 1), np.uint32), np.array([-1.5])
 
     def pairs(probes: tuple[int, int], gallery: tuple[int, int], upper: bool) -> int:
-        return int(rows.count(rows, edges, probe_range=probes, gallery_range=gallery, upper=upper, **common).sum())
+        return int(rows.count(rows, edges, Rectangle(probes, gallery, upper, zeros, zeros, one, 1)).sum())
 
     assert pairs((3, 20), (5, 40), False) == 17 * 35
     assert pairs((10, 30), (10, 30), True) == 20 * 19 // 2
@@ -183,17 +182,8 @@ def test_an_edge_is_compared_as_float64(engine: Engine):
     firsts = np.array([1.0, below, np.nextafter(below, np.float32(1))], np.float32)
     rows = engine.rows(np.stack([firsts, np.sqrt(1 - firsts**2)], axis=1))
     zeros = np.zeros(3, np.uint32)
-    counts = rows.count(
-        rows,
-        np.array([float(below), 0.7]),
-        probe_range=(0, 1),
-        gallery_range=(1, 3),
-        upper=False,
-        probe_groups=zeros,
-        gallery_groups=zeros,
-        cells=np.zeros((1, 1), np.uint32),
-        n_cells=1,
-    )
+    where = Rectangle((0, 1), (1, 3), False, zeros, zeros, np.zeros((1, 1), np.uint32), 1)
+    counts = rows.count(rows, np.array([float(below), 0.7]), where)
 
     assert counts.tolist() == [[0, 1, 1]]
 
@@ -220,23 +210,20 @@ def test_every_engine_keeps_the_tail_of_the_oracle(engine: Engine, found, n: int
     random, size = np.random.default_rng(seed), len(unit)
     assume(size)
     group, subject = (random.integers(k, size=size).astype(np.uint32) for k in (3, 8))
-    ranges = {
-        f"{side}_range": tuple(np.sort(random.integers(size + 1, size=2)).tolist()) for side in ("probe", "gallery")
-    }
+    probes, gallery = (tuple(np.sort(random.integers(size + 1, size=2)).tolist()) for _ in range(2))
     if upper:
-        ranges["gallery_range"] = ranges["probe_range"]
-    sides = {
-        f"{side}_{what}": of for side in ("probe", "gallery") for what, of in (("groups", group), ("subjects", subject))
-    }
+        gallery = probes
     # Floors below every score, at scores that occur, between, and above all.
     some = ReferenceEngine().rows(unit)
     scores = some.score_pairs(some, *random.integers(size, size=(2, 3))).astype(np.float64)
     floors = np.concatenate([[-np.inf, np.inf], scores, [0.1]])
     cells = random.integers(6, size=(3, 3)).astype(np.uint32)
 
+    where = Rectangle(probes, gallery, upper, group, group, cells, len(floors))
+
     def tail(by: Engine) -> list[bytes]:
         rows = by.rows(unit)
-        kept = rows.tail(rows, n, floors, upper=upper, cells=cells, **ranges, **sides)
+        kept = rows.tail(rows, n, floors, where, (subject, subject))
         assert [column.dtype for column in kept] == [np.int64, np.float32, np.int64, np.int64]
         # A zero may be either: their order is that of the rows.
         return [(column + 0).tobytes() for column in kept]

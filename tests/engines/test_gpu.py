@@ -20,7 +20,6 @@ from frbench.counting.identify import split_first_per_subject
 from frbench.engines.gpu import GpuEngine, counting, devices, packing
 from frbench.engines.gpu.arrays import Array, HostArrays, Screen, Side, float32_error
 from frbench.engines.gpu.packing import GUARD, Centre, packed, tensor_core_error
-from frbench.engines.gpu.rectangle import Rectangle
 from frbench.engines.gpu.residence import Residence
 from frbench.engines.gpu.screening import Screening
 from frbench.engines.gpu.searching import rank_of_sample
@@ -28,7 +27,7 @@ from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.reference import ReferenceEngine, scores
 from frbench.errors import EngineUnavailable, InputError
 from frbench.finished_run import FinishedRun
-from frbench.plan import float32_not_below
+from frbench.plan import Rectangle, float32_not_below
 from frbench.runs.identify import run_identify
 from frbench.runs.options import Options
 from frbench.runs.progress import TerminalProgress
@@ -271,7 +270,7 @@ def test_pairs_by_cell_are_those_that_one_counts(n: int, upper: bool, seed: int,
         for j in range(c, d):
             expected[cells[mine[i], theirs[j]]] += not upper or j > i
 
-    found = Rectangle((a, b), (c, d), upper, mine, theirs, cells).pairs_by_cell(4)
+    found = counting.pairs_by_cell(Rectangle((a, b), (c, d), upper, mine, theirs, cells, 4))
 
     assert found.tolist() == expected.tolist()
 
@@ -284,14 +283,11 @@ def test_both_ways_of_counting_give_the_oracles_counts(monkeypatch: pytest.Monke
     unit = gaussian(60, 20, 4, common=0.5)
     edges = np.unique(scores(unit[:2], unit).astype(np.float64))
     group = np.arange(60, dtype=np.uint32) % 2
-    asked = {
-        "probe_range": (5, 60), "gallery_range": (0, 50), "upper": True, "probe_groups": group,
-        "gallery_groups": group, "cells": np.array([[0, 1], [1, 2]], np.uint32), "n_cells": 3,
-    }  # fmt: skip
+    where = Rectangle((5, 60), (0, 50), True, group, group, np.array([[0, 1], [1, 2]], np.uint32), 3)
     engine = GpuEngine(arrays=[HostArrays()], capacity=100)
     rows, oracle = engine.rows(unit), ReferenceEngine().rows(unit)
 
-    assert np.array_equal(rows.count(rows, edges, **asked), oracle.count(oracle, edges, **asked))
+    assert np.array_equal(rows.count(rows, edges, where), oracle.count(oracle, edges, where))
     assert set(engine.describe()["screened"]) == {"float32" if most_to_settle < 0 else "int8"}
 
 
@@ -300,10 +296,8 @@ def test_few_pairs_above_the_lowest_edge_are_sieved():
     unit = gaussian(300, 128, 5)
     engine = GpuEngine(arrays=[HostArrays()])
     rows, group = engine.rows(unit), np.zeros(300, np.uint32)
-    rows.count(
-        rows, np.array([0.35, 0.9]), probe_range=(0, 300), gallery_range=(0, 300), upper=True, probe_groups=group,
-        gallery_groups=group, cells=np.zeros((1, 1), np.uint32), n_cells=1,
-    )  # fmt: skip
+    where = Rectangle((0, 300), (0, 300), True, group, group, np.zeros((1, 1), np.uint32), 1)
+    rows.count(rows, np.array([0.35, 0.9]), where)
 
     assert engine.describe()["screened"] == {"int8": 300 * 299 // 2}
     assert engine.describe()["settled"] < 100

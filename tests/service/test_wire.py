@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from frbench.errors import FormatError, InputError
+from frbench.plan import Rectangle
 from frbench.service import wire
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2
 
@@ -22,10 +23,12 @@ matrices = arrays.arrays(
 ONE = np.array([[0.6, 0.8]], np.float32)
 
 
-def rectangle(**changes: Any) -> wire.Rectangle:
-    """Two probes against three rows."""
-    sides = {"probe_groups": np.array([1, 0], np.uint32), "gallery_groups": np.array([0, 1, 2], np.uint32)}
-    return wire.Rectangle(**{"probe_range": (3, 5), "gallery_range": (10, 13), "upper": False} | sides | changes)
+def rectangle(*, is_upper: bool) -> Rectangle:
+    """Two probes against three rows; group 9 is nobody's."""
+    mine, theirs = np.full(5, 9, np.uint32), np.full(13, 9, np.uint32)
+    mine[3:], theirs[10:] = [1, 0], [0, 1, 2]
+    cells = np.arange(6, dtype=np.uint32).reshape(2, 3)
+    return Rectangle((3, 5), (10, 13), is_upper, mine, theirs, cells, 6)
 
 
 @given(matrix=matrices, is_unit=st.booleans())
@@ -111,18 +114,17 @@ def test_sides_of_comparisons_are_templates_ids_or_numbers():
 
 def test_a_tile_carries_its_ranges_and_the_groups_of_its_rows():
     """Ranges are those of the rectangle; edges float64; cells by probe group, then gallery group."""
-    cells = np.arange(6, dtype=np.uint32).reshape(2, 3)
+    where = rectangle(is_upper=True)
     request = sweep_pb2.CountTilesRequest.FromString(
-        wire.count_request(
-            "p", probes="a", gallery="b", edges=np.array([0.7]), cells=cells, n_cells=6, tiles=[rectangle(upper=True)]
-        )
+        wire.count_request("p", probes="a", gallery="b", edges=np.array([0.7]), where=where)
     )
     (tile,) = request.tiles
 
     assert (tile.probe_begin, tile.probe_end, tile.gallery_begin, tile.gallery_end, tile.upper) == (3, 5, 10, 13, True)
     assert tile.probe_groups == np.array([1, 0], "<u4").tobytes()
+    assert tile.gallery_groups == np.array([0, 1, 2], "<u4").tobytes()
     assert request.edges == np.array([0.7], "<f8").tobytes()
-    assert (request.cells.cells, request.cells.n_gallery_groups, request.cells.n_cells) == (cells.tobytes(), 3, 6)
+    assert (request.cells.cells, request.cells.n_gallery_groups, request.cells.n_cells) == (where.cells.tobytes(), 3, 6)
 
 
 def part(counts: np.ndarray, offset: int, **changes: Any) -> bytes:

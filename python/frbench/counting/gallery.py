@@ -12,7 +12,7 @@ from frbench import _rust
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.errors import InputError
-from frbench.plan import checked_thresholds
+from frbench.plan import Rectangle, checked_thresholds
 
 # Largest result of `Gallery.count`: as much again is needed while it is put in order.
 MOST_BYTES = 2 << 30
@@ -117,17 +117,8 @@ class Gallery:
         _affordable(n_a, n_b, len(wanted))
         edges, place = np.unique(wanted, return_inverse=True)
         rows = self._engine.rows(unit[ok])
-        bins = rows.count(
-            self._rows,
-            edges,
-            probe_range=(0, len(rows)),
-            gallery_range=(0, len(self._rows)),
-            upper=False,
-            probe_groups=a[ok],
-            gallery_groups=b[self._kept],
-            cells=np.arange(n_a * n_b, dtype=np.uint32).reshape(n_a, n_b),
-            n_cells=n_a * n_b,
-        )
+        cells = np.arange(n_a * n_b, dtype=np.uint32).reshape(n_a, n_b)
+        bins = rows.count(self._rows, edges, Rectangle.whole(a[ok], b[self._kept], cells))
         tails = bins[:, :0:-1].cumsum(axis=1, dtype=np.uint64)[:, ::-1][:, place]
         without_groups = probe_groups is None and gallery_groups is None
         shaped: NDArray[np.uint64] = tails[0] if without_groups else tails.reshape(n_a, n_b, len(wanted))

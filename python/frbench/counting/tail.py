@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.hits import Hits, best, ranks
+from frbench.engines.hits import Hits, best, joined, ranks
 from frbench.errors import Conservation, InputError
 from frbench.plan import Plan
 from frbench.tally import Tally
@@ -95,8 +95,7 @@ class Keeper:
 
     def hits(self) -> Hits:
         """The best so far."""
-        columns = zip(*self._parts, strict=True)
-        return best(Hits(*(np.concatenate(column) for column in columns)), self._n)
+        return best(joined(self._parts), self._n)
 
 
 @dataclass(frozen=True, eq=False)

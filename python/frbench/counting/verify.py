@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +17,11 @@ from frbench.counting.layout import Ints, Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.tail import Keeper, Tail, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
-from frbench.engines.hits import Hits, best
+from frbench.engines.hits import Hits, best, joined
 from frbench.errors import Conservation
 from frbench.moments import Advance, Listed, Moments
-from frbench.plan import POPULATION, Cell, Plan, Tile, digest_of
+from frbench.plan import POPULATION, Cell, Plan, Rectangle, Tile, digest_of
 from frbench.tally import Tally
-
-
-class Rectangle(TypedDict):
-    """Rows of a tile and their groups, as an engine takes them."""
-
-    probe_range: tuple[int, int]
-    gallery_range: tuple[int, int]
-    upper: bool
-    probe_groups: NDArray[np.uint32]
-    gallery_groups: NDArray[np.uint32]
 
 
 class AllPairs:
@@ -129,7 +118,7 @@ class AllPairs:
         for tile in plan.tiles():
             parts.append(self._hits(tile, max(1, int(n.max(initial=0))), limits, cells))
             advance(int(self._trials(tile, scored=False).sum()))
-        hits = Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        hits = joined(parts)
         return conserved(hits._replace(a=order[hits.a], b=order[hits.b]), n)
 
     def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
@@ -164,28 +153,13 @@ class AllPairs:
     def _hits(self, tile: Tile, n: int, limits: NDArray[np.float64], cells: NDArray[np.uint32]) -> Hits:
         """The best `n` of each cell of a tile, by place in the layout, and some more; no excluded ones."""
         order = self._layout.order
-        found = Hits(
-            *self._rows.tail(
-                self._rows,
-                n + len(self._exclusion),
-                limits,
-                **self._rectangle(tile),
-                cells=cells,
-                probe_subjects=self._subject,
-                gallery_subjects=self._subject,
-            )
-        )
+        where, subjects = self._rectangle(tile, cells, len(limits)), (self._subject, self._subject)
+        found = self._rows.tail(self._rows, n + len(self._exclusion), limits, where, subjects)
         return found.take(~self._exclusion.holds(order[found.a], order[found.b]))
 
-    def _rectangle(self, tile: Tile) -> Rectangle:
-        (i, j), start = tile, self._layout.start
-        return {
-            "probe_range": (int(start[i]), int(start[i + 1])),
-            "gallery_range": (int(start[j]), int(start[j + 1])),
-            "upper": i == j,
-            "probe_groups": self._group,
-            "gallery_groups": self._group,
-        }
+    def _rectangle(self, tile: Tile, cells: NDArray[np.uint32], n_cells: int) -> Rectangle:
+        probes, gallery = ((int(self._layout.start[b]), int(self._layout.start[b + 1])) for b in tile)
+        return Rectangle(probes, gallery, tile[0] == tile[1], self._group, self._group, cells, n_cells)
 
     def _trials(self, tile: Tile, *, scored: bool) -> Ints:
         """(2, g, g) numbers of non-mated and of mated pairs of the tile, upper triangle; all rows or scored ones."""
@@ -209,13 +183,8 @@ class AllPairs:
 
     def _scored(self, plan: Plan, tile: Tile) -> Ints:
         """(2, pairs of groups, t + 1) counts of the scored non-mated and mated pairs."""
-        pairs = self._rows.count(
-            self._rows,
-            plan.axis,
-            **self._rectangle(tile),
-            cells=self._of_pair,
-            n_cells=len(self._upper[0]),
-        ).astype(np.int64)
+        where = self._rectangle(tile, self._of_pair, len(self._upper[0]))
+        pairs = self._rows.count(self._rows, plan.axis, where).astype(np.int64)
         counts = np.zeros((2, *pairs.shape), dtype=np.int64)
         for a, b in self._layout.mated_pairs(tile[0]) if tile[0] == tile[1] else ():
             np.add.at(counts[1], self._bins(plan, a, b), 1)

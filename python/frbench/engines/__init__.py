@@ -1,7 +1,6 @@
-"""Engines: each scores, counts and searches rows; all give the same answers.
+"""What an engine offers: rows that it packs once, and can then count, search and score; all give the same answers.
 
-An engine packs unit rows once. What it then offers is small enough that a new one is a class with four methods,
-and `tests/engines/test_engines.py` holds every engine to the oracle.
+A new engine is a class with four methods, and `tests/engines/test_engines.py` holds every one to the oracle.
 """
 
 from __future__ import annotations
@@ -12,9 +11,12 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.engines.hits import Found, Hits
 from frbench.inputs import scratch
+from frbench.plan import Groups, Rectangle
 from frbench.templates import Templates
 
+Subjects = tuple[Groups, Groups]
 # Among the screens that pairs passed: those that the definition settled after one.
 SETTLED = "settled"
 
@@ -24,51 +26,28 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def count(
-        self,
-        gallery: Self,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
-        """(n_cells, t + 1) pairs by cell and by the number of edges at or below their score.
+    def count(self, gallery: Self, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+        """(cells, t + 1) pairs of `where` by cell and by the number of edges at or below their score."""
+        ...
 
-        `cells[probe group, gallery group]` is a pair's cell; `upper` counts only pairs whose gallery row comes
-        after the probe row.
+    def search(self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+        """The best `k` rows of each probe, and how many rows reach its floor.
+
+        Raises
+        ------
+        ValueError : there are fewer than `k` rows.
         """
         ...
 
-    def search(
-        self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
-        """(m, k) best scores, (m, k) their rows, ties by lower row; (m,) rows at or above `floors`, or (0,)."""
-        ...
+    def tail(self, gallery: Self, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
+        """The best `n` pairs of two subjects of each cell of `where`; their rows are of this and of `gallery`.
 
-    def tail(
-        self,
-        gallery: Self,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        probe_subjects: NDArray[np.uint32],
-        gallery_subjects: NDArray[np.uint32],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        """Cells, scores, rows of this and of `gallery` of the best `n` pairs of each cell, of two subjects.
+        Cell after cell, best first; equal scores by lower row of this, then of the gallery.
 
-        Cells as in `count`. Cell after cell, best first; equal scores by lower row of this, then of the gallery. Pairs
-        below `floors[cell]` are left out.
+        Parameters
+        ----------
+        floors : (cells,) score below which pairs of a cell are left out.
+        subjects : (n,), (m,) subject of every row of this and of `gallery`.
         """
         ...
 
@@ -126,16 +105,6 @@ def described(work: Mapping[str, int]) -> dict[str, Any]:
 
 def counted(probes: Rows, gallery: Rows, edges: NDArray[np.float64]) -> NDArray[np.uint64]:
     """(t + 1,) pairs of every probe and every gallery row by the number of edges (t,) at or below their score."""
-    counts = probes.count(
-        gallery,
-        edges,
-        probe_range=(0, len(probes)),
-        gallery_range=(0, len(gallery)),
-        upper=False,
-        probe_groups=np.zeros(len(probes), np.uint32),
-        gallery_groups=np.zeros(len(gallery), np.uint32),
-        cells=np.zeros((1, 1), np.uint32),
-        n_cells=1,
-    )
-    pairs: NDArray[np.uint64] = counts[0]
+    groups = np.zeros(len(probes), np.uint32), np.zeros(len(gallery), np.uint32)
+    pairs: NDArray[np.uint64] = probes.count(gallery, edges, Rectangle.whole(*groups, np.zeros((1, 1), np.uint32)))[0]
     return pairs

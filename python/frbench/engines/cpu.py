@@ -1,4 +1,4 @@
-"""The CPU engine: Rust kernels, every processor, the interpreter released."""
+"""The engine that is taken by itself: Rust kernels on every processor, the interpreter released."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench import _rust
-from frbench.engines import SETTLED, described
+from frbench.engines import SETTLED, Subjects, described
+from frbench.engines.hits import Found, Hits
 from frbench.errors import EngineUnavailable
+from frbench.plan import Rectangle
 
 
 class CpuRows:
@@ -26,31 +28,10 @@ class CpuRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def count(
-        self,
-        gallery: CpuRows,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
+    def count(self, gallery: CpuRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
-        counts, screen, settled = self._rows.count(
-            gallery._rows,
-            _axis(edges.tobytes()),
-            probe_range=probe_range,
-            gallery_range=gallery_range,
-            upper=upper,
-            probe_groups=probe_groups,
-            gallery_groups=gallery_groups,
-            cells=cells,
-            n_cells=n_cells,
-        )
+        axis = _axis(edges.tobytes())
+        counts, screen, settled = self._rows.count(gallery._rows, axis, **_pairs(where), n_cells=where.n_cells)
         self._work[screen] += int(counts.sum())
         self._work[SETTLED] += settled
         return counts
@@ -59,40 +40,15 @@ class CpuRows:
         """Packs the rows now rather than when they are first searched; bytes that this takes."""
         return self._rows.pack()
 
-    def search(
-        self, probes: CpuRows, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+    def search(self, probes: CpuRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """See `engines.Rows.search`."""
-        return self._rows.search(probes._rows, k, floors=floors)
+        return Found(*self._rows.search(probes._rows, k, floors=floors))
 
-    def tail(
-        self,
-        gallery: CpuRows,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        probe_subjects: NDArray[np.uint32],
-        gallery_subjects: NDArray[np.uint32],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    def tail(self, gallery: CpuRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
-        return self._rows.tail(
-            gallery._rows,
-            n,
-            floors,
-            probe_range=probe_range,
-            gallery_range=gallery_range,
-            upper=upper,
-            probe_groups=probe_groups,
-            gallery_groups=gallery_groups,
-            cells=cells,
-            probe_subjects=probe_subjects,
-            gallery_subjects=gallery_subjects,
+        mine, theirs = subjects
+        return Hits(
+            *self._rows.tail(gallery._rows, n, floors, **_pairs(where), probe_subjects=mine, gallery_subjects=theirs)
         )
 
     def score_pairs(self, other: CpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -137,6 +93,18 @@ class CpuEngine:
             "threads": _rust.threads(self.threads),
             **described(self._work),
         }
+
+
+def _pairs(where: Rectangle) -> dict[str, Any]:
+    """A rectangle as the core is told of it, but for the number of its cells."""
+    return {
+        "probe_range": where.probes,
+        "gallery_range": where.gallery,
+        "upper": where.is_upper,
+        "probe_groups": where.probe_groups,
+        "gallery_groups": where.gallery_groups,
+        "cells": where.cells,
+    }
 
 
 def _checked_isa(isa: str | None) -> str:

@@ -1,7 +1,8 @@
-"""Pairs with scores, and the best of each cell."""
+"""What engines answer with: the best pairs of each cell, and the best rows of each probe."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,37 @@ class Hits(NamedTuple):
     def take(self, chosen: NDArray[np.bool_] | Ints) -> Hits:
         """Some of these."""
         return Hits(self.cell[chosen], self.score[chosen], self.a[chosen], self.b[chosen])
+
+
+NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+class Found(NamedTuple):
+    """What a search found of each probe, best first.
+
+    scores, rows : (m, k); equal scores by lower row. at_or_above : (m,) rows at or above its floor, (0,) without one.
+    """
+
+    scores: NDArray[np.float32]
+    rows: Ints
+    at_or_above: NDArray[np.uint64]
+
+    @classmethod
+    def zeros(cls, m: int, k: int, *, has_floors: bool) -> Found:
+        """Room for the best `k` of `m` probes."""
+        above = np.zeros(m if has_floors else 0, np.uint64)
+        return cls(np.zeros((m, k), np.float32), np.zeros((m, k), np.int64), above)
+
+
+def require_rows(k: int, n: int) -> None:
+    """Raises ValueError if a gallery of `n` rows has no best `k`."""
+    if k > n:
+        raise ValueError(f"k is {k}, but the gallery has {n} rows")
+
+
+def joined(parts: Iterable[Hits]) -> Hits:
+    """The hits of all parts, one part after another; there is at least one."""
+    return Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def best(hits: Hits, n: int) -> Hits:

@@ -1,4 +1,4 @@
-"""The reference engine: the definition of a score in numpy float64, written to be read. It is the oracle."""
+"""The definition of a score in numpy float64, written to be read: the oracle that every other engine is held to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frbench.engines import Subjects
+from frbench.engines.hits import Found, Hits, require_rows
+from frbench.plan import Rectangle
 
 LANES = 16
 
@@ -57,66 +61,35 @@ class ReferenceRows:
     def __len__(self) -> int:
         return len(self.unit)
 
-    def count(
-        self,
-        gallery: ReferenceRows,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
+    def count(self, gallery: ReferenceRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
-        i, j = np.arange(*probe_range), np.arange(*gallery_range)
+        i, j, cell, wanted = _pairs(where)
         bins = np.searchsorted(edges, scores(self.unit[i], gallery.unit[j]), side="right")
-        cell = cells[np.ix_(probe_groups[i], gallery_groups[j])]
-        wanted = j[None, :] > i[:, None] if upper else np.ones(cell.shape, dtype=bool)
-        counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
+        counts = np.zeros((where.n_cells, len(edges) + 1), dtype=np.uint64)
         np.add.at(counts, (cell[wanted], bins[wanted]), np.uint64(1))
         return counts
 
-    def search(
-        self, probes: ReferenceRows, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+    def search(self, probes: ReferenceRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """See `engines.Rows.search`."""
-        if k > len(self):
-            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
+        require_rows(k, len(self))
         all_scores = scores(probes.unit, self.unit)
         order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
         at_or_above = np.zeros(0) if floors is None else (all_scores >= floors[:, None]).sum(axis=1)
-        return np.take_along_axis(all_scores, order, axis=1), order.astype(np.int64), at_or_above.astype(np.uint64)
+        best = np.take_along_axis(all_scores, order, axis=1)
+        return Found(best, order.astype(np.int64), at_or_above.astype(np.uint64))
 
     def tail(
-        self,
-        gallery: ReferenceRows,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        probe_subjects: NDArray[np.uint32],
-        gallery_subjects: NDArray[np.uint32],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        self, gallery: ReferenceRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
+    ) -> Hits:
         """See `engines.Rows.tail`."""
-        i, j = np.arange(*probe_range), np.arange(*gallery_range)
+        i, j, cell, wanted = _pairs(where)
         score = scores(self.unit[i], gallery.unit[j])
-        cell = cells[np.ix_(probe_groups[i], gallery_groups[j])].astype(np.int64)
-        wanted = (score >= floors[cell]) & (probe_subjects[i][:, None] != gallery_subjects[j][None, :])
-        if upper:
-            wanted &= j[None, :] > i[:, None]
+        wanted &= (score >= floors[cell]) & (subjects[0][i][:, None] != subjects[1][j][None, :])
         # Places are in order of rows, and sorting keeps the order of what is equal.
         places = np.argwhere(wanted)[np.argsort(-score[wanted], kind="stable")]
         best = [places[cell[tuple(places.T)] == number][:n] for number in range(len(floors))]
         a, b = np.concatenate(best).T if best else np.zeros((2, 0), np.int64)
-        return cell[a, b], score[a, b], i[a], j[b]
+        return Hits(cell[a, b], score[a, b], i[a], j[b])
 
     def score_pairs(
         self, other: ReferenceRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]
@@ -124,6 +97,14 @@ class ReferenceRows:
         """See `engines.Rows.score_pairs`."""
         products = _add(self.unit[mine].astype(np.float64), other.unit[theirs].astype(np.float64))
         return products.astype(np.float32)
+
+
+def _pairs(where: Rectangle) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """(n,) probes, (m,) gallery rows, and the (n, m) cells of their pairs and which of these are wanted."""
+    i, j = np.arange(*where.probes), np.arange(*where.gallery)
+    cell = where.cells[np.ix_(where.probe_groups[i], where.gallery_groups[j])].astype(np.int64)
+    wanted = j[None, :] > i[:, None] if where.is_upper else np.ones(cell.shape, dtype=bool)
+    return i, j, cell, wanted
 
 
 class ReferenceEngine:

@@ -1,4 +1,4 @@
-"""The remote engine: `frbench serve` on one machine or several, each of which counts what the others do not.
+"""The engine behind `--server`: `frbench serve` on one machine or several, each counting what the others do not.
 
 Servers are lent the rows for as long as the program runs. Single pairs are scored here, by the same definition: that
 takes less than to ask for it.
@@ -11,15 +11,18 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines import SETTLED, described
+from frbench.engines import SETTLED, Subjects, described
 from frbench.engines.cpu import CpuEngine, CpuRows
+from frbench.engines.hits import NO_HITS, Found, Hits, require_rows
 from frbench.engines.servers import Lent, Server, Servers
+from frbench.plan import Rectangle
 from frbench.service import wire
 from frbench.service.client import DEFAULT_TIMEOUT_S
 from frbench.service.credentials import ANYBODY, Credentials
@@ -55,48 +58,26 @@ class RemoteRows:
     def _here(self) -> CpuRows:
         return self._engine.here.rows(self.unit)
 
-    def count(
-        self,
-        gallery: RemoteRows,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
+    def count(self, gallery: RemoteRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
-        whole = wire.Rectangle(probe_range, gallery_range, upper, probe_groups, gallery_groups)
 
-        def count(piece: wire.Rectangle, server: Server, names: Sequence[str]) -> wire.Counted:
-            (counted,) = server.client.count_tiles(
-                self.lent.name,
-                probes=names[0],
-                gallery=names[1],
-                edges=edges,
-                cells=cells,
-                n_cells=n_cells,
-                tiles=[piece],
+        def count(piece: Rectangle, server: Server, names: Sequence[str]) -> wire.Counted:
+            counted = server.client.count_tile(
+                self.lent.name, probes=names[0], gallery=names[1], edges=edges, where=piece
             )
             self._engine.did(server, "tiles", 1)
             return counted
 
-        counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
-        pieces = [partial(count, piece) for piece in _pieces(whole)]
+        counts = np.zeros((where.n_cells, len(edges) + 1), dtype=np.uint64)
+        pieces = [partial(count, piece) for piece in _pieces(where)]
         for counted in self._engine.servers.map(pieces, (self.lent, gallery.lent)) if pieces else ():
             counts += counted.counts
             self._engine.note(counted)
         return counts
 
-    def search(
-        self, probes: RemoteRows, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+    def search(self, probes: RemoteRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """See `engines.Rows.search`."""
-        if k > len(self):
-            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
+        require_rows(k, len(self))
 
         def search(start: int, server: Server, names: Sequence[str]) -> wire.Found:
             part = slice(start, start + step)
@@ -112,57 +93,34 @@ class RemoteRows:
             self._engine.did(server, "searches", len(found.candidates))
             return found
 
-        scores, rows = np.zeros((len(probes), k), np.float32), np.zeros((len(probes), k), np.int64)
-        above = np.zeros(0 if floors is None else len(probes), dtype=np.uint64)
+        found = Found.zeros(len(probes), k, has_floors=floors is not None)
         if not k or not len(probes):
-            return scores, rows, above
+            return found
         step = self._engine.probes_of_a_search(len(probes), k)
         parts = [partial(search, start) for start in range(0, len(probes), step)]
-        found = [each for part in self._engine.servers.map(parts, (self.lent,)) for each in part.candidates]
-        for i, each in enumerate(found):
-            scores[i], rows[i] = each.scores, each.rows
+        answers = (each for part in self._engine.servers.map(parts, (self.lent,)) for each in part.candidates)
+        for i, each in enumerate(answers):
+            found.scores[i], found.rows[i] = each.scores, each.rows
             if floors is not None:
-                above[i] = each.at_or_above or 0
-        return scores, rows, above
+                found.at_or_above[i] = each.at_or_above or 0
+        return found
 
     def tail(
-        self,
-        gallery: RemoteRows,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        probe_subjects: NDArray[np.uint32],
-        gallery_subjects: NDArray[np.uint32],
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        self, gallery: RemoteRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
+    ) -> Hits:
         """See `engines.Rows.tail`."""
-        whole = wire.Rectangle(probe_range, gallery_range, upper, probe_groups, gallery_groups)
-        if not n or _is_empty(whole):
-            nothing = np.zeros(0, np.int64)
-            return nothing, np.zeros(0, np.float32), nothing, nothing
+        if not n or _is_empty(where):
+            return NO_HITS
 
         def tail(server: Server, names: Sequence[str]) -> wire.Kept:
-            (kept,) = server.client.find_tail(
-                self.lent.name,
-                probes=names[0],
-                gallery=names[1],
-                n=n,
-                floors=floors,
-                cells=cells,
-                tiles=[_part(whole, probe_range, gallery_range)],
-                probe_subjects=[probe_subjects[slice(*probe_range)]],
-                gallery_subjects=[gallery_subjects[slice(*gallery_range)]],
+            kept = server.client.find_tail(
+                self.lent.name, probes=names[0], gallery=names[1], n=n, floors=floors, where=where, subjects=subjects
             )
             self._engine.did(server, "tails", 1)
             return kept
 
         kept = self._engine.servers.run(tail, (self.lent, gallery.lent))
-        return kept.cells, kept.scores, kept.probe_places, kept.gallery_places
+        return Hits(kept.cells, kept.scores, kept.probe_places, kept.gallery_places)
 
     def score_pairs(self, other: RemoteRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `engines.Rows.score_pairs`."""
@@ -249,20 +207,13 @@ def _described(server: Server) -> dict[str, Any]:
     return {"target": server.client.target} | known | dict(server.done)
 
 
-def _pieces(whole: wire.Rectangle) -> Iterator[wire.Rectangle]:
+def _pieces(whole: Rectangle) -> Iterator[Rectangle]:
     """Parts of a rectangle that hold each of its pairs once, and are small enough for a call each."""
-    for probes in _ranges(whole.probe_range, PROBES_A_CALL):
-        for gallery in _ranges(whole.gallery_range, GALLERY_A_CALL):
-            piece = _part(whole, probes, gallery)
+    for probes in _ranges(whole.probes, PROBES_A_CALL):
+        for gallery in _ranges(whole.gallery, GALLERY_A_CALL):
+            piece = replace(whole, probes=probes, gallery=gallery)
             if not _is_empty(piece):
                 yield piece
-
-
-def _part(whole: wire.Rectangle, probes: tuple[int, int], gallery: tuple[int, int]) -> wire.Rectangle:
-    """The pairs of these ranges; the groups of `whole` are those of all rows."""
-    return wire.Rectangle(
-        probes, gallery, whole.upper, whole.probe_groups[slice(*probes)], whole.gallery_groups[slice(*gallery)]
-    )
 
 
 def _ranges(whole: tuple[int, int], step: int) -> Iterator[tuple[int, int]]:
@@ -270,6 +221,6 @@ def _ranges(whole: tuple[int, int], step: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + step, end)) for start in range(begin, end, step))
 
 
-def _is_empty(part: wire.Rectangle) -> bool:
-    (a, b), (c, d) = part.probe_range, part.gallery_range
-    return a >= b or c >= d or (part.upper and d <= a + 1)
+def _is_empty(part: Rectangle) -> bool:
+    (a, b), (c, d) = part.probes, part.gallery
+    return a >= b or c >= d or (part.is_upper and d <= a + 1)

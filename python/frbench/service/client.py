@@ -21,6 +21,7 @@ from frbench.errors import (
     Refused,
     ServerBusy,
 )
+from frbench.plan import Groups, Rectangle
 from frbench.service import wire
 from frbench.service.credentials import ANYBODY, TLS, Credentials, address_of, content
 
@@ -201,23 +202,14 @@ class Client:
         request = wire.compare_request(a, b, gallery=gallery, case_reference=case_reference, is_unit=is_unit)
         return self._ask(SEARCHES, "Compare", request, wire.compare_response)
 
-    def count_tiles(
-        self,
-        plan: str,
-        *,
-        probes: str,
-        gallery: str,
-        edges: NDArray[np.float64],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-        tiles: Sequence[wire.Rectangle],
-    ) -> Iterator[wire.Counted]:
-        """Counts of each tile of two galleries by cell and bin, as they come. See `engines.Rows.count`."""
-        request = wire.count_request(
-            plan, probes=probes, gallery=gallery, edges=edges, cells=cells, n_cells=n_cells, tiles=tiles
-        )
-        parts = self._stream(SWEEPS, "CountTiles", request)
-        return wire.count_responses(parts, plan=plan, shapes=[(n_cells, len(edges) + 1)] * len(tiles))
+    def count_tile(
+        self, plan: str, *, probes: str, gallery: str, edges: NDArray[np.float64], where: Rectangle
+    ) -> wire.Counted:
+        """Counts of one tile of two galleries by cell and bin. See `engines.Rows.count`."""
+        request = wire.count_request(plan, probes=probes, gallery=gallery, edges=edges, where=where)
+        parts, shapes = self._stream(SWEEPS, "CountTiles", request), [(where.n_cells, len(edges) + 1)]
+        (counted,) = wire.count_responses(parts, plan=plan, shapes=shapes)
+        return counted
 
     def find_tail(
         self,
@@ -227,24 +219,15 @@ class Client:
         gallery: str,
         n: int,
         floors: NDArray[np.float64],
-        cells: NDArray[np.uint32],
-        tiles: Sequence[wire.Rectangle],
-        probe_subjects: Sequence[NDArray[np.uint32]],
-        gallery_subjects: Sequence[NDArray[np.uint32]],
-    ) -> Iterator[wire.Kept]:
-        """The best pairs of each cell of each tile, as they come. See `engines.Rows.tail`."""
+        where: Rectangle,
+        subjects: tuple[Groups, Groups],
+    ) -> wire.Kept:
+        """The best pairs of each cell of one tile. See `engines.Rows.tail`."""
         request = wire.tail_request(
-            plan,
-            probes=probes,
-            gallery=gallery,
-            n=n,
-            floors=floors,
-            cells=cells,
-            tiles=tiles,
-            probe_subjects=probe_subjects,
-            gallery_subjects=gallery_subjects,
+            plan, probes=probes, gallery=gallery, n=n, floors=floors, where=where, subjects=subjects
         )
-        return wire.tail_responses(self._stream(SWEEPS, "FindTail", request), plan=plan, n_tiles=len(tiles))
+        (kept,) = wire.tail_responses(self._stream(SWEEPS, "FindTail", request), plan=plan, n_tiles=1)
+        return kept
 
     def _said(self, most_s: float = math.inf) -> dict[str, Any]:
         """What goes with every call."""

@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from numpy.typing import NDArray
 
 from frbench.errors import FormatError, InputError
+from frbench.plan import Groups, Rectangle
 from frbench.v1 import gallery_pb2, search_pb2, server_pb2, sweep_pb2, templates_pb2
 
 SEARCH = "/frbench.v1.SearchService/Search"
@@ -117,20 +118,6 @@ class Found:
 
     candidates: tuple[Candidates, ...]
     timing: Timing
-
-
-@dataclass(frozen=True, eq=False)
-class Rectangle:
-    """Pairs of two ranges of places, and the groups of the rows of both ranges, (n,) and (m,).
-
-    upper : only pairs whose gallery place comes after the probe place.
-    """
-
-    probe_range: tuple[int, int]
-    gallery_range: tuple[int, int]
-    upper: bool
-    probe_groups: NDArray[np.uint32]
-    gallery_groups: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,24 +287,15 @@ def compare_response(data: bytes) -> NDArray[np.float32]:
     return np.array(_read(search_pb2.CompareResponse, data).scores, dtype=np.float32)
 
 
-def count_request(
-    plan: str,
-    *,
-    probes: str,
-    gallery: str,
-    edges: NDArray[np.float64],
-    cells: NDArray[np.uint32],
-    n_cells: int,
-    tiles: Sequence[Rectangle],
-) -> bytes:
-    """Asks for the counts of tiles of two galleries by cell and bin; `cells[probe group, gallery group]`."""
+def count_request(plan: str, *, probes: str, gallery: str, edges: NDArray[np.float64], where: Rectangle) -> bytes:
+    """Asks for the counts of one tile of two galleries by cell and bin."""
     return sweep_pb2.CountTilesRequest(
         plan=plan,
         probes=probes,
         gallery=gallery,
         edges=_packed(edges, "<f8"),
-        cells=_cells(cells, n_cells),
-        tiles=map(_tile, tiles),
+        cells=_cells(where),
+        tiles=[_tile(where)],
     ).SerializeToString()
 
 
@@ -358,25 +336,23 @@ def tail_request(
     gallery: str,
     n: int,
     floors: NDArray[np.float64],
-    cells: NDArray[np.uint32],
-    tiles: Sequence[Rectangle],
-    probe_subjects: Sequence[NDArray[np.uint32]],
-    gallery_subjects: Sequence[NDArray[np.uint32]],
+    where: Rectangle,
+    subjects: tuple[Groups, Groups],
 ) -> bytes:
-    """Asks for the best `n` pairs of two subjects of each cell of each tile, none below `floors[cell]`.
+    """Asks for the best `n` pairs of two subjects of each cell of one tile, none below `floors[cell]`.
 
-    probe_subjects, gallery_subjects : for each tile, the subject of each row of its ranges.
+    subjects : of all rows of both sides.
     """
     return sweep_pb2.FindTailRequest(
         plan=plan,
         probes=probes,
         gallery=gallery,
-        cells=_cells(cells, len(floors)),
+        cells=_cells(where),
         n=n,
         floors=_packed(floors, "<f8"),
-        tiles=map(_tile, tiles),
-        probe_subjects=[_packed(each, "<u4") for each in probe_subjects],
-        gallery_subjects=[_packed(each, "<u4") for each in gallery_subjects],
+        tiles=[_tile(where)],
+        probe_subjects=[_packed(subjects[0][slice(*where.probes)], "<u4")],
+        gallery_subjects=[_packed(subjects[1][slice(*where.gallery)], "<u4")],
     ).SerializeToString()
 
 
@@ -449,19 +425,21 @@ def _side(side: Side, is_unit: bool) -> search_pb2.Side:
     return search_pb2.Side(templates=_templates(side, is_unit))
 
 
-def _cells(cells: NDArray[np.uint32], n_cells: int) -> sweep_pb2.Cells:
-    return sweep_pb2.Cells(cells=_packed(cells, "<u4"), n_gallery_groups=cells.shape[1], n_cells=n_cells)
+def _cells(where: Rectangle) -> sweep_pb2.Cells:
+    n_gallery_groups = where.cells.shape[1]
+    return sweep_pb2.Cells(cells=_packed(where.cells, "<u4"), n_gallery_groups=n_gallery_groups, n_cells=where.n_cells)
 
 
-def _tile(tile: Rectangle) -> sweep_pb2.Tile:
+def _tile(where: Rectangle) -> sweep_pb2.Tile:
+    """The ranges, and the groups of their rows alone."""
     return sweep_pb2.Tile(
-        probe_begin=tile.probe_range[0],
-        probe_end=tile.probe_range[1],
-        gallery_begin=tile.gallery_range[0],
-        gallery_end=tile.gallery_range[1],
-        upper=tile.upper,
-        probe_groups=_packed(tile.probe_groups, "<u4"),
-        gallery_groups=_packed(tile.gallery_groups, "<u4"),
+        probe_begin=where.probes[0],
+        probe_end=where.probes[1],
+        gallery_begin=where.gallery[0],
+        gallery_end=where.gallery[1],
+        upper=where.is_upper,
+        probe_groups=_packed(where.probe_groups[slice(*where.probes)], "<u4"),
+        gallery_groups=_packed(where.gallery_groups[slice(*where.gallery)], "<u4"),
     )
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from frbench.candidates import best_of
 from frbench.engines.cluster.parts import Parts
-from frbench.engines.cluster.shard import Block, Held, Shard, digest_of, merged
+from frbench.engines.cluster.shard import Block, Held, Shard, digest_of
+from frbench.engines.hits import best, joined
 from frbench.engines.local import open_local
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.inputs.storage import Location, numbers_of
+from frbench.plan import Rectangle
 from tests.worlds import worlds
 
 N, D = 60, 4
@@ -58,13 +60,6 @@ def shards(file: Location, unit: NDArray[np.float32], workers: int) -> list[tupl
     return [(Shard(opened, 1), held(file, unit, parts, worker)) for worker in range(parts.workers)]
 
 
-def block(mine: Held, first: int, stop: int, gallery_range: tuple[int, int], upper: bool) -> Block:
-    """The block of a worker for these probes."""
-    places = mine.parts.places(mine.worker, *(mine.parts.before(mine.worker, end) for end in gallery_range))
-    sides = (GROUPS[first:stop], GROUPS[places], SUBJECTS[first:stop], SUBJECTS[places])
-    return Block(first, gallery_range, upper, CELLS, *sides)
-
-
 RANGES = st.tuples(st.integers(0, N), st.integers(0, N)).map(lambda ends: (min(ends), max(ends)))
 
 
@@ -79,19 +74,17 @@ def test_blocks_of_all_workers_are_the_rectangle(
 ):
     """Counts add to those of the oracle, and the best pairs are its best pairs, whatever the ranges are."""
     whole = ReferenceEngine().rows(unit)
-    ranges = {"probe_range": probes, "gallery_range": gallery, "upper": upper}
-    groups = {"probe_groups": GROUPS, "gallery_groups": GROUPS, "cells": CELLS}
-    subjects = {"probe_subjects": SUBJECTS, "gallery_subjects": SUBJECTS}
+    where, subjects = Rectangle(probes, gallery, upper, GROUPS, GROUPS, CELLS, 4), (SUBJECTS, SUBJECTS)
     floors = np.full(4, 0.2)
     counts, hits = np.zeros((4, 5), np.uint64), []
     for shard, mine in shards(file, unit, workers):
-        asked = block(mine, *probes, gallery, upper)
-        counts += shard.count(mine, unit[slice(*probes)], asked, EDGES, 4).value
+        asked = Block.of(where, subjects, mine.parts, mine.worker)
+        counts += shard.count(mine, unit[slice(*probes)], asked, EDGES).value
         hits.append(shard.tail(mine, unit[slice(*probes)], asked, 3, floors).value)
 
-    np.testing.assert_array_equal(counts, whole.count(whole, EDGES, n_cells=4, **ranges, **groups))
-    expected = whole.tail(whole, 3, floors, **ranges, **groups, **subjects)
-    for found, right in zip(merged(hits, 3), expected, strict=True):
+    np.testing.assert_array_equal(counts, whole.count(whole, EDGES, where))
+    expected = whole.tail(whole, 3, floors, where, subjects)
+    for found, right in zip(best(joined(hits), 3), expected, strict=True):
         np.testing.assert_array_equal(found, right)
 
 

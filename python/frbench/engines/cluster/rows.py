@@ -1,4 +1,4 @@
-"""Rows of a cluster: a gallery that workers hold, asked as if it lay here.
+"""A gallery that the workers of a cluster hold, asked as if it lay here.
 
 Workers read their parts from storage; probes travel to them, counts and candidates come back. Single pairs are scored
 here, by the same definition: that takes less than to ask for it.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frbench.candidates import best_of
-from frbench.engines import Engine, Rows, described
+from frbench.engines import Engine, Rows, Subjects, described
 from frbench.engines.cluster.parts import PIECE_BYTES, Parts
-from frbench.engines.cluster.shard import NO_HITS, Answer, Block, Held, digest_of, merged
+from frbench.engines.cluster.ray_workers import RayWorkers
+from frbench.engines.cluster.shard import Answer, Block, Held, digest_of
+from frbench.engines.hits import NO_HITS, Found, Hits, best, joined, require_rows
 from frbench.errors import EngineUnavailable
 from frbench.inputs.storage import Location, Stored, numbers_of
+from frbench.plan import Rectangle
 from frbench.templates import Templates
 
 # Each with a piece of probes and the next.
@@ -30,36 +33,7 @@ DIGEST_ROWS = 1 << 14
 # Largest piece that stays where it was sent: there is room for it beside all that is on its way.
 KEPT_BYTES = PIECE_BYTES // 4
 
-Groups = NDArray[np.uint32]
 Ints = NDArray[np.int64]
-
-
-class Workers(Protocol):
-    """`n` workers of so many threads that each hold a `Shard`, whatever carries the calls."""
-
-    n: int
-    threads: int
-
-    @property
-    def lost(self) -> Sequence[str]:
-        """Why workers were lost, one sentence each."""
-        ...
-
-    def share(self, value: Any) -> Any:
-        """`value` as an argument that is sent once, however many workers are given it."""
-        ...
-
-    def map(self, method: str, pieces: Iterable[Sequence[tuple[Any, ...]]]) -> Iterator[list[Any]]:
-        """For each piece, what the method of the first workers returns for these arguments, one tuple a worker."""
-        ...
-
-    def describe(self) -> Mapping[str, Any]:
-        """What a manifest says about them."""
-        ...
-
-    def close(self) -> None:
-        """Ends them, and what was started for them."""
-        ...
 
 
 class ClusterRows:
@@ -79,39 +53,21 @@ class ClusterRows:
     def __len__(self) -> int:
         return len(self._unit) if self._rows is None else len(self._rows)
 
-    def count(
-        self,
-        gallery: ClusterRows,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: Groups,
-        gallery_groups: Groups,
-        cells: Groups,
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
+    def count(self, gallery: ClusterRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
-        _refuse_two_galleries(upper, self is gallery)
-        counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
-        blocks = _Blocks(gallery, gallery_range, upper, cells, probe_groups, gallery_groups)
-        for answers in self._engine.workers.map("count", self._pieces(probe_range, blocks, (edges, n_cells))):
+        counts = np.zeros((where.n_cells, len(edges) + 1), dtype=np.uint64)
+        for answers in self._engine.workers.map("count", self._pieces(gallery, where, None, (edges,))):
             for answer in answers:
                 counts += answer.value
             self._engine.note(answers)
         return counts
 
-    def search(
-        self, probes: ClusterRows, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], Ints, NDArray[np.uint64]]:
+    def search(self, probes: ClusterRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """See `engines.Rows.search`."""
-        if k > len(self):
-            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
-        scores, rows = np.zeros((len(probes), k), np.float32), np.zeros((len(probes), k), np.int64)
-        above = np.zeros(0 if floors is None else len(probes), dtype=np.uint64)
+        require_rows(k, len(self))
+        found = Found.zeros(len(probes), k, has_floors=floors is not None)
         if not k or not len(probes):
-            return scores, rows, above
+            return found
         step, share = probes.rows_of_a_piece, self._engine.workers.share
 
         def pieces() -> Iterator[list[tuple[Any, ...]]]:
@@ -120,41 +76,25 @@ class ClusterRows:
                 unit, limits = share(probes.take(part)), None if floors is None else floors[part]
                 yield [(held, unit, k, limits) for held in self.held]
 
-        found = self._engine.workers.map("search", pieces())
-        for start, answers in zip(range(0, len(probes), step), found, strict=True):
+        answered = self._engine.workers.map("search", pieces())
+        for start, answers in zip(range(0, len(probes), step), answered, strict=True):
             part = slice(start, start + step)
-            scores[part], rows[part] = best_of(
-                np.concatenate([answer.value[0] for answer in answers], axis=1),
-                np.concatenate([answer.value[1] for answer in answers], axis=1),
-                k,
+            scores, rows, above = zip(*(answer.value for answer in answers), strict=True)
+            found.scores[part], found.rows[part] = best_of(
+                np.concatenate(scores, axis=1), np.concatenate(rows, axis=1), k
             )
-            for answer in answers if floors is not None else ():
-                above[part] += answer.value[2]
+            if floors is not None:
+                found.at_or_above[part] = sum(above)
             self._engine.note(answers)
-        return scores, rows, above
+        return found
 
     def tail(
-        self,
-        gallery: ClusterRows,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: Groups,
-        gallery_groups: Groups,
-        cells: Groups,
-        probe_subjects: Groups,
-        gallery_subjects: Groups,
-    ) -> tuple[Ints, NDArray[np.float32], Ints, Ints]:
+        self, gallery: ClusterRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
+    ) -> Hits:
         """See `engines.Rows.tail`."""
-        _refuse_two_galleries(upper, self is gallery)
-        subjects = probe_subjects, gallery_subjects
-        blocks = _Blocks(gallery, gallery_range, upper, cells, probe_groups, gallery_groups, *subjects)
         found = NO_HITS
-        for answers in self._engine.workers.map("tail", self._pieces(probe_range, blocks, (n, floors))):
-            found = merged([found, *(answer.value for answer in answers)], n)
+        for answers in self._engine.workers.map("tail", self._pieces(gallery, where, subjects, (n, floors))):
+            found = best(joined([found, *(answer.value for answer in answers)]), n)
             self._engine.note(answers)
         return found
 
@@ -220,47 +160,21 @@ class ClusterRows:
             return self._sent[1]
 
     def _pieces(
-        self, probe_range: tuple[int, int], blocks: _Blocks, more: tuple[Any, ...]
+        self, gallery: ClusterRows, where: Rectangle, subjects: Subjects | None, more: tuple[Any, ...]
     ) -> Iterator[list[tuple[Any, ...]]]:
         """Arguments of a call for each worker, probes after probes."""
-        begin, end = probe_range
-        step = self.rows_of_a_piece
-        for start in range(begin, end, step):
-            stop = min(end, start + step)
-            unit = self._piece(start, stop)
+        if where.is_upper and self is not gallery:
+            raise ValueError(
+                "rows come after each other within one gallery only: `is_upper` needs the same rows on both sides"
+            )
+        begin, end = where.probes
+        for start in range(begin, end, self.rows_of_a_piece):
+            probes = start, min(end, start + self.rows_of_a_piece)
+            unit, piece = self._piece(*probes), replace(where, probes=probes)
             yield [
-                (held, unit, blocks.of(worker, start, stop), *more) for worker, held in enumerate(blocks.gallery.held)
+                (held, unit, Block.of(piece, subjects, gallery.parts, worker), *more)
+                for worker, held in enumerate(gallery.held)
             ]
-
-
-@dataclass(frozen=True, eq=False)
-class _Blocks:
-    """A rectangle of pairs, of which each worker gets a block. Groups and subjects are those of all rows."""
-
-    gallery: ClusterRows
-    gallery_range: tuple[int, int]
-    upper: bool
-    cells: Groups
-    probe_groups: Groups
-    gallery_groups: Groups
-    probe_subjects: Groups | None = None
-    gallery_subjects: Groups | None = None
-
-    def of(self, worker: int, start: int, stop: int) -> Block:
-        """The block of a worker, for probes from `start` to `stop`."""
-        parts, probes = self.gallery.parts, slice(start, stop)
-        low, high = (parts.before(worker, place) for place in self.gallery_range)
-        own = parts.places(worker, low, high)
-        return Block(
-            first=start,
-            gallery_range=self.gallery_range,
-            upper=self.upper,
-            cells=self.cells,
-            probe_groups=self.probe_groups[probes],
-            gallery_groups=self.gallery_groups[own],
-            probe_subjects=None if self.probe_subjects is None else self.probe_subjects[probes],
-            gallery_subjects=None if self.gallery_subjects is None else self.gallery_subjects[own],
-        )
 
 
 class ClusterEngine:
@@ -272,7 +186,7 @@ class ClusterEngine:
 
     parallel = TILES_AT_ONCE
 
-    def __init__(self, workers: Workers, here: Engine, *, folder: str | None = None) -> None:
+    def __init__(self, workers: RayWorkers, here: Engine, *, folder: str | None = None) -> None:
         self.workers, self.here = workers, here
         self.name = here.name
         self._folder = folder
@@ -325,10 +239,3 @@ class ClusterEngine:
     def close(self) -> None:
         """Ends the workers."""
         self.workers.close()
-
-
-def _refuse_two_galleries(upper: bool, is_same: bool) -> None:
-    if upper and not is_same:
-        raise ValueError(
-            "rows come after each other within one gallery only: `upper` needs the same rows on both sides"
-        )

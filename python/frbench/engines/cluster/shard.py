@@ -1,4 +1,4 @@
-"""Shard: what one worker does with the rows that it holds.
+"""What one worker of a cluster does with the rows that it holds.
 
 It counts those pairs of a rectangle whose gallery row is its own, and finds the best of its own rows: counts of all
 shards add, and so do the rows above a score; candidates merge, and so do the rows that an index of each proposes.
@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,17 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench._rust import unit_rows
-from frbench.engines import SETTLED, Engine, Rows
+from frbench.engines import SETTLED, Engine, Rows, Subjects
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.shard_index import Recipe, ShardIndex
-from frbench.engines.hits import Hits, best
+from frbench.engines.hits import NO_HITS, Found, Hits, best, joined
 from frbench.errors import InputError
 from frbench.inputs import scratch, storage
 from frbench.inputs.storage import Location, Numbers
+from frbench.plan import Groups, Rectangle
 
 Floats = NDArray[np.float32]
-Groups = NDArray[np.uint32]
-NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +50,25 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Pairs of a rectangle: probes by place from `first` on, gallery rows by place.
+    """What a worker counts of a rectangle: the pairs whose gallery row it holds.
 
-    probe_groups, probe_subjects : of the probes that were sent; gallery_... : of this worker's rows in the range.
-    upper : only pairs whose gallery row comes after the probe; both sides are then rows of one gallery.
+    where : ranges by place; groups of the probes that are sent, and of the worker's rows in the range, alone.
+    subjects : of the same rows; None where they do not matter.
     """
 
-    first: int
-    gallery_range: tuple[int, int]
-    upper: bool
-    cells: Groups
-    probe_groups: Groups
-    gallery_groups: Groups
-    probe_subjects: Groups | None = None
-    gallery_subjects: Groups | None = None
+    where: Rectangle
+    subjects: Subjects | None = None
+
+    @classmethod
+    def of(cls, where: Rectangle, subjects: Subjects | None, parts: Parts, worker: int) -> Block:
+        """The block of a worker; groups and subjects are those of all rows."""
+        low, high = (parts.before(worker, place) for place in where.gallery)
+        sent, own = slice(*where.probes), parts.places(worker, low, high)
+        groups = where.probe_groups[sent], where.gallery_groups[own]
+        return cls(
+            replace(where, probe_groups=groups[0], gallery_groups=groups[1]),
+            None if subjects is None else (subjects[0][sent], subjects[1][own]),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +93,7 @@ class _Part(NamedTuple):
 
     probes: Rows
     is_own: bool
-    probe_range: tuple[int, int]
-    gallery_range: tuple[int, int]
-    upper: bool
+    where: Rectangle
 
 
 class Shard:
@@ -103,24 +106,13 @@ class Shard:
         self._rows: Rows | None = None
         self._index: ShardIndex | None = None
 
-    def count(self, held: Held, unit: Floats, block: Block, edges: NDArray[np.float64], n_cells: int) -> Answer:
-        """(n_cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
+    def count(self, held: Held, unit: Floats, block: Block, edges: NDArray[np.float64]) -> Answer:
+        """(cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
 
         def count(rows: Rows) -> NDArray[np.uint64]:
-            counts = np.zeros((n_cells, len(edges) + 1), dtype=np.uint64)
-            groups = _of_gallery(held, block, block.gallery_groups)
+            counts = np.zeros((block.where.n_cells, len(edges) + 1), dtype=np.uint64)
             for part in self._parts(rows, held, unit, block):
-                counts += part.probes.count(
-                    rows,
-                    edges,
-                    probe_range=part.probe_range,
-                    gallery_range=part.gallery_range,
-                    upper=part.upper,
-                    probe_groups=_of_probes(part, held, block, block.probe_groups),
-                    gallery_groups=groups,
-                    cells=block.cells,
-                    n_cells=n_cells,
-                )
+                counts += part.probes.count(rows, edges, part.where)
             return counts
 
         return self._answer(held, count)
@@ -129,38 +121,25 @@ class Shard:
         """The best `n` pairs of each cell of the block, as `Hits` with places of both sides; value of an `Answer`."""
 
         def tail(rows: Rows) -> Hits:
-            places = partial(held.parts.places_of, held.worker)
-            found = [NO_HITS]
-            groups = _of_gallery(held, block, block.gallery_groups)
-            subjects = _of_gallery(held, block, block.gallery_subjects)
+            assert block.subjects is not None
+            mine, theirs = block.subjects
+            places, found = partial(held.parts.places_of, held.worker), [NO_HITS]
+            theirs = _table(held, _own(held, block.where.gallery), theirs)
             for part in self._parts(rows, held, unit, block):
-                hits = Hits(
-                    *part.probes.tail(
-                        rows,
-                        n,
-                        floors,
-                        probe_range=part.probe_range,
-                        gallery_range=part.gallery_range,
-                        upper=part.upper,
-                        probe_groups=_of_probes(part, held, block, block.probe_groups),
-                        gallery_groups=groups,
-                        cells=block.cells,
-                        probe_subjects=_of_probes(part, held, block, block.probe_subjects),
-                        gallery_subjects=subjects,
-                    )
-                )
-                a = places(hits.a) if part.is_own else hits.a + block.first
+                subjects = _of_probes(held, block, part.is_own, part.where.probes, mine), theirs
+                hits = part.probes.tail(rows, n, floors, part.where, subjects)
+                a = places(hits.a) if part.is_own else hits.a + block.where.probes[0]
                 found.append(hits._replace(a=a, b=places(hits.b)))
-            return merged(found, n)
+            return best(joined(found), n)
 
         return self._answer(held, tail)
 
     def search(self, held: Held, unit: Floats, k: int, floors: Floats | None) -> Answer:
-        """Scores, places and rows at or above `floors`, as `engines.Rows.search` of own rows; value of an `Answer`."""
+        """What `engines.Rows.search` finds among own rows, by place; value of an `Answer`."""
 
-        def search(rows: Rows) -> tuple[Floats, NDArray[np.int64], NDArray[np.uint64]]:
-            scores, at, above = rows.search(self._engine.rows(unit), min(k, len(rows)), floors=floors)
-            return scores, held.parts.places_of(held.worker, at), above
+        def search(rows: Rows) -> Found:
+            found = rows.search(self._engine.rows(unit), min(k, len(rows)), floors=floors)
+            return found._replace(rows=held.parts.places_of(held.worker, found.rows))
 
         return self._answer(held, search)
 
@@ -207,35 +186,12 @@ class Shard:
 
     def _parts(self, rows: Rows, held: Held, unit: Floats, block: Block) -> Iterator[_Part]:
         """Rectangles that hold each pair of the block with a gallery row of this shard once."""
-        probes, (start, stop), n = self._engine.rows(unit), block.gallery_range, len(unit)
-
-        def own(places: tuple[int, int]) -> tuple[int, int]:
-            low, high = (held.parts.before(held.worker, place) for place in places)
-            return low, high
-
-        if not block.upper:
-            yield _Part(probes, False, (0, n), own((start, stop)), False)
-            return
-
-        def later(runs: Sequence[tuple[int, int]], first: int, last: int) -> Iterator[_Part]:
-            """Pairs of probes at places from `first` to `last` and rows of these runs that come after them."""
-            if not runs or first >= last:
-                return
-            half = len(runs) // 2
-            # Where the later half of the runs begins: all of it comes after every probe before that.
-            middle = runs[half][0]
-            before = (first - block.first, min(middle, last) - block.first)
-            if before[0] < before[1]:
-                yield _Part(probes, False, before, own((middle, runs[-1][1])), False)
-            if half:
-                yield from later(runs[:half], first, min(middle, last))
-                yield from later(runs[half:], max(middle, first), last)
-                return
-            both = (max(middle, first), min(runs[0][1], last))
-            if both[0] < both[1]:
-                yield _Part(rows, True, own(both), own((both[0], runs[0][1])), True)
-
-        yield from later(held.parts.runs(held.worker, start, stop), block.first, block.first + n)
+        sent, where = self._engine.rows(unit), block.where
+        theirs = _table(held, _own(held, where.gallery), where.gallery_groups)
+        for is_own, probes, gallery in _ranges(held, where):
+            mine = _of_probes(held, block, is_own, probes, where.probe_groups)
+            part = Rectangle(probes, gallery, is_own, mine, theirs, where.cells, where.n_cells)
+            yield _Part(rows if is_own else sent, is_own, part)
 
     def _work(self) -> Counter[str]:
         said = self._engine.describe()
@@ -273,32 +229,58 @@ def digest_of(blocks: Sequence[Floats] | Iterator[Floats]) -> str:
     return digest.hexdigest()
 
 
-def merged(parts: Sequence[Hits], n: int) -> Hits:
-    """The best `n` of each cell of several parts."""
-    return best(Hits(*(np.concatenate(column) for column in zip(*parts, strict=True))), n)
-
-
 def peak_bytes() -> int:
     """Most memory that this process has had."""
     # Linux counts in KiB, macOS in bytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _of_gallery(held: Held, block: Block, values: Groups | None) -> Groups:
-    """`values` of rows in the range, at the places of a table of all rows of the shard."""
-    assert values is not None
-    low, high = (held.parts.before(held.worker, place) for place in block.gallery_range)
-    table = np.zeros(held.parts.size(held.worker), np.uint32)
-    table[low:high] = values
-    return table
+def _own(held: Held, places: Range) -> Range:
+    """The rows of a worker that lie in a range of places."""
+    low, high = (held.parts.before(held.worker, place) for place in places)
+    return low, high
 
 
-def _of_probes(part: _Part, held: Held, block: Block, values: Groups | None) -> Groups:
-    """`values` of the probes of a part, which are those sent or rows of the shard."""
-    assert values is not None
-    if not part.is_own:
+def _ranges(held: Held, where: Rectangle) -> Iterator[tuple[bool, Range, Range]]:
+    """Rectangles whose gallery rows are a worker's: if probes are, too, and ranges of both; own pairs are upper ones.
+
+    Probes that are not the worker's are numbered as they were sent.
+    """
+    begin, end = where.probes
+    if not where.is_upper:
+        yield False, (0, end - begin), _own(held, where.gallery)
+        return
+
+    def later(runs: Sequence[Range], first: int, last: int) -> Iterator[tuple[bool, Range, Range]]:
+        """Pairs of probes at places from `first` to `last` and rows of these runs that come after them."""
+        if not runs or first >= last:
+            return
+        half = len(runs) // 2
+        # Where the later half of the runs begins: all of it comes after every probe before that.
+        middle = runs[half][0]
+        before = (first - begin, min(middle, last) - begin)
+        if before[0] < before[1]:
+            yield False, before, _own(held, (middle, runs[-1][1]))
+        if half:
+            yield from later(runs[:half], first, min(middle, last))
+            yield from later(runs[half:], max(middle, first), last)
+            return
+        both = (max(middle, first), min(runs[0][1], last))
+        if both[0] < both[1]:
+            yield True, _own(held, both), _own(held, (both[0], runs[0][1]))
+
+    yield from later(held.parts.runs(held.worker, *where.gallery), begin, end)
+
+
+def _of_probes(held: Held, block: Block, is_own: bool, probes: Range, values: Groups) -> Groups:
+    """`values` of the probes that were sent, as they are or, of those that are rows of the worker, in their places."""
+    if not is_own:
         return values
-    places = held.parts.places(held.worker, *part.probe_range) - block.first
+    return _table(held, probes, values[held.parts.places(held.worker, *probes) - block.where.probes[0]])
+
+
+def _table(held: Held, rows: Range, values: Groups) -> Groups:
+    """`values` of a range of a worker's rows, at the places of a table of all of them."""
     table = np.zeros(held.parts.size(held.worker), np.uint32)
-    table[slice(*part.probe_range)] = values[places]
+    table[slice(*rows)] = values
     return table

@@ -1,4 +1,4 @@
-"""The GPU engine: packed rows on NVIDIA GPUs, products that never leave the chip, and the definition where they end.
+"""The engine for NVIDIA GPUs: packed rows, products that never leave the chip, and the definition where they end.
 
 Every GPU counts tiles of its own. Rows are brought to a device when it first needs them, in slabs where they do not
 fit; what lies on a device already stays there.
@@ -20,34 +20,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines import SETTLED, described
+from frbench.engines import SETTLED, Subjects, described
 from frbench.engines.gpu import devices
 from frbench.engines.gpu.arrays import Array, Arrays, Screen
 from frbench.engines.gpu.counting import Counting
+from frbench.engines.gpu.meeting import Device
 from frbench.engines.gpu.packing import CENTRE_ROWS, MOST_COMPONENTS, Centre
-from frbench.engines.gpu.rectangle import Rectangle
-from frbench.engines.gpu.residence import Residence
-from frbench.engines.gpu.screening import Screening
-from frbench.engines.gpu.searching import Found, Searching
+from frbench.engines.gpu.searching import Searching
 from frbench.engines.gpu.settling import unit_rows
-from frbench.engines.gpu.tailing import Kept, Tailing
+from frbench.engines.gpu.tailing import Tailing
+from frbench.engines.hits import Found, Hits, require_rows
 from frbench.errors import InputError
-from frbench.plan import float32_not_below
+from frbench.plan import Rectangle, float32_not_below
 
 # Pairs that one sieve has room for, and whose scores are made at a time.
 CAPACITY = 1 << 24
 SCORED_PAIRS = 1 << 20
 # Places in keys by which candidates are put in order.
 MOST_ROWS = 1 << 31
-
-
-class Device:
-    """A GPU, the rows that lie on it, and the room that its sieves have."""
-
-    def __init__(self, arrays: Arrays, capacity: int, most_bytes: int | None) -> None:
-        self.arrays = arrays
-        self.residence = Residence(arrays, most_bytes)
-        self.screening = Screening(arrays, capacity)
 
 
 class GpuRows:
@@ -76,68 +66,34 @@ class GpuRows:
         sample = self.unit[:: max(1, -(-len(self) // CENTRE_ROWS))]
         return Centre.of(arrays.get(arrays.put(sample)), arrays)
 
-    def count(
-        self,
-        gallery: GpuRows,
-        edges: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        n_cells: int,
-    ) -> NDArray[np.uint64]:
+    def count(self, gallery: GpuRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
         self._must_match(gallery)
-        at = Rectangle(probe_range, gallery_range, upper, probe_groups, gallery_groups, cells)
         with self._engine.device() as on:
-            parts = (on.arrays, on.residence, on.screening, self, gallery, at)
-            counted = Counting(*parts, float32_not_below(edges), n_cells).count()
+            counted = Counting(on, self, gallery, where, float32_not_below(edges)).count()
         self._engine.note(counted.screen, int(counted.counts.sum()), counted.settled)
         return counted.counts
 
-    def search(
-        self, probes: GpuRows, k: int, *, floors: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]:
+    def search(self, probes: GpuRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """See `engines.Rows.search`; probes are shared out among the GPUs."""
         self._must_match(probes)
-        if k > len(self):
-            raise ValueError(f"k is {k}, but the gallery has {len(self)} rows")
+        require_rows(k, len(self))
         cuts = np.linspace(0, len(probes), self._engine.parallel + 1).astype(int).tolist()
 
         def search(wanted: tuple[int, int]) -> Found:
             with self._engine.device() as on:
-                return Searching(on.arrays, on.residence, on.screening, probes, self, k).search(wanted, floors)
+                return Searching(on, probes, self, k).search(wanted, floors)
 
         ranges = list(pairwise(cuts))
         with ThreadPoolExecutor(len(ranges), thread_name_prefix="frbench-gpu") as threads:
             found = list(threads.map(search, ranges)) if len(ranges) > 1 else [search(ranges[0])]
-        scores, rows, above = (np.concatenate(part) for part in zip(*found, strict=True))
-        return scores, rows, above
+        return Found(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
-    def tail(
-        self,
-        gallery: GpuRows,
-        n: int,
-        floors: NDArray[np.float64],
-        *,
-        probe_range: tuple[int, int],
-        gallery_range: tuple[int, int],
-        upper: bool,
-        probe_groups: NDArray[np.uint32],
-        gallery_groups: NDArray[np.uint32],
-        cells: NDArray[np.uint32],
-        probe_subjects: NDArray[np.uint32],
-        gallery_subjects: NDArray[np.uint32],
-    ) -> Kept:
+    def tail(self, gallery: GpuRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         self._must_match(gallery)
-        at = Rectangle(probe_range, gallery_range, upper, probe_groups, gallery_groups, cells)
         with self._engine.device() as on:
-            parts = (on.arrays, on.residence, on.screening, self, gallery, at)
-            return Tailing(*parts, n, float32_not_below(floors), probe_subjects, gallery_subjects).tail()
+            return Tailing(on, self, gallery, n, float32_not_below(floors), where, subjects).tail()
 
     def score_pairs(self, other: GpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `engines.Rows.score_pairs`."""

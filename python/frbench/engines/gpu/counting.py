@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.gpu.arrays import Array, Arrays, float32_error
-from frbench.engines.gpu.rectangle import Meeting, Places, Rectangle, meetings
-from frbench.engines.gpu.residence import Held, Residence
-from frbench.engines.gpu.screening import Screening
+from frbench.engines.gpu.arrays import Array, float32_error
+from frbench.engines.gpu.meeting import Meeting, Places, Work
+from frbench.plan import Rectangle
 
 # Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
 LOWEST_WORTH_A_SAMPLE = -0.5
@@ -37,17 +36,11 @@ class Counted:
 
 
 @dataclass(frozen=True, eq=False)
-class Counting:
-    """One device, and what is to be counted on it: pairs of `probes` and `gallery`."""
+class Counting(Work):
+    """One device, and the pairs that are to be counted on it."""
 
-    arrays: Arrays
-    residence: Residence
-    screening: Screening
-    probes: Held
-    gallery: Held
-    at: Rectangle
+    where: Rectangle
     edges: NDArray[np.float32]
-    n_cells: int
 
     @property
     def n_bins(self) -> int:
@@ -59,21 +52,20 @@ class Counting:
         if self._is_sparse():
             bins, settled = self._sum(self._sieved)
             bins[:, 0] = 0
-            bins[:, 0] = self.at.pairs_by_cell(self.n_cells) - bins.sum(axis=1)
+            bins[:, 0] = pairs_by_cell(self.where) - bins.sum(axis=1)
             return Counted(bins.astype(np.uint64), self.arrays.screen, settled)
         bins, settled = self._sum(self._fined)
         return Counted(bins.astype(np.uint64), "float32", settled)
 
     def _sum(self, count: Callable[[Meeting], Iterator[tuple[Array, int]]]) -> tuple[NDArray[np.int64], int]:
-        total, settled = self.arrays.zeros((self.n_cells * self.n_bins + 1,), "int64"), 0
+        total, settled = self.arrays.zeros((self.where.n_cells * self.n_bins + 1,), "int64"), 0
         for meeting in self._meetings():
             for bins, n in count(meeting):
                 total, settled = total + bins, settled + n
-        return self.arrays.get(total)[:-1].reshape(self.n_cells, self.n_bins).copy(), settled
+        return self.arrays.get(total)[:-1].reshape(self.where.n_cells, self.n_bins).copy(), settled
 
     def _meetings(self) -> Iterator[Meeting]:
-        ranges = (self.at.probe_range, self.at.gallery_range)
-        return meetings(self.residence, self.probes, self.gallery, ranges, upper=self.at.upper)
+        return self.meetings(self.where.probes, self.where.gallery, is_upper=self.where.is_upper)
 
     def _is_sparse(self) -> bool:
         """Whether few pairs of a sample may reach the lowest edge."""
@@ -92,22 +84,22 @@ class Counting:
 
     def _sieved(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
         """Counts of pairs that may reach the lowest edge; those that do not are in the lowest bins."""
-        arrays, places = self.arrays, Places.of(self.at, meeting, self.arrays)
+        arrays, places = self.arrays, Places.of(self.where, meeting, self.arrays)
         limits = arrays.zeros((meeting.n_probes,), "float32") + float(self.edges[0])
         probes, gallery = meeting.sides(self.gallery.centre, limits, arrays)
         edges = arrays.put(self.edges)
-        for probe, row in self.screening.pairs(probes, gallery, shift=meeting.shift):
+        for probe, row in self.on.screening.pairs(probes, gallery, shift=meeting.shift):
             yield self._binned(meeting, places, edges, probe, row), len(probe)
 
     def _binned(self, meeting: Meeting, places: Places, edges: Array, probe: Array, row: Array) -> Array:
         """Counts of some pairs, scored by the definition."""
         scores = self.arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
         index = places.cell(probe, row) * self.n_bins + self.arrays.bins(edges, scores)
-        return self.arrays.histogram(index, self.n_cells * self.n_bins + 1)
+        return self.arrays.histogram(index, self.where.n_cells * self.n_bins + 1)
 
     def _fined(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
         """Counts of every pair."""
-        places = Places.of(self.at, meeting, self.arrays)
+        places = Places.of(self.where, meeting, self.arrays)
         edges = self.arrays.put(self.edges)
         for first_row in range(0, meeting.n_rows, FINE_ROWS):
             rows = self.arrays.numbers(min(FINE_ROWS, meeting.n_rows - first_row)) + first_row
@@ -119,7 +111,7 @@ class Counting:
     def _fine_tile(
         self, meeting: Meeting, places: Places, edges: Array, probes: Array, rows: Array
     ) -> tuple[Array, int]:
-        arrays, n = self.arrays, self.n_cells * self.n_bins
+        arrays, n = self.arrays, self.where.n_cells * self.n_bins
         a, b = meeting.probe_floats[probes], meeting.gallery_floats[rows]
         scores, slack = arrays.product(a, b), float32_error(a.shape[1])
         least, most = arrays.bins(edges, scores - slack), arrays.bins(edges, scores + slack)
@@ -132,3 +124,20 @@ class Counting:
         probe, row = arrays.places(is_wanted & (least != most))
         settled = self._binned(meeting, places, edges, probes[probe], rows[row])
         return arrays.histogram(index, n + 1) + settled, len(probe)
+
+
+def pairs_by_cell(where: Rectangle) -> NDArray[np.int64]:
+    """(cells,) pairs of a rectangle, from the numbers of rows."""
+    (a, b), (c, d) = where.probes, where.gallery
+    mine, theirs = where.probe_groups[a:b].astype(np.int64), where.gallery_groups[c:d].astype(np.int64)
+    counts = np.zeros(where.n_cells, np.int64)
+    if not where.is_upper:
+        rows = (np.bincount(side, minlength=n) for side, n in zip((mine, theirs), where.cells.shape, strict=True))
+        np.add.at(counts, where.cells, np.outer(*rows))
+        return counts
+    rows_after = np.clip(np.arange(a, b) + 1 - c, 0, max(0, d - c))
+    for group in np.flatnonzero(np.bincount(theirs)):
+        before = np.concatenate([[0], np.cumsum(theirs == group)])
+        pairs = np.bincount(mine, before[-1] - before[rows_after], minlength=len(where.cells)).astype(np.int64)
+        np.add.at(counts, where.cells[:, group], pairs)
+    return counts

@@ -8,14 +8,14 @@ fewer do is searched again from the k-th best score of the sample itself, which 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.gpu.arrays import Array, Arrays
-from frbench.engines.gpu.rectangle import Meeting, meetings
-from frbench.engines.gpu.residence import Held, Residence
-from frbench.engines.gpu.screening import Screening
+from frbench.engines.gpu.arrays import Array
+from frbench.engines.gpu.meeting import Work
+from frbench.engines.hits import Found
 
 # One row in this many is of the sample, and it has at least so many where the gallery does.
 SPARSITY = 16
@@ -23,8 +23,6 @@ FEWEST = 4096
 # Probes that are searched together, and rough products with the sample that are made at a time.
 BLOCK_PROBES = 1 << 14
 ROUGH_PRODUCTS = 1 << 28
-
-Found = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint64]]
 
 
 def rank_of_sample(k: int, sparsity: int) -> int:
@@ -39,28 +37,22 @@ def rank_of_sample(k: int, sparsity: int) -> int:
     return min(k, int(np.ceil(mean + 4.0 * np.sqrt(mean))) + 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """Pairs of a probe and a row, and their scores."""
+class Reached(NamedTuple):
+    """Pairs of a probe and a row that reach what the probe asks for, and their scores, on the device."""
 
     probe: Array
     row: Array
     score: Array
 
-    def take(self, places: Array) -> Hits:
+    def take(self, places: Array) -> Reached:
         """Some of them."""
-        return Hits(self.probe[places], self.row[places], self.score[places])
+        return Reached(*(column[places] for column in self))
 
 
 @dataclass(frozen=True, eq=False)
-class Searching:
+class Searching(Work):
     """One device, and what is to be searched on it: `probes` in `gallery`, for the best `k`."""
 
-    arrays: Arrays
-    residence: Residence
-    screening: Screening
-    probes: Held
-    gallery: Held
     k: int
 
     def search(self, wanted: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
@@ -69,10 +61,8 @@ class Searching:
             self._block((start, min(start + BLOCK_PROBES, wanted[1])), floors)
             for start in range(wanted[0], wanted[1], BLOCK_PROBES)
         ]
-        if not found:
-            return np.zeros((0, self.k), np.float32), np.zeros((0, self.k), np.int64), np.zeros(0, np.uint64)
-        scores, rows, above = (np.concatenate(part) for part in zip(*found, strict=True))
-        return scores, rows, above
+        nothing = Found.zeros(0, self.k, has_floors=False)
+        return Found(*(np.concatenate(part) for part in zip(nothing, *found, strict=True)))
 
     def _block(self, block: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
         m, arrays = block[1] - block[0], self.arrays
@@ -87,42 +77,41 @@ class Searching:
             proof[missed] = arrays.get(self._proofs(block))[missed]
             again, _ = self._hits(block, arrays.put(proof), arrays.zeros((m,), "float32") + np.inf)
             kept = hits.take(~is_missed[hits.probe])
-            hits = self._best(Hits(*map(arrays.join, zip(_columns(kept), _columns(again), strict=True))), m)
+            hits = self._best(kept, again, m)
         scores = arrays.get(hits.score).reshape(m, self.k)
         rows = arrays.get(arrays.cast(hits.row, "int64")).reshape(m, self.k)
-        return scores, rows, arrays.get(above).astype(np.uint64) if floors is not None else np.zeros(0, np.uint64)
+        return Found(
+            scores, rows, arrays.get(above).astype(np.uint64) if floors is not None else np.zeros(0, np.uint64)
+        )
 
-    def _hits(self, block: tuple[int, int], limits: Array, floor: Array) -> tuple[Hits, Array]:
+    def _hits(self, block: tuple[int, int], limits: Array, floor: Array) -> tuple[Reached, Array]:
         """The best hits of each probe among those that reach its limit, and how many rows reach its floor."""
         arrays, m = self.arrays, block[1] - block[0]
         nothing = arrays.zeros((0,), "int64")
-        best, above = Hits(nothing, nothing, arrays.zeros((0,), "float32")), arrays.zeros((m,), "int64")
+        best, above = Reached(nothing, nothing, arrays.zeros((0,), "float32")), arrays.zeros((m,), "int64")
         needed = arrays.either(limits < floor, limits, floor)
-        for meeting in self._meetings(block):
+        for meeting in self.meetings(block, (0, len(self.gallery)), is_upper=False):
             first = meeting.first_probe - block[0]
             limits_here = needed[first : first + meeting.n_probes]
             probes, rows = meeting.sides(self.gallery.centre, limits_here, arrays)
-            for probe, row in self.screening.pairs(probes, rows, shift=None):
+            for probe, row in self.on.screening.pairs(probes, rows, shift=None):
                 scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
                 numbers = arrays.cast(probe, "int64") + first
                 above = above + arrays.histogram(numbers[scores >= floor[numbers]], m)
                 is_wanted = scores >= limits[numbers]
-                new = Hits(numbers, arrays.cast(row, "int64") + meeting.first_row, scores).take(is_wanted)
-                best = self._best(Hits(*map(arrays.join, zip(_columns(best), _columns(new), strict=True))), m)
+                new = Reached(numbers, arrays.cast(row, "int64") + meeting.first_row, scores).take(is_wanted)
+                best = self._best(best, new, m)
         return best, above
 
-    def _best(self, hits: Hits, m: int) -> Hits:
+    def _best(self, some: Reached, others: Reached, m: int) -> Reached:
         """The best `k` of each probe, probe after probe, best first."""
         arrays = self.arrays
+        hits = Reached(*map(arrays.join, zip(some, others, strict=True)))
         ordered = hits.take(arrays.order(hits.probe, hits.score, hits.row))
         counts = arrays.get(arrays.histogram(ordered.probe, m))
         starts = arrays.put(np.cumsum(counts) - counts)
         place = arrays.numbers(len(hits.probe)) - starts[ordered.probe]
         return ordered.take(place < self.k)
-
-    def _meetings(self, block: tuple[int, int]) -> list[Meeting]:
-        whole = (block, (0, len(self.gallery)))
-        return list(meetings(self.residence, self.probes, self.gallery, whole, upper=False))
 
     def _guesses(self, block: tuple[int, int]) -> Array:
         """(m,) what the k-th best of each probe is guessed to reach."""
@@ -137,7 +126,7 @@ class Searching:
         """Rows of the gallery, evenly spread, and of how many each is one."""
         n = len(self.gallery)
         sparsity = max(1, min(SPARSITY, n // max(FEWEST, self.k)))
-        return sparsity, self.residence.sample(self.gallery, sparsity)
+        return sparsity, self.on.residence.sample(self.gallery, sparsity)
 
     def _of_sample(self, block: tuple[int, int], sample: Array, rank: int, *, is_proof: bool) -> Array:
         """For each probe, what the best `rank` rows of the sample seem to reach, or do."""
@@ -145,7 +134,7 @@ class Searching:
         if not rank:
             return arrays.zeros((m,), "float32") + np.inf
         parts = []
-        for slab, start, stop in self.residence.slabs(self.probes, block):
+        for slab, start, stop in self.on.residence.slabs(self.probes, block):
             step = max(1, ROUGH_PRODUCTS // max(1, len(sample)))
             for first in range(start, stop, step):
                 probes = slab.floats[first : min(first + step, stop)]
@@ -157,7 +146,3 @@ class Searching:
                 else:
                     parts.append(seeming[:, rank - 1])
         return arrays.join(parts)
-
-
-def _columns(hits: Hits) -> tuple[Array, Array, Array]:
-    return hits.probe, hits.row, hits.score

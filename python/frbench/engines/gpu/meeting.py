@@ -1,4 +1,4 @@
-"""Rectangle: pairs of rows by range and by group, as `engines.Rows` is asked for them."""
+"""Rows of two slabs that meet on a device, and everything there that a count, a search or a tail stands on."""
 
 from __future__ import annotations
 
@@ -6,41 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.gpu.arrays import Array, Arrays, Side
 from frbench.engines.gpu.packing import Centre
 from frbench.engines.gpu.residence import Held, Residence, Slab
-
-Numbers = NDArray[np.uint32]
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """Which pairs are wanted, and the cell of each; see `engines.Rows.count`."""
-
-    probe_range: tuple[int, int]
-    gallery_range: tuple[int, int]
-    upper: bool
-    probe_groups: Numbers
-    gallery_groups: Numbers
-    cells: Numbers
-
-    def pairs_by_cell(self, n_cells: int) -> NDArray[np.int64]:
-        """(n_cells,) pairs, from the numbers of rows."""
-        (a, b), (c, d) = self.probe_range, self.gallery_range
-        mine, theirs = self.probe_groups[a:b].astype(np.int64), self.gallery_groups[c:d].astype(np.int64)
-        counts = np.zeros(n_cells, np.int64)
-        if not self.upper:
-            rows = (np.bincount(side, minlength=n) for side, n in zip((mine, theirs), self.cells.shape, strict=True))
-            np.add.at(counts, self.cells, np.outer(*rows))
-            return counts
-        rows_after = np.clip(np.arange(a, b) + 1 - c, 0, max(0, d - c))
-        for group in np.flatnonzero(np.bincount(theirs)):
-            before = np.concatenate([[0], np.cumsum(theirs == group)])
-            pairs = np.bincount(mine, before[-1] - before[rows_after], minlength=len(self.cells)).astype(np.int64)
-            np.add.at(counts, self.cells[:, group], pairs)
-        return counts
+from frbench.engines.gpu.screening import Screening
+from frbench.plan import Groups, Rectangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +47,11 @@ class Meeting:
         """Rows of the gallery that meet them."""
         return self.gallery_part[1] - self.gallery_part[0]
 
-    def of_probes(self, values: Numbers) -> Numbers:
+    def of_probes(self, values: Groups) -> Groups:
         """`values` of all probes, of those that meet."""
         return values[self.first_probe : self.first_probe + self.n_probes]
 
-    def of_rows(self, values: Numbers) -> Numbers:
+    def of_rows(self, values: Groups) -> Groups:
         """`values` of all rows of the gallery, of those that meet."""
         return values[self.first_row : self.first_row + self.n_rows]
 
@@ -101,17 +72,37 @@ class Meeting:
         return mine.as_probes(limits, arrays), theirs.as_gallery(arrays)
 
 
-def meetings(
-    residence: Residence, probes: Held, gallery: Held, ranges: tuple[tuple[int, int], tuple[int, int]], *, upper: bool
-) -> Iterator[Meeting]:
-    """Every slab of the gallery with every slab of the probes, if it has a wanted pair; the gallery's slowest."""
-    for theirs, *gallery_part in residence.slabs(gallery, ranges[1]):
-        for mine, *probe_part in residence.slabs(probes, ranges[0]):
-            first_probe, first_row = mine.start + probe_part[0], theirs.start + gallery_part[0]
-            if upper and theirs.start + gallery_part[1] - 1 <= first_probe:
-                continue
-            shift = first_probe - first_row if upper else None
-            yield Meeting(mine, theirs, (probe_part[0], probe_part[1]), (gallery_part[0], gallery_part[1]), shift)
+class Device:
+    """A GPU, the rows that lie on it, and the room that its sieves have."""
+
+    def __init__(self, arrays: Arrays, capacity: int, most_bytes: int | None) -> None:
+        self.arrays = arrays
+        self.residence = Residence(arrays, most_bytes)
+        self.screening = Screening(arrays, capacity)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is to be done on one device with rows of both sides."""
+
+    on: Device
+    probes: Held
+    gallery: Held
+
+    @property
+    def arrays(self) -> Arrays:
+        """The arrays of the device."""
+        return self.on.arrays
+
+    def meetings(self, probes: tuple[int, int], gallery: tuple[int, int], *, is_upper: bool) -> Iterator[Meeting]:
+        """Every slab of the gallery with every slab of the probes, if it has a wanted pair; the gallery's slowest."""
+        for theirs, *gallery_part in self.on.residence.slabs(self.gallery, gallery):
+            for mine, *probe_part in self.on.residence.slabs(self.probes, probes):
+                first_probe, first_row = mine.start + probe_part[0], theirs.start + gallery_part[0]
+                if is_upper and theirs.start + gallery_part[1] - 1 <= first_probe:
+                    continue
+                shift = first_probe - first_row if is_upper else None
+                yield Meeting(mine, theirs, (probe_part[0], probe_part[1]), (gallery_part[0], gallery_part[1]), shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +118,11 @@ class Places:
     n_groups: int
 
     @classmethod
-    def of(cls, at: Rectangle, meeting: Meeting, arrays: Arrays) -> Places:
+    def of(cls, where: Rectangle, meeting: Meeting, arrays: Arrays) -> Places:
         """Those of a meeting."""
-        numbers = meeting.of_probes(at.probe_groups), meeting.of_rows(at.gallery_groups), at.cells.ravel()
+        numbers = meeting.of_probes(where.probe_groups), meeting.of_rows(where.gallery_groups), where.cells.ravel()
         a, b, cells = (arrays.put(each.astype(np.int64)) for each in numbers)
-        return cls(a, b, cells, at.cells.shape[1])
+        return cls(a, b, cells, where.cells.shape[1])
 
     def cell(self, probe: Array, row: Array) -> Array:
         """Cells of pairs, by place in the meeting; shapes as those of `probe + row`."""
