@@ -1,4 +1,4 @@
-"""faiss: a graph, inverted lists of product codes, and a scan of 8-bit codes, all on inner products.
+"""A graph, inverted lists of product codes, and a scan of 8-bit codes by faiss, all on inner products.
 
 Source: Douze et al. (2024), arXiv 2401.08281.
 """
@@ -21,10 +21,9 @@ from frbench.engines.ann.index import (
     Ints,
     Matrix,
     Numbers,
-    chunks,
     doublings,
+    inserted,
     missing,
-    widths,
 )
 from frbench.errors import InputError
 
@@ -49,9 +48,8 @@ class FaissIndex:
                 asked = ", ".join(f"{key}={value}" for key, value in parameters.items())
                 why = str(error).partition("Error: ")[2] or str(error)
                 raise InputError(f"{name} cannot be built of {len(unit)} rows with {asked}: {why}") from error
-            for part in chunks(len(unit)):
+            for part in inserted(len(unit), advance):
                 self._index.add(unit[part])
-                advance(part.stop - part.start)
 
     @property
     def nbytes(self) -> int:
@@ -126,11 +124,8 @@ FAISS_HNSW = Family(
     name="faiss-hnsw",
     distribution="faiss-cpu",
     knob="efSearch",
-    is_at_least_k=True,
     defaults=lambda _, __: {"M": 16, "ef_construction": 200},
     build=_builder("faiss-hnsw", _graph, lambda faiss, effort: faiss.SearchParametersHNSW(efSearch=effort)),
-    efforts=widths,
-    highest=lambda n, _: n,
 )
 FAISS_IVFPQ = Family(
     name="faiss-ivfpq",

@@ -1,4 +1,4 @@
-"""hnswlib: a hierarchical navigable small world graph.
+"""A hierarchical navigable small world graph by hnswlib.
 
 Source: Malkov & Yashunin (2018), IEEE TPAMI 42, 824.
 """
@@ -9,17 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.engines.ann.index import (
-    THREADS,
-    Advance,
-    Family,
-    Ints,
-    Matrix,
-    Numbers,
-    chunks,
-    missing,
-    widths,
-)
+from frbench.engines.ann.index import THREADS, Advance, Family, Ints, Matrix, Numbers, inserted, missing
 
 NAME = "hnsw"
 
@@ -36,9 +26,8 @@ class HnswIndex:
         self._graph.init_index(
             len(unit), M=parameters["M"], ef_construction=parameters["ef_construction"], random_seed=seed
         )
-        for part in chunks(len(unit)):
+        for part in inserted(len(unit), advance):
             self._graph.add_items(unit[part], np.arange(part.start, part.stop), num_threads=THREADS)
-            advance(part.stop - part.start)
         self._reached = max(1, len(unit) // 2)
 
     @property
@@ -89,9 +78,6 @@ HNSW = Family(
     name=NAME,
     distribution="hnswlib",
     knob="ef",
-    is_at_least_k=True,
     defaults=lambda _, __: {"M": 16, "ef_construction": 200},
     build=HnswIndex,
-    efforts=widths,
-    highest=lambda n, _: n,
 )

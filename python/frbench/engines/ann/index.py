@@ -1,8 +1,8 @@
-"""Index: what proposes gallery rows without looking at all of them. It can miss; others score what it proposes."""
+"""What an index offers that proposes gallery rows without looking at all of them; others score what it proposes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
@@ -39,24 +39,37 @@ class Index(Protocol):
         ...
 
 
+def doublings(first: int, last: int) -> tuple[int, ...]:
+    """`first` and its doubles up to `last`."""
+    found = [first]
+    while found[-1] * 2 <= last:
+        found.append(found[-1] * 2)
+    return tuple(found)
+
+
+def widths(k: int, _: Numbers) -> tuple[int, ...]:
+    """Widths of a search in a graph for lists of k: k, 2k ... 16k."""
+    return doublings(k, 16 * k)
+
+
 @dataclass(frozen=True)
 class Family:
-    """A kind of index of one library.
+    """A kind of index of one library; what is not said of it is as of a graph.
 
     knob : name of what is turned up to look at more rows; "" where every row is looked at.
-    is_at_least_k : whether the library raises a lower knob to k by itself, so that a lower one is none of its own.
     defaults : build parameters for n rows of d components. build : of unit rows, parameters and a seed.
+    is_at_least_k : whether the library raises a lower knob to k by itself, so that a lower one is none of its own.
     efforts : values of the knob for lists of k, increasing. highest : the one that looks at as much as it can of n.
     """
 
     name: str
     distribution: str
     knob: str
-    is_at_least_k: bool
     defaults: Callable[[int, int], Numbers]
     build: Callable[[Matrix, Numbers, int, Advance], Index]
-    efforts: Callable[[int, Numbers], tuple[int, ...]]
-    highest: Callable[[int, Numbers], int]
+    is_at_least_k: bool = True
+    efforts: Callable[[int, Numbers], tuple[int, ...]] = widths
+    highest: Callable[[int, Numbers], int] = lambda n, _: n
 
     @property
     def version(self) -> str:
@@ -109,22 +122,12 @@ class Family:
         return f"{self.knob}={effort}" if self.knob else "every row"
 
 
-def doublings(first: int, last: int) -> tuple[int, ...]:
-    """`first` and its doubles up to `last`."""
-    found = [first]
-    while found[-1] * 2 <= last:
-        found.append(found[-1] * 2)
-    return tuple(found)
-
-
-def widths(k: int, _: Numbers) -> tuple[int, ...]:
-    """Widths of a search in a graph for lists of k: k, 2k ... 16k."""
-    return doublings(k, 16 * k)
-
-
-def chunks(n: int) -> list[slice]:
-    """`n` rows some at a time."""
-    return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+def inserted(n: int, advance: Advance) -> Iterator[slice]:
+    """`n` rows some at a time, for each to be inserted; `advance` is then told how many they were."""
+    for start in range(0, n, CHUNK):
+        stop = min(start + CHUNK, n)
+        yield slice(start, stop)
+        advance(stop - start)
 
 
 def missing(distribution: str, family: str, error: ImportError) -> EngineUnavailable:

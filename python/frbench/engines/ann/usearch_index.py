@@ -1,4 +1,4 @@
-"""usearch: a hierarchical navigable small world graph, on inner products."""
+"""A hierarchical navigable small world graph by usearch, on inner products."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.engines.ann.index import (
-    THREADS,
-    Advance,
-    Family,
-    Ints,
-    Matrix,
-    Numbers,
-    chunks,
-    missing,
-    widths,
-)
+from frbench.engines.ann.index import THREADS, Advance, Family, Ints, Matrix, Numbers, inserted, missing
 
 NAME = "usearch"
 
@@ -36,9 +26,8 @@ class UsearchIndex:
             connectivity=parameters["connectivity"],
             expansion_add=parameters["expansion_add"],
         )
-        for part in chunks(len(unit)):
+        for part in inserted(len(unit), advance):
             self._graph.add(np.arange(part.start, part.stop), unit[part], threads=THREADS)
-            advance(part.stop - part.start)
 
     @property
     def nbytes(self) -> int:
@@ -62,9 +51,6 @@ USEARCH = Family(
     name=NAME,
     distribution="usearch",
     knob="expansion",
-    is_at_least_k=True,
     defaults=lambda _, __: {"connectivity": 16, "expansion_add": 128},
     build=UsearchIndex,
-    efforts=widths,
-    highest=lambda n, _: n,
 )
