@@ -172,18 +172,9 @@ impl PyRows {
         n_cells: usize,
     ) -> PyResult<(Bound<'py, PyArray2<u64>>, &'static str, u64)> {
         let (mine, theirs) = (self.borrowed(py)?, gallery.borrowed(py)?);
-        let at = Rectangle {
-            probes: self.rows(&mine)?,
-            gallery: gallery.rows(&theirs)?,
-            probe_range: probe_range.0..probe_range.1,
-            gallery_range: gallery_range.0..gallery_range.1,
-            upper,
-            probe_groups: contiguous1(&probe_groups)?,
-            gallery_groups: contiguous1(&gallery_groups)?,
-            n_gallery_groups: cells.shape()[1],
-            cells: contiguous(&cells)?,
-            n_cells,
-        };
+        let sides = (self.rows(&mine)?, gallery.rows(&theirs)?);
+        let groups = (&probe_groups, &gallery_groups);
+        let at = rectangle(sides, (probe_range, gallery_range), upper, groups, &cells, n_cells)?;
         let packing = gallery.packing(at.gallery);
         let counted = released(py, |stop| count::count(&at, &packing, &axis.0, gallery.kernel, gallery.threads, stop))?;
         let counts = counted.counts.into_pyarray(py).reshape([n_cells, axis.0.bins()])?;
@@ -216,18 +207,9 @@ impl PyRows {
     )> {
         let (mine, theirs) = (self.borrowed(py)?, gallery.borrowed(py)?);
         let floors: Vec<f32> = contiguous1(&floors)?.iter().map(|&floor| axis::ceil_f32(floor)).collect();
-        let at = Rectangle {
-            probes: self.rows(&mine)?,
-            gallery: gallery.rows(&theirs)?,
-            probe_range: probe_range.0..probe_range.1,
-            gallery_range: gallery_range.0..gallery_range.1,
-            upper,
-            probe_groups: contiguous1(&probe_groups)?,
-            gallery_groups: contiguous1(&gallery_groups)?,
-            n_gallery_groups: cells.shape()[1],
-            cells: contiguous(&cells)?,
-            n_cells: floors.len(),
-        };
+        let sides = (self.rows(&mine)?, gallery.rows(&theirs)?);
+        let groups = (&probe_groups, &gallery_groups);
+        let at = rectangle(sides, (probe_range, gallery_range), upper, groups, &cells, floors.len())?;
         let packing = gallery.packing(at.gallery);
         let wanted = Wanted {
             at,
@@ -300,6 +282,31 @@ impl PyRows {
         })?;
         Ok(parts.concat().into_pyarray(py))
     }
+}
+
+type Groups<'py> = PyReadonlyArray1<'py, u32>;
+
+/// What Python says of a rectangle; each pair is of the probes and of the gallery.
+fn rectangle<'a>(
+    (probes, gallery): (Rows<'a>, Rows<'a>),
+    (probe_range, gallery_range): ((usize, usize), (usize, usize)),
+    upper: bool,
+    (probe_groups, gallery_groups): (&'a Groups<'_>, &'a Groups<'_>),
+    cells: &'a PyReadonlyArray2<'_, u32>,
+    n_cells: usize,
+) -> PyResult<Rectangle<'a>> {
+    Ok(Rectangle {
+        probes,
+        gallery,
+        probe_range: probe_range.0..probe_range.1,
+        gallery_range: gallery_range.0..gallery_range.1,
+        upper,
+        probe_groups: contiguous1(probe_groups)?,
+        gallery_groups: contiguous1(gallery_groups)?,
+        n_gallery_groups: cells.shape()[1],
+        cells: contiguous(cells)?,
+        n_cells,
+    })
 }
 
 #[pyclass(frozen, name = "Axis", module = "frbench._rust")]
