@@ -1,4 +1,4 @@
-"""Arrays: what the engine asks of the machine that holds them, and numpy as such a machine.
+"""What the engine asks of the machine that holds its arrays, and numpy as such a machine.
 
 All of the engine's decisions are written in these few words, so they run where there is no GPU. `x + y`, `x >= y`,
 `x[rows]` and the like mean the same for every kind of array.
@@ -219,9 +219,18 @@ def sums_of_lanes(arrays: Arrays, a: Array, b: Array) -> Array:
 
 
 class HostArrays:
-    """numpy: the engine without a GPU, for tests of what it decides."""
+    """The engine without a GPU, on numpy, for tests of what it decides."""
 
     name = "numpy"
+    # Words of `Arrays` that numpy has, too.
+    get = staticmethod(np.asarray)
+    root = staticmethod(np.sqrt)
+    nearest = staticmethod(np.rint)
+    bounded = staticmethod(np.clip)
+    larger = staticmethod(np.maximum)
+    either = staticmethod(np.where)
+    places = staticmethod(np.nonzero)
+    join = staticmethod(np.concatenate)
 
     def __init__(self, screen: Screen = "int8", *, free: int = 1 << 30) -> None:
         self.screen = screen
@@ -231,10 +240,6 @@ class HostArrays:
         """See `Arrays.put`."""
         return np.ascontiguousarray(host)
 
-    def get(self, x: Array) -> NDArray[Any]:
-        """See `Arrays.get`."""
-        return np.asarray(x)
-
     def free_bytes(self) -> int:
         """What it was told."""
         return self._free
@@ -243,34 +248,6 @@ class HostArrays:
         """See `Arrays.cast`."""
         return x.astype(kind)
 
-    def zeros(self, shape: tuple[int, ...], kind: Kind) -> Array:
-        """Zeros."""
-        return np.zeros(shape, kind)
-
-    def numbers(self, n: int) -> Array:
-        """See `Arrays.numbers`."""
-        return np.arange(n)
-
-    def root(self, x: Array) -> Array:
-        """Square roots."""
-        return np.sqrt(x)
-
-    def nearest(self, x: Array) -> Array:
-        """See `Arrays.nearest`."""
-        return np.rint(x)
-
-    def bounded(self, x: Array, least: float, most: float) -> Array:
-        """No less than `least`, no more than `most`."""
-        return np.clip(x, least, most)
-
-    def larger(self, x: Array, y: Array) -> Array:
-        """The larger of two, element by element."""
-        return np.maximum(x, y)
-
-    def either(self, condition: Array, x: Array, y: Array) -> Array:
-        """`x` where `condition` holds, else `y`."""
-        return np.where(condition, x, y)
-
     def largest(self, x: Array) -> Array:
         """See `Arrays.largest`."""
         return x.max(axis=-1)
@@ -278,6 +255,14 @@ class HostArrays:
     def total(self, x: Array) -> Array:
         """See `Arrays.total`."""
         return x.sum(axis=-1)
+
+    def zeros(self, shape: tuple[int, ...], kind: Kind) -> Array:
+        """Zeros."""
+        return np.zeros(shape, kind)
+
+    def numbers(self, n: int) -> Array:
+        """See `Arrays.numbers`."""
+        return np.arange(n)
 
     def lanes(self, x: Array) -> Array:
         """See `Arrays.lanes`."""
@@ -304,9 +289,7 @@ class HostArrays:
         """See `Arrays.product`."""
         return a @ b.T
 
-    def rough(self, a: Array, b: Array) -> Array:
-        """See `Arrays.rough`."""
-        return a @ b.T
+    rough = product
 
     def top(self, x: Array, k: int) -> tuple[Array, Array]:
         """See `Arrays.top`."""
@@ -324,14 +307,6 @@ class HostArrays:
     def order(self, group: Array, score: Array, row: Array) -> Array:
         """See `Arrays.order`."""
         return np.lexsort((row, -score, group))
-
-    def places(self, condition: Array) -> Sequence[Array]:
-        """See `Arrays.places`."""
-        return np.nonzero(condition)
-
-    def join(self, parts: Sequence[Array]) -> Array:
-        """One after another."""
-        return np.concatenate(parts)
 
     def sieve(self, probes: Side, gallery: Side, *, upper: bool, shift: int, capacity: int) -> tuple[int, Array, Array]:
         """See `Arrays.sieve`."""
