@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,14 +88,6 @@ class Answer:
     peak_bytes: int
 
 
-class _Part(NamedTuple):
-    """A rectangle as an engine takes it: probes are those sent, or rows of the shard."""
-
-    probes: Rows
-    is_own: bool
-    where: Rectangle
-
-
 class Shard:
     """The rows of one worker, read when they are first asked for."""
 
@@ -111,8 +103,8 @@ class Shard:
 
         def count(rows: Rows) -> NDArray[np.uint64]:
             counts = np.zeros((block.where.n_cells, len(edges) + 1), dtype=np.uint64)
-            for part in self._parts(rows, held, unit, block):
-                counts += part.probes.count(rows, edges, part.where)
+            for probes, where in self._parts(rows, held, unit, block):
+                counts += probes.count(rows, edges, where)
             return counts
 
         return self._answer(held, count)
@@ -125,10 +117,10 @@ class Shard:
             mine, theirs = block.subjects
             places, found = partial(held.parts.places_of, held.worker), [NO_HITS]
             theirs = _table(held, _own(held, block.where.gallery), theirs)
-            for part in self._parts(rows, held, unit, block):
-                subjects = _of_probes(held, block, part.is_own, part.where.probes, mine), theirs
-                hits = part.probes.tail(rows, n, floors, part.where, subjects)
-                a = places(hits.a) if part.is_own else hits.a + block.where.probes[0]
+            for probes, where in self._parts(rows, held, unit, block):
+                subjects = _of_probes(held, block, mine, where.probes, is_own=probes is rows), theirs
+                hits = probes.tail(rows, n, floors, where, subjects)
+                a = places(hits.a) if probes is rows else hits.a + block.where.probes[0]
                 found.append(hits._replace(a=a, b=places(hits.b)))
             return best(joined(found), n)
 
@@ -184,14 +176,14 @@ class Shard:
         self._held = held
         return time.perf_counter() - begin
 
-    def _parts(self, rows: Rows, held: Held, unit: Floats, block: Block) -> Iterator[_Part]:
-        """Rectangles that hold each pair of the block with a gallery row of this shard once."""
+    def _parts(self, rows: Rows, held: Held, unit: Floats, block: Block) -> Iterator[tuple[Rows, Rectangle]]:
+        """Rectangles that hold each pair of the block once, and probes of each: those sent, or rows of the shard."""
         sent, where = self._engine.rows(unit), block.where
         theirs = _table(held, _own(held, where.gallery), where.gallery_groups)
         for is_own, probes, gallery in _ranges(held, where):
-            mine = _of_probes(held, block, is_own, probes, where.probe_groups)
+            mine = _of_probes(held, block, where.probe_groups, probes, is_own=is_own)
             part = Rectangle(probes, gallery, is_own, mine, theirs, where.cells, where.n_cells)
-            yield _Part(rows if is_own else sent, is_own, part)
+            yield rows if is_own else sent, part
 
     def _work(self) -> Counter[str]:
         said = self._engine.describe()
@@ -272,8 +264,8 @@ def _ranges(held: Held, where: Rectangle) -> Iterator[tuple[bool, Range, Range]]
     yield from later(held.parts.runs(held.worker, *where.gallery), begin, end)
 
 
-def _of_probes(held: Held, block: Block, is_own: bool, probes: Range, values: Groups) -> Groups:
-    """`values` of the probes that were sent, as they are or, of those that are rows of the worker, in their places."""
+def _of_probes(held: Held, block: Block, values: Groups, probes: Range, *, is_own: bool) -> Groups:
+    """`values` of the probes that were sent; of the worker's own rows among them, at their places in a table."""
     if not is_own:
         return values
     return _table(held, probes, values[held.parts.places(held.worker, *probes) - block.where.probes[0]])
