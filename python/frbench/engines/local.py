@@ -1,4 +1,4 @@
-"""Local engines: those that count in the process that opens them, by name. Workers of a cluster open theirs here."""
+"""The engine of a name that counts in the process that opens it; workers of a cluster open theirs here, too."""
 
 from __future__ import annotations
 

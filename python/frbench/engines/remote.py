@@ -1,4 +1,4 @@
-"""The engine behind `--server`: `frbench serve` on one machine or several, each counting what the others do not.
+"""The engine of grpc:// addresses: `frbench serve` on one machine or several, each counting what the others do not.
 
 Servers are lent the rows for as long as the program runs. Single pairs are scored here, by the same definition: that
 takes less than to ask for it.

@@ -1,4 +1,4 @@
-"""Servers: work handed to whichever server is free, and to another one when that one is lost."""
+"""Work handed to whichever server is free, and to another one when that one is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approximate indexes: each proposes rows of a gallery, and the definition scores what is proposed.
+"""Approximate indexes by name: each proposes rows of a gallery, and the definition scores what is proposed.
 
 An index can miss, and never misscore. Only the modules of this folder know the libraries; a new family is one `Family`.
 """

@@ -1,1 +1,1 @@
-"""Cluster: rows that many workers hold, a part each; their counts add, their candidates merge."""
+"""Rows that many workers hold, a part each; their counts add, their candidates merge."""

@@ -1,4 +1,4 @@
-"""Ending: how a program leaves what it started, whatever disturbs it: calls under way, signals, processes of others."""
+"""How a program leaves what it started, whatever disturbs it: calls under way, signals, processes of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes of a cluster: one a worker, of the rows that it holds, asked as if they were one."""
+"""Approximate indexes of a cluster, one a worker of the rows that it holds, asked as if they were one."""
 
 from __future__ import annotations
 

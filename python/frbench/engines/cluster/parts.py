@@ -1,4 +1,4 @@
-"""Parts: which rows are whose, when several workers hold one gallery.
+"""Which rows are whose, when several workers hold one gallery.
 
 Rows are dealt out in runs, one worker after another, so that every stretch of the gallery is spread over all of them.
 """

@@ -1,4 +1,4 @@
-"""Ray's clusters: Ray imported without a word, a cluster that this process joins or has for itself, and its end.
+"""Ray, imported without a word, with a cluster that this process joins or has for itself, and its end.
 
 Only this module imports Ray. What Ray would print, ask of the network or leave behind by itself is kept from it here.
 """

@@ -1,4 +1,4 @@
-"""Workers on Ray: actors that each hold an object, on this machine or on a cluster.
+"""Calls to workers on Ray, actors that each hold an object, on this machine or on a cluster.
 
 A worker that is lost is replaced, and what it was asked is asked again: calls change nothing, so that the answer is
 the same. Arguments travel through Ray's store of objects, which is kept small.

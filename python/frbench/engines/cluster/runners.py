@@ -1,4 +1,4 @@
-"""Runners: who is handed the tiles of a run, when it is not the process that was started."""
+"""Who is handed the tiles of a run, when it is not the process that was started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shard index: an approximate index of the rows of one worker, made as a recipe says."""
+"""An approximate index of the rows of one worker, made as a recipe says."""
 
 from __future__ import annotations
 

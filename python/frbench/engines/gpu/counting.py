@@ -1,4 +1,4 @@
-"""Counting: how many scores of a rectangle of pairs fall in each bin, by cell, on one device.
+"""How many scores of a rectangle of pairs fall in each bin, by cell, counted on one device.
 
 Where few pairs can reach the lowest edge, packed rows prove it of nearly all others, which are only numbered; the few
 are scored by the definition. Where many can, every product is made in float32, which names nearly every bin; where an

@@ -1,4 +1,4 @@
-"""Devices: the GPUs of this machine, or why there is none to count on."""
+"""The GPUs of this machine, or why there is none to count on."""
 
 from __future__ import annotations
 

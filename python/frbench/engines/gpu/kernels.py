@@ -1,4 +1,4 @@
-"""Triton kernels: a sieve whose products never leave the chip, and scores by the definition.
+"""What Triton runs on a GPU: a sieve whose products never leave the chip, and scores by the definition.
 
 Both run on an NVIDIA GPU, and in Triton's interpreter (TRITON_INTERPRET=1) on any machine.
 

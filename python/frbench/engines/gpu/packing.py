@@ -1,4 +1,4 @@
-"""Packing: rows in few bits, and what their products prove of a score.
+"""Rows in few bits, and what their products prove of a score.
 
 # The bound
 

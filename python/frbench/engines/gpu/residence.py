@@ -1,4 +1,4 @@
-"""Residence: which rows lie on a device; those that were not used for longest make room for others.
+"""Which rows lie on a device; those that were not used for longest make room for others.
 
 Rows are brought in slabs, of which three fit: one of the gallery, one of probes, and one that is coming. So a gallery
 of any size is searched; one that fits as a whole is brought once.

@@ -1,4 +1,4 @@
-"""Screening: pairs of packed rows that may reach a limit, however many there are.
+"""Pairs of packed rows that may reach a limit, however many there are.
 
 A sieve has room for so many pairs. Where more are found, its rectangle is cut in two and both are sieved, until each
 has room: one with no more pairs than there is room for always has. So nothing is lost, and a crowd costs time alone.

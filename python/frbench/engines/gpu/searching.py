@@ -1,4 +1,4 @@
-"""Searching: the best rows of a gallery for each probe, exactly, on one device.
+"""The best rows of a gallery for each probe, exactly, found on one device.
 
 A sample of the gallery says what the k-th best of each probe will reach, about. Every row that may reach it is found by
 the sieve and scored by the definition; if k of them do reach it, no other row can be among the best. A probe of which

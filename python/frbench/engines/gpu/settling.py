@@ -1,4 +1,4 @@
-"""Settling: unit rows with the bits of the definition, made where a matrix lies."""
+"""Unit rows with the bits of the definition, made where a matrix lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tailing: the best pairs of strangers in each cell of a rectangle, exactly, on one device."""
+"""The best pairs of strangers in each cell of a rectangle, exactly, found on one device."""
 
 from __future__ import annotations
 
