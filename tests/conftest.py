@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,14 @@ NO_CLOCKS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("local", **NO_CLOCKS)
 settings.register_profile("ci", **NO_CLOCKS, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Says which process runs which test, where there are several."""
+    from tests.side_by_side import Together
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
