@@ -6,10 +6,12 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 # An active environment of the caller's must not catch the installation.
 unexport VIRTUAL_ENV CONDA_PREFIX
+# Python tests run in a process a core.
+SIDE_BY_SIDE := -n auto --maxprocesses 8
 # Tests start many processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint chromium protos bench bench-gpu bench-ray bench-service coverage-study speed-study kill-test garbage-test leak-test public-clients lock clean
+.PHONY: help setup demo test check lint chromium protos bench bench-gpu bench-ray bench-service coverage-study speed-study endurance public-clients lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -22,7 +24,14 @@ demo: setup ## Benchmark the example templates by group and write out/demo/repor
 
 test: lint chromium ## Run every check: lint, types, Rust tests, Python tests
 	cargo test --quiet
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
+
+check: setup ## Format, lint, types and the unit tests of what changed since the last commit but one (under a minute)
+	cargo fmt --check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(SIDE_BY_SIDE) $$($(BIN)/python -m tests.changed)
 
 chromium: ## Install the browser of the tests where there is none
 	@[ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy chromium; }
@@ -64,15 +73,11 @@ coverage-study: setup ## Simulate how often intervals hold the truth and write d
 speed-study: setup ## Simulate how often `frbench ab` finds a slowdown and write docs/speed.md (2 minutes)
 	$(BIN)/python -m studies.speed --out docs/speed.md
 
-kill-test: setup ## Kill a sweep 50 times, its workers 20 times and a server that enrols 1,000 times: nothing is lost (20 minutes)
+endurance: setup ## What make test does in small: kill a sweep, its workers, a server; send garbage; look for leaks (30 minutes)
 	$(BIN)/python -m tests.endurance.kill_and_resume --kills 50
 	$(BIN)/python -m tests.endurance.kill_ray_workers --kills 20
 	$(BIN)/python -m tests.endurance.kill_while_enrolling --kills 1000
-
-garbage-test: setup ## Send a server 100,000 messages that no client would send (5 minutes)
 	$(BIN)/python -m tests.endurance.garbage --messages 100000
-
-leak-test: setup ## Search 100,000 times and make and drop 1,000 galleries: memory stays flat (5 minutes)
 	$(BIN)/python -m tests.endurance.leaks --searches 100000 --cycles 1000
 
 public-clients: setup ## Ask a server with grpcurl and ghz, which know nothing of its protos (needs Go)

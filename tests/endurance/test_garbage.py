@@ -1,4 +1,4 @@
-"""Messages that no client would send; `make garbage-test` sends a hundred thousand."""
+"""Messages that no client would send; `make endurance` sends a hundred thousand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server killed while it enrols; `make kill-test` does it a thousand times."""
+"""A server killed while it enrols; `make endurance` does it a thousand times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server takes and gives back; `make leak-test` looks longer."""
+"""What a server takes and gives back; `make endurance` looks longer."""
 
 from __future__ import annotations
 
