@@ -19,6 +19,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.engines.servers import CALLS_AT_ONCE, FIRST_PAUSE_S, GALLERIES_KEPT, Lent, Server, Servers
 from frbench.errors import EngineUnavailable, InputError
+from frbench.service import client
 from frbench.service.client import Client, Credentials
 from frbench.tally import Tally
 from tests.worlds import servers, worlds
@@ -115,7 +116,7 @@ def test_a_server_that_was_started_again_is_lent_the_rows_again():
             engine.close()
 
 
-def test_an_interruption_waits_for_no_server():
+def test_an_interruption_waits_for_no_server(monkeypatch: pytest.MonkeyPatch):
     """The server stands still while it has tiles; they are given up, and no thread is left that asks for them."""
     with servers.running() as still:
         engine = RemoteEngine([still.target])
@@ -123,6 +124,8 @@ def test_an_interruption_waits_for_no_server():
         def interrupt(n: int) -> None:
             if n == 12:
                 still.freeze()
+                # What was lent is asked back for so long, in vain.
+                monkeypatch.setattr(client, "QUICK_S", 0.5)
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
