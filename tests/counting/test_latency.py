@@ -14,7 +14,8 @@ from frbench.counting.gallery import Gallery
 from frbench.counting.latency import LatencyTask, check_answer, measure, measure_runs
 from frbench.errors import InputError, PlanMismatch, TileCountedTwice
 from frbench.templates import Templates
-from tests.worlds import worlds
+from tests.endurance.kill_ray_workers import descendants
+from tests.worlds import servers, worlds
 
 
 def population(n: int, seed: int, *, failed: tuple[int, ...] = ()) -> Templates:
@@ -162,6 +163,11 @@ def test_options_without_sense_are_refused(changed: dict, named: str):
         measure_runs(dataclasses.replace(task()), 0)
 
 
+def has_the_core(pid: int) -> bool:
+    """Whether a process has loaded the compiled module."""
+    return "_rust" in Path(f"/proc/{pid}/maps").read_text()
+
+
 def test_a_killed_command_leaves_no_process_behind(tmp_path: Path):
     """SIGKILL of `frbench latency` ends the process that measures, too: its end of the pipe closes."""
     np.save(tmp_path / "t.npy", np.random.default_rng(1).normal(size=(200, 8)).astype(np.float32))
@@ -169,8 +175,9 @@ def test_a_killed_command_leaves_no_process_behind(tmp_path: Path):
     files = (str(tmp_path / "t.npy"), "--labels", str(tmp_path / "l.csv"), "--out", str(tmp_path / "out"))
     command = [sys.executable, "-m", "frbench", "latency", *files, "--requests", "1000000", "--runs", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    servers.until(lambda: any(map(has_the_core, descendants(process.pid))))
     with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(4)
+        process.wait(0.5)
 
     process.kill()
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -177,10 +178,15 @@ def test_workers_of_another_release_are_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_workers_that_lack_what_they_need_are_not_tried_again():
+def test_workers_that_lack_what_they_need_are_not_tried_again(monkeypatch: pytest.MonkeyPatch):
     """A module that only this program can find, as frbench is one where nobody installed it."""
+    held = type("Held", (), {"__module__": "only_here"})
+    only_here = ModuleType("only_here")
+    only_here.Held = held
+    monkeypatch.setitem(sys.modules, "only_here", only_here)
+
     with pytest.raises(EngineUnavailable, match=r"cannot be started \(ModuleNotFoundError: .*; install frbench"):
-        RayWorkers(Deadly, 1, threads=1)
+        RayWorkers(held, 1, threads=1)
 
 
 @pytest.mark.usefixtures("ray_cluster")
