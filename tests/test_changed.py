@@ -21,7 +21,7 @@ from tests.changed import chosen, mirrors_of, without
         ("README.md", []),
     ],
 )
-def test_a_file_has_the_mirrors_of_its_mirror_or_its_folder(path: str, expected: list[str]):
+def test_a_file_has_the_tests_of_its_mirror_or_its_folder(path: str, expected: list[str]):
     """A module of its own name, else of the name of its folder."""
     assert mirrors_of(Path(path)) == list(map(Path, expected))
 
