@@ -14,18 +14,27 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from tests import ROOT
 
 LFW = ROOT / "examples" / "lfw"
 COMMAND = [
-    *(sys.executable, "-m", "frbench", "verify", str(LFW / "dlib-128.npy"), "--labels", str(LFW / "labels.csv")),
+    *(sys.executable, "-m", "frbench", "verify", "t.npy", "--labels", "l.csv"),
     *("--group", "sex", "--thresholds", "0.9", "--no-report", "--quiet", "--checkpoint-every", "0.05"),
 ]
 
 
+def write_population(directory: Path, images: int | None) -> None:
+    """The first so many images of the example, or all."""
+    np.save(directory / "t.npy", np.load(LFW / "dlib-128.npy")[:images])
+    header, *lines = (LFW / "labels.csv").read_text().splitlines()
+    (directory / "l.csv").write_text("\n".join([header, *lines[:images]]) + "\n")
+
+
 def start(out: Path) -> subprocess.Popen[bytes]:
-    """A sweep that writes to `out`."""
-    return subprocess.Popen([*COMMAND, "--out", str(out)])
+    """A sweep of the population beside `out`, where it writes."""
+    return subprocess.Popen([*COMMAND, "--out", str(out)], cwd=out.parent)
 
 
 def tally(out: Path) -> bytes:
@@ -58,8 +67,8 @@ def killed_and_resumed(out: Path, after_s: float) -> tuple[bytes, bool]:
     return tally(out), had_checkpoint
 
 
-def survive(kills: int, seed: int) -> int:
-    """Kills and resumes `kills` runs; returns how many were resumed from a checkpoint.
+def survive(kills: int, seed: int, *, images: int | None = None) -> int:
+    """Kills and resumes `kills` runs over some images; returns how many were resumed from a checkpoint.
 
     Raises
     ------
@@ -68,6 +77,7 @@ def survive(kills: int, seed: int) -> int:
     moments = random.Random(seed)
     resumed = 0
     with tempfile.TemporaryDirectory() as scratch:
+        write_population(Path(scratch), images)
         expected, seconds = undisturbed(Path(scratch) / "whole")
         for i in range(kills):
             after_s = moments.uniform(0.0, seconds)
