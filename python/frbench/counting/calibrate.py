@@ -1,4 +1,4 @@
-"""Calibrate: the smallest threshold that keeps a false-positive rate, set on one population and then frozen.
+"""Finds the smallest threshold that keeps a false-positive rate, on one population and then frozen.
 
 Convention K2: T is the smallest score with rate(T) <= target, so the target is never exceeded. Scores are float32,
 so T is a float32, and it is found exactly: the interval that must hold it is cut into many at once, counting, until

@@ -1,4 +1,4 @@
-"""Exclusion: reviewed pairs that leave numerator and denominator of every rate, as a layout counts them."""
+"""Takes reviewed pairs out of numerator and denominator of every rate, as a layout counts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gallery: a matrix of templates packed once, for search and counting from Python."""
+"""The class `frbench.Gallery`: a matrix of templates packed once, for search and counting from Python."""
 
 from __future__ import annotations
 

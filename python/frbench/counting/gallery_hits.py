@@ -1,4 +1,4 @@
-"""Gallery hits: the hits of a run of searches, from its candidates.
+"""Counts the hits of a run of searches from its candidates, for estimates of other sizes of gallery.
 
 Where a candidate list is full above a threshold, the rows beyond it are counted by one more search of those probes
 alone, so that every count is exact at any length of list.

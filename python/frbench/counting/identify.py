@@ -1,4 +1,4 @@
-"""Identify: 1:N open-set searches. Probes are searched in a gallery, candidates are kept, then trials are counted.
+"""Searches probes in a gallery (1:N, open set), keeps candidates, and counts trials from them.
 
 A mated search is a probe whose subject is enrolled; a non-mated search is one whose subject is not. Blocks are those
 of the probes' subjects: intervals are conditional on the gallery.

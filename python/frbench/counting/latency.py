@@ -1,4 +1,4 @@
-"""Latency: how long a search takes, by probe group, as a tally on a nanosecond axis.
+"""Times searches by probe group, as a tally on a nanosecond axis.
 
 A trial is a request: one call of `Gallery.search` with one probe or a batch of one group, timed around the call,
 from a matrix in memory to scores and rows in memory. Requests of all groups and batch sizes are shuffled together,

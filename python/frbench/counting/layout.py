@@ -1,4 +1,4 @@
-"""Layout: the rows of Templates in the order in which they are counted, and the closed-form number of trials.
+"""Puts the rows of Templates in counting order, and declares the trials of every cell in closed form.
 
 Rows are sorted by (block, group), so that within a run of rows the cell is constant. Failed templates are left
 out of the rows and kept in the numbers: every count of trials here is independent of any engine.

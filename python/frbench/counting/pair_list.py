@@ -1,4 +1,4 @@
-"""Pair lists: pairs of templates as files name them, to be compared or to be left out."""
+"""Reads pairs of templates as files name them, to be compared or to be left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Population: whose trials a plan counts, apart from what a matcher made of them.
+"""Digests that say whose trials a plan counts, apart from what a matcher made of them.
 
 Digests of ids and labels, never of vectors: templates that two matchers made of the same images have one population,
 in whatever order their files hold them, and their tallies can be compared trial by trial.

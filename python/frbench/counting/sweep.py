@@ -1,4 +1,4 @@
-"""Run: hands tiles to a counter and adds what comes back, with checkpoints, progress and resume.
+"""Counts the tiles of a plan and adds what comes back, with checkpoints, progress and resume.
 
 A checkpoint is the tally so far. It is written beside and renamed, so a run killed at any moment finds the last one
 whole, counts the tiles that are missing, and ends in the same tally, bit for bit.

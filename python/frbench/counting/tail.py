@@ -1,4 +1,4 @@
-"""Tail: the best non-mated pairs of every cell, by name, for somebody to look at.
+"""Finds the best non-mated pairs of every cell by name, for somebody to look at.
 
 High non-mated scores are where mislabelled people, duplicates and twins are. A tally says how many pairs reach an
 edge, so those that do not can be passed over, and the pairs that were kept can be counted again.

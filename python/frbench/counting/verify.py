@@ -1,4 +1,4 @@
-"""Verify: 1:1 comparisons, all pairs of templates or a list of pairs, counted tile by tile."""
+"""Counts 1:1 comparisons tile by tile: all pairs of templates, or a list of pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrices as they lie on disk, in other people's formats.
+"""Reads matrices of floats from .npy, .npz, .safetensors, Parquet and Arrow files.
 
 A matrix comes back as blocks of rows in the dtype of the file, memory-mapped where the format allows it. Nothing is
 normalised or joined here; that is `frbench.templates`.

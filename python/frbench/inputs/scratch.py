@@ -1,4 +1,4 @@
-"""Scratch: float matrices that may be larger than memory, in files that vanish with the program."""
+"""Makes float matrices that may be larger than memory, in files that vanish with the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage: rows of a matrix file by their numbers, read piece by piece wherever the file lies.
+"""Reads rows of a matrix file by their numbers, piece by piece, wherever the file lies.
 
 A whole file is never read at once, nor mapped: what a reader holds is the rows that it was asked for and a few MiB.
 """

@@ -1,4 +1,4 @@
-"""Tables as they lie on disk: columns of text from CSV, Parquet or Arrow, and where each row stands in its file."""
+"""Reads columns of text from CSV, Parquet or Arrow, and says where each row stands in its file."""
 
 from __future__ import annotations
 

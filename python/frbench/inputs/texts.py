@@ -1,4 +1,4 @@
-"""Texts: columns of text, sixteen bytes a row and what a text has beyond fifteen, and what is asked of whole columns.
+"""Columns of text, sixteen bytes a row and what a text has beyond fifteen, and answers about whole columns.
 
 Python objects take four times as much. They are made of some rows at a time, where Python is what answers.
 """

@@ -1,4 +1,4 @@
-"""Hardware: what one machine of a cluster holds and does in a second, from a file."""
+"""Reads from a file what one machine of a cluster holds and does in a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machine: which kernels this one has, what they do in a second, and how far below the roof that is."""
+"""Describes this machine for `frbench info`: its kernels, what they do in a second, how far below the roof."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measured: what a worker of this machine does in a second, tried on a gallery that workers read and search.
+"""Measures what a worker of this machine does in a second, on a gallery that it reads and searches.
 
 Workers are tried side by side, each in a process of its own. Rows lie in memory that the system has to find, as those
 of a large gallery do: below a virtual machine, whose idle memory serves others, that takes many times as long as to use

@@ -1,4 +1,4 @@
-"""Side by side: processes of this machine that do the same at the same time, and share its memory and caches."""
+"""Runs processes that do the same at the same time, and share the memory and caches of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizing: memory, workers, hours and price of a run that has not been started, by arithmetic from measured rates."""
+"""Predicts memory, workers, hours and price of a run by arithmetic from measured rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trial: what a worker does, timed in a process of its own."""
+"""Times what a worker does, in a process of its own."""
 
 from __future__ import annotations
 

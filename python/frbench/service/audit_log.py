@@ -1,4 +1,4 @@
-"""Audit log: whether the lines that a server wrote are all there, as it wrote them.
+"""Verifies that the lines of a server's audit log are all there, as it wrote them.
 
 Each line holds its number and the SHA-256 of the line before. Nothing of the server is used here: what it wrote is
 judged by other code. A chain alone does not show that its end was cut off or that its last line was changed: the head

@@ -1,4 +1,4 @@
-"""Client: the calls of one server as methods, and what can go wrong with them as one sentence."""
+"""Calls one server by methods of a `Client`, and says what went wrong in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials: where a server is, who calls it, and whom the caller trusts; known before anything is called."""
+"""Says where a server is, who calls it and whom the caller trusts, before anything is called."""
 
 from __future__ import annotations
 

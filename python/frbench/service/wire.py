@@ -1,4 +1,4 @@
-"""Wire: what travels between a client and a server, as bytes on one side and arrays on the other.
+"""Turns calls of a server into bytes, and its answers into arrays.
 
 Only this module knows the messages of `protos/frbench/v1`. Every function is pure: a request becomes bytes, the bytes
 of an answer become arrays.

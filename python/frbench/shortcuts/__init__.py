@@ -1,1 +1,1 @@
-"""Shortcuts: whom a cheaper search misses: approximate indexes, fewer bits, fewer dimensions."""
+"""Compares cheaper searches with the exact one: approximate indexes, fewer bits, fewer dimensions."""

@@ -1,4 +1,4 @@
-"""Builds: an approximate index of a gallery, one in this program or one on each worker that holds rows of it."""
+"""Builds an approximate index of a gallery, in this program or on each worker that holds rows of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexing: the index that is asked for, checked against the gallery and this machine before anything is searched."""
+"""Checks the index that is asked for against the gallery and this machine, before anything is searched."""
 
 from __future__ import annotations
 

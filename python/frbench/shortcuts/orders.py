@@ -1,4 +1,4 @@
-"""Orders: the same gallery inserted in other orders, and whose answers change with it."""
+"""Finds the searches whose answers change when the same gallery is inserted in other orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proposals: what an index proposes, scored by the definition, as the candidates of an identification.
+"""Scores the rows that an index proposes by the definition, and makes Candidates of them.
 
 An index says which rows are worth a look; their scores are those of the exact engine, ties go to the lower row, and
 what was not proposed does not exist. So an approximate search can miss, and never misscore.

@@ -1,4 +1,4 @@
-"""Reach: gallery members that no search returns.
+"""Finds the gallery members that no search returns.
 
 A member is reached if the search of itself returns it at the highest effort of a sweep, or any probe's does. The few
 others are searched with all the effort that there is, for as many rows as there are: what even that does not return,

@@ -1,4 +1,4 @@
-"""Recall: how many of the k best rows a search returned, by probe.
+"""Counts how many of the k best rows an approximate search returned, by probe.
 
 A returned row counts if its score is at or above that of the exact k-th, so that of equal rows any will do; scores are
 of the definition, and a row is returned once at most.

@@ -1,4 +1,4 @@
-"""Rounding: templates as a format stores them. What is scored is the cosine of the stored rows, by the definition.
+"""Rounds templates to a storage format, and scores the cosine of the stored rows by the definition.
 
 So a difference is that of the storage alone: no product is rounded, and no screen is left unsettled.
 """

@@ -1,4 +1,4 @@
-"""Shares: k of n by group and by block of subjects, where what is counted has no place on a score axis."""
+"""Counts k of n by group and by block of subjects, for what has no place on a score axis."""
 
 from __future__ import annotations
 

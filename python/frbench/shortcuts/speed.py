@@ -1,4 +1,4 @@
-"""Speed: searches a second of several ways to search that take turns."""
+"""Measures the searches a second of several ways to search, which take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed: which of two commands or functions is slower, by how much, and how little this machine can tell.
+"""Says which of two commands or functions is slower, by how much, and how little this machine can tell.
 
 >>> from frbench.speed import compare_callables
 >>> found = compare_callables(lambda: sum(range(2000)), lambda: sum(range(4000)), max_slowdown=0.2)

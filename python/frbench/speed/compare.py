@@ -1,4 +1,4 @@
-"""Compare: rounds of A and B until the intervals answer, or the budget ends."""
+"""Runs rounds of A and B until the intervals answer, or the budget ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Goal: what a comparison is asked, and what its intervals answer."""
+"""Holds what a comparison is asked, and judges what its intervals answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks: when a comparison may be stopped, and which order statistics then hold the median ratio.
+"""Plans when a comparison may be stopped, and which order statistics then hold the median ratio.
 
 The order of every pair is drawn, so that at the true ratio it is a fair coin which of the two was slower, whatever the
 machine does: drift, bursts and neighbours fall on both sides alike. The number of pairs below the truth is therefore a

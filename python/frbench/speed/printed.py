@@ -1,4 +1,4 @@
-"""Printed: the figures that a command writes about itself."""
+"""Reads the figures that a command prints about itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Process: a command in a fresh process, its wall time, its processor time and what it prints."""
+"""Runs a command in a fresh process, for its wall time, its processor time and what it prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratio: how many times as long one side took as the other, from the logarithms of paired times."""
+"""Estimates how many times as long one side took as the other, from the logarithms of paired times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results: a comparison as JSON, with the rounds it was made from."""
+"""Makes JSON of a comparison, with the rounds it was made from."""
 
 from __future__ import annotations
 

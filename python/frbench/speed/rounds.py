@@ -1,4 +1,4 @@
-"""Rounds: A twice and B twice, in two pairs whose orders are drawn.
+"""Draws rounds of A twice and B twice in two pairs, and reads ratios from them.
 
 A round gives two ratios of B to A, one of each pair, and two controls: A against itself and B against itself, from one
 pair to the other. Which of the two is called the first of a control is drawn as well, so that controls are as blind to

@@ -1,4 +1,4 @@
-"""Sampled: the time of one call of a function in this process."""
+"""Times one call of a function in this process."""
 
 from __future__ import annotations
 

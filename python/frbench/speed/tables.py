@@ -1,4 +1,4 @@
-"""Tables: the results of a comparison on a terminal."""
+"""Prints the results of a comparison on a terminal."""
 
 from __future__ import annotations
 

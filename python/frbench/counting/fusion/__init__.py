@@ -1,1 +1,1 @@
-"""Fusion: two systems that decide together, as one more run."""
+"""Scores pairs by two systems that decide together, as one more run."""

@@ -1,4 +1,4 @@
-"""Fitting: the common scale of two systems, and how far to believe each, from people that are not counted.
+"""Fits the common scale of two systems, and the weight of each, on people that are not counted.
 
 z-norm: mean and standard deviation of the non-mated scores. min-max: the lowest and the highest of all scores. The
 weight, unless it is given: Fisher's direction, which best tells mated from non-mated pairs of scores, given their

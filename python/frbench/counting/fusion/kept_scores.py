@@ -1,4 +1,4 @@
-"""Kept scores: fused scores in files that outlive a killed program, which then goes on where it was.
+"""Keeps fused scores in files that outlive a killed program, which then goes on where it was.
 
 Of each pair two numbers are appended, its place (int32) and its score (float64). A journal, written beside and renamed
 after both files have reached the disk, says how many of them are whole; what lies behind that is written again.

@@ -1,4 +1,4 @@
-"""Pair scores: all pairs of templates that two systems made, scored by both, a bounded number at a time."""
+"""Scores all pairs of the templates of two systems by both, a bounded number at a time."""
 
 from __future__ import annotations
 

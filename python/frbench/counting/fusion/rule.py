@@ -1,4 +1,4 @@
-"""Rule: how the scores of two systems become one, on a scale that both were brought to.
+"""Makes one score of the scores of two systems, on a scale that both were brought to.
 
 | rule | fused score of x and y, the scores of A and B on the common scale | accepts at T |
 |---|---|---|

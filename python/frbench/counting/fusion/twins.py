@@ -1,4 +1,4 @@
-"""Twins: what two matchers made of the same images, in one order, and the people on whom a fusion is fitted."""
+"""Puts the templates of two systems in one order, and picks the people on whom a fusion is fitted."""
 
 from __future__ import annotations
 

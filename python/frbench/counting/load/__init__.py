@@ -1,1 +1,1 @@
-"""Load: how long a server takes to answer while requests keep coming, by probe group."""
+"""Measures how long a server takes to answer while requests keep coming, by probe group."""

@@ -1,4 +1,4 @@
-"""Generator: sends a schedule to a server and says when each request was answered."""
+"""Sends a schedule of requests to a server, and says when each was answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histograms: latencies of each group as files that plotters of HdrHistogram read."""
+"""Writes latencies of each group as files that plotters of HdrHistogram read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run: measurements at given loads, the load that a server bears, and the highest that meets an objective."""
+"""Measures a server at given loads, finds the load that it bears and the highest that meets an objective."""
 
 from __future__ import annotations
 

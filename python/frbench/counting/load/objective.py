@@ -1,4 +1,4 @@
-"""Objective: the share of requests that must be answered in time, and when a measurement shows that they are."""
+"""Reads an objective such as p99=20ms, and says whether a measurement shows that it is met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedule: when each request is sent and which message it is, drawn before anything is sent."""
+"""Draws when each request is sent and which message it is, before anything is sent."""
 
 from __future__ import annotations
 

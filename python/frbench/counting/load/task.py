@@ -1,4 +1,4 @@
-"""Task: what is asked of a server, as a plan, and what its answers are as a tally.
+"""Makes a plan of what is asked of a server, and a tally of what it answers.
 
 A trial is a request: one call with one probe or several of one group. Its cell is the group of its probes, at one load;
 a request without an answer has no time and falls in the last column. A block is a run.

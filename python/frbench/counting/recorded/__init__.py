@@ -1,1 +1,1 @@
-"""Recorded: scores and candidate lists that other tools wrote, as tallies."""
+"""Counts scores and candidate lists that other tools wrote."""

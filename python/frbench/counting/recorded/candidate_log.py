@@ -1,4 +1,4 @@
-"""Recorded candidate lists: 1:N searches as other programs log them, as Candidates that can be counted.
+"""Reads 1:N searches as other programs log them, some thousand rows at a time.
 
 | format | columns | searches | enrolled |
 |---|---|---|---|

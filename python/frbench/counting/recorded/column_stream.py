@@ -1,4 +1,4 @@
-"""Columns of large tables, some thousand rows at a time: text of other people's programs, CSV, Parquet and Arrow.
+"""Reads columns of large tables some thousand rows at a time: text of any program, Parquet and Arrow.
 
 Arrow parses the text. It says that something is wrong and not where, so a file that it refuses is read once more, line
 by line, up to the mistake.

@@ -1,4 +1,4 @@
-"""Recording: recorded comparisons, read once and kept on disk as what counting needs of them.
+"""Reads recorded comparisons once, and keeps on disk what counting needs of them.
 
 Of each comparison two numbers stay, in nameless files: its cell with the blocks of both subjects (int32), and its score
 (float64). Passes over them are cheap, so thresholds are found exactly. Memory grows with the number of people, not with

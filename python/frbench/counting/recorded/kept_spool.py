@@ -1,4 +1,4 @@
-"""Kept spool: a spool in files with names, which outlive a killed program and belong to one program at a time."""
+"""A spool in files with names, which outlive a killed program and belong to one program at a time."""
 
 from __future__ import annotations
 

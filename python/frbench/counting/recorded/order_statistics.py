@@ -1,4 +1,4 @@
-"""Order statistics: the k-th largest of more numbers than memory holds, exactly, in a few passes.
+"""Finds the k-th largest of more numbers than memory holds, exactly, in a few passes.
 
 The range is cut into a million cells, by a function of the number that never decreases; the cell with the k-th largest
 is collected and sorted, or cut again if it holds too many.

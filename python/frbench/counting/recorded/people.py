@@ -1,4 +1,4 @@
-"""People: who took part in trials that somebody else scored, as templates without vectors."""
+"""Makes templates without vectors, for people whose trials somebody else scored."""
 
 from __future__ import annotations
 

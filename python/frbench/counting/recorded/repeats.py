@@ -1,4 +1,4 @@
-"""Repeats: whether a key occurs twice among more keys than memory holds.
+"""Finds keys that occur twice among more keys than memory holds.
 
 Keys are 64-bit hashes in 64 nameless files, by their highest bits; each file is sorted on its own. A key that occurs
 twice is always found. Two things of one key are found too, and the caller looks at the things themselves: among 10^8

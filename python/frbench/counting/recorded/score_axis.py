@@ -1,4 +1,4 @@
-"""Edges for scores of any scale."""
+"""Makes the edges of an axis for scores of any scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded scores: 1:1 comparisons as other programs write them, some thousand at a time.
+"""Reads 1:1 comparisons as other programs write them, some thousand rows at a time.
 
 | format | columns | mated |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""Recorded searches: the rows of a candidate log as Candidates, with the exact rank of every mate.
+"""Makes Candidates of the rows of a candidate log, with the exact rank of every mate.
 
 Rows are kept on disk, in nameless files: the search and the enrolled template (int32) and the score (float64). What
 stays in memory grows with the number of searches and the length of the lists that are kept.

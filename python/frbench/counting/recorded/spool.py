@@ -1,4 +1,4 @@
-"""Spool: columns of numbers that memory may not hold, in nameless files that vanish with the program."""
+"""Keeps columns of numbers that memory may not hold in nameless files, which vanish with the program."""
 
 from __future__ import annotations
 

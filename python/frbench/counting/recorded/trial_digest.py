@@ -1,4 +1,4 @@
-"""Trial digest: which comparisons were read, in whatever order and from however many files they came."""
+"""Digests which comparisons were read, in whatever order and from however many files they came."""
 
 from __future__ import annotations
 
