@@ -117,22 +117,16 @@ class Layout:
 
     def trials(self, tile: Tile, *, scored: bool) -> tuple[Ints, Ints]:
         """(g, g) numbers of non-mated and of mated pairs of the tile, upper triangle; all rows or scored ones."""
-        i, j = tile
-        rows = self._rows_by_block(scored)
+        (i, j), rows = tile, self._rows[scored]
         if i != j:
             return _upper(np.outer(rows[i], rows[j])), np.zeros((len(self.groups),) * 2, np.int64)
-        mated = self._mated_by_block(scored)[i]
+        mated = self._mated[scored][i]
         return _among(rows[i]) - mated, mated
-
-    def all_trials(self) -> tuple[Ints, Ints]:
-        """(g, g) numbers of non-mated and of mated pairs of the whole plan, upper triangle, failed ones included."""
-        rows = self._rows_by_block(False).sum(axis=0)
-        mated = self._mated_by_block(False).sum(axis=0)
-        return _among(rows) - mated, mated
 
     def verify_plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:
         """The plan of all unordered pairs of templates."""
-        non_mated, mated = self.all_trials()
+        mated = self._mated[False].sum(axis=0)
+        non_mated = _among(self._rows[False].sum(axis=0)) - mated
         table = {(False, a, b): non_mated[a, b] for a, b in np.argwhere(non_mated)}
         table |= {(True, a, b): mated[a, b] for a, b in np.argwhere(mated)}
         return Plan(
@@ -170,32 +164,20 @@ class Layout:
             trials.append((subject[same], group[same], group[same + apart]))
         return self.parties_of_pairs(*(np.concatenate(column) for column in zip(*trials, strict=True)))
 
-    def _rows_by_block(self, scored: bool) -> Ints:
-        return self._scored_rows if scored else self._all_rows
-
     @cached_property
-    def _all_rows(self) -> Ints:
-        return self._count_rows(np.arange(len(self.templates)))
-
-    @cached_property
-    def _scored_rows(self) -> Ints:
-        return self._count_rows(self.order)
+    def _rows(self) -> tuple[Ints, Ints]:
+        """(blocks, g) rows, all of them and the scored ones."""
+        return self._count_rows(np.arange(len(self.templates))), self._count_rows(self.order)
 
     def _count_rows(self, rows: Ints) -> Ints:
         table = np.zeros((self.n_blocks, len(self.groups)), dtype=np.int64)
         np.add.at(table, (self.block[rows], self.group[rows]), 1)
         return table
 
-    def _mated_by_block(self, scored: bool) -> Ints:
-        return self._scored_mated if scored else self._all_mated
-
     @cached_property
-    def _all_mated(self) -> Ints:
-        return self._count_mated(np.arange(len(self.templates)))
-
-    @cached_property
-    def _scored_mated(self) -> Ints:
-        return self._count_mated(self.order)
+    def _mated(self) -> tuple[Ints, Ints]:
+        """(blocks, g, g) mated pairs, of all rows and of the scored ones."""
+        return self._count_mated(np.arange(len(self.templates))), self._count_mated(self.order)
 
     def _count_mated(self, rows: Ints) -> Ints:
         """(block, g, g) mated pairs, upper triangle, from the number of rows of each subject in each group."""
