@@ -35,7 +35,7 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.inputs import scratch
 from frbench.plan import score_axis
-from frbench.planning.side_by_side import SideBySide
+from frbench.counting.side_by_side import SideBySide
 from frbench.runs.manifest import hardware
 from frbench.templates import Templates
 

@@ -7,14 +7,9 @@ so that a slow moment of the machine falls on everybody. A block is a process: e
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -22,10 +17,12 @@ from numpy.typing import NDArray
 
 from frbench.counting.gallery import Gallery
 from frbench.counting.layout import Ints, Layout
+from frbench.counting.side_by_side import SideBySide
+from frbench.counting.sweep import Advance
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
-from frbench.errors import EngineUnavailable, InputError
+from frbench.errors import InputError
 from frbench.plan import Cell, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -142,7 +139,17 @@ def measure(task: LatencyTask, run: int) -> Tally:
     return Tally.of_tile(plan, (run, run), counts)
 
 
-def measure_runs(task: LatencyTask, runs: int, advance: Callable[[int], None] = lambda _: None) -> Tally:
+class _Run:
+    """A run in a process of its own."""
+
+    def __init__(self, task: LatencyTask) -> None:
+        self._task = task
+
+    def measure(self, run: int) -> Tally:
+        return measure(self._task, run)
+
+
+def measure_runs(task: LatencyTask, runs: int, advance: Advance = lambda _: None) -> Tally:
     """The tally of several runs, each in a fresh process, one after another.
 
     advance : told the number of requests that each run added.
@@ -153,48 +160,11 @@ def measure_runs(task: LatencyTask, runs: int, advance: Callable[[int], None] = 
     first = time.time_ns() >> 10
     total = Tally.zero(task.plan())
     for run in range(first, first + runs):
-        tally = _in_fresh_process(task, run)
+        with SideBySide(partial(_Run, task), 1) as process:
+            (tally,) = process.ask("measure", [(run,)])
         advance(int(tally.total.sum()))
         total = total + tally
     return total
-
-
-def _in_fresh_process(task: LatencyTask, run: int) -> Tally:
-    """`measure` in a process that shares nothing with this one and ends with it."""
-    context = multiprocessing.get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_measure_and_send, args=(send, task, run), daemon=True)
-    process.start()
-    send.close()
-    try:
-        answer = receive.recv()
-    except EOFError as error:
-        raise EngineUnavailable("the process that measured was killed; free memory and try again") from error
-    finally:
-        process.terminate()
-        process.join()
-    if isinstance(answer, Exception):
-        raise answer
-    tally: Tally = answer
-    return tally
-
-
-def _measure_and_send(send: Connection, task: LatencyTask, run: int) -> None:
-    # Ctrl-C reaches the whole group of processes; the parent says what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        send.send(measure(task, run))
-    except Exception as error:
-        send.send(error)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, killed or not."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def check_answer(gallery: Gallery, task: LatencyTask) -> None:

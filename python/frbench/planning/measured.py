@@ -20,6 +20,7 @@ from scipy.optimize import nnls
 from frbench import templates
 from frbench.candidates import best_of
 from frbench.counting.identify import Identification
+from frbench.counting.side_by_side import SideBySide
 from frbench.counting.sweep import Advance
 from frbench.engines import SETTLED, Engine, counted
 from frbench.engines.cluster.parts import Parts
@@ -31,7 +32,6 @@ from frbench.inputs import scratch
 from frbench.inputs.matrices import read_matrix
 from frbench.inputs.storage import numbers_of
 from frbench.planning.hardware import Hardware
-from frbench.planning.side_by_side import SideBySide
 from frbench.planning.trial import Trial
 from frbench.templates import Templates
 

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
+from frbench.counting.side_by_side import SideBySide
 from frbench.errors import EngineUnavailable, InputError
-from frbench.planning.side_by_side import SideBySide
 
 
 class Counter:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
@@ -57,6 +59,7 @@ class SideBySide:
 def _answer(connection: Connection, make: Callable[[], Any]) -> None:
     # Ctrl-C reaches the whole group of processes; the parent says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = make()
     while True:
         try:
@@ -68,3 +71,11 @@ def _answer(connection: Connection, make: Callable[[], Any]) -> None:
             connection.send(getattr(asked, method)(*arguments))
         except Exception as error:
             connection.send(error)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, killed or not, whatever it is doing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
