@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from frbench import templates
 from frbench.counting.layout import Layout
+from frbench.counting.side_by_side import SideBySide
 from frbench.counting.verify import AllPairs
 from frbench.engines import Engine
 from frbench.engines.cluster.ray_cluster import local_cluster
@@ -35,7 +36,6 @@ from frbench.engines.cpu import CpuEngine
 from frbench.engines.local import open_local
 from frbench.inputs import scratch
 from frbench.plan import score_axis
-from frbench.counting.side_by_side import SideBySide
 from frbench.runs.manifest import hardware
 from frbench.templates import Templates
 

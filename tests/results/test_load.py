@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import frbench
 from frbench.counting.latency import nanosecond_axis
 from frbench.counting.load.histograms import histogram_files
-from frbench.counting.load.measure import Measured, Samples, Trial, measurement
+from frbench.counting.load.measure import Measured, Trial, measurement
 from frbench.counting.load.objective import Objective
-from frbench.counting.load.task import Load, tally_of
+from frbench.counting.load.task import Load, Samples, tally_of
 from frbench.reading.timing import quantile_of_all
 from frbench.results.load import load_results
 from frbench.tally import Histogram
@@ -39,9 +39,8 @@ def measured(*, failed: int = 0, n: int = 600) -> Measured:
     """One load of 1,000 requests a second, the first few refused."""
     own, loads = task(), [Load(rate=1000.0)]
     schedule, answers = open_loop([8] * failed + [0] * (n - failed))
-    tally = tally_of(own, own.plan(loads), [(0, schedule, answers)], run=1)
-    latency = np.where(answers.is_answered, answers.latency_ns, -1)
-    samples = Samples(0, np.asarray(own.groups)[schedule.order], latency)
+    samples = Samples.of(own, schedule, answers, 0)
+    tally = tally_of(own.plan(loads), [samples], run=1)
     return Measured(tally, (measurement(schedule, answers, load=0, run=0),), (samples,))
 
 

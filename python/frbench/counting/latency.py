@@ -8,6 +8,7 @@ so that a slow moment of the machine falls on everybody. A block is a process: e
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.errors import InputError
-from frbench.plan import Cell, Plan, digest_of
+from frbench.plan import Cell, Kind, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates
 
@@ -83,32 +84,43 @@ class LatencyTask:
     def plan(self) -> Plan:
         """The plan of these requests: a cell for each group and batch size."""
         layout = Layout.of(self.probes, self.columns)
+        inputs = digest_of(self.gallery.digest, self.probes.digest, layout.group, self.hardware)
         details = {
             "gallery": len(self.gallery),
             "dimension": self.gallery.dimension,
             "k": self.k,
             "batches": list(self.batches),
             "threads": self.threads,
-            "probes": [len(_scored(layout, g)) for g in range(len(layout.groups))],
+            "probes": list(map(len, searchable(layout))),
             "isa": self.kernels,
             "timer": TIMER,
             "warm_up": WARM_UP,
         }
-        groups, parts = range(len(layout.groups)), range(len(self.batches))
-        cells = tuple(Cell(False, g, g, part) for g in groups for part in parts)
-        subjects = layout.parties(np.flatnonzero(~self.probes.failed))
-        return Plan(
-            kind="latency",
-            inputs=digest_of(self.gallery.digest, self.probes.digest, layout.group, self.hardware),
-            edges=nanosecond_axis(),
-            columns=self.columns,
-            groups=layout.groups,
-            cells=cells,
-            trials=(0,) * len(cells),
-            subjects=subjects,
-            mated_subjects=subjects,
-            details=details,
-        )
+        return plan_of_requests("latency", layout, len(self.batches), inputs=inputs, details=details)
+
+
+def plan_of_requests(kind: Kind, layout: Layout, n_parts: int, *, inputs: str, details: Mapping[str, Any]) -> Plan:
+    """The plan of timed requests: a cell for each group of probes and each of `n_parts` batches or loads."""
+    cells = tuple(Cell(False, g, g, part) for g in range(len(layout.groups)) for part in range(n_parts))
+    subjects = layout.parties(np.flatnonzero(~layout.templates.failed))
+    return Plan(
+        kind=kind,
+        inputs=inputs,
+        edges=nanosecond_axis(),
+        columns=layout.columns,
+        groups=layout.groups,
+        cells=cells,
+        trials=(0,) * len(cells),
+        subjects=subjects,
+        mated_subjects=subjects,
+        details=details,
+    )
+
+
+def searchable(layout: Layout) -> list[Ints]:
+    """For each group, the rows that have a template."""
+    ok = ~layout.templates.failed
+    return [np.flatnonzero((layout.group == group) & ok) for group in range(len(layout.groups))]
 
 
 def measure(task: LatencyTask, run: int) -> Tally:
@@ -121,9 +133,8 @@ def measure(task: LatencyTask, run: int) -> Tally:
     plan = task.plan()
     gallery = Gallery(task.gallery.unit, threads=task.threads, engine=task.open_engine())
     check_answer(gallery, task)
-    layout = Layout.of(task.probes, task.columns)
     random = np.random.default_rng(run)
-    members = [_scored(layout, g) for g in range(len(layout.groups))]
+    members = searchable(Layout.of(task.probes, task.columns))
     wanted = [i for i, cell in enumerate(plan.cells) for _ in range(task.requests) if len(members[cell.group_a])]
     order = random.permutation(wanted)
     warm_up = random.choice(order, int(np.ceil(len(order) * WARM_UP)))
@@ -182,7 +193,3 @@ def check_answer(gallery: Gallery, task: LatencyTask) -> None:
 def _product(rows: NDArray[np.float32], probe: NDArray[np.float64]) -> NDArray[Any]:
     product: NDArray[Any] = rows.astype(np.float64) @ probe
     return product
-
-
-def _scored(layout: Layout, group: int) -> Ints:
-    return np.flatnonzero((layout.group == group) & ~layout.templates.failed)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frbench.counting.load.generator import Answers
 from frbench.counting.load.schedule import Schedule
-from frbench.counting.load.task import Load, LoadTask, counted, tally_of
+from frbench.counting.load.task import Load, LoadTask, Samples, counted, tally_of
 from frbench.errors import InputError, PlanMismatch
 from frbench.templates import Templates
 from frbench.v1 import search_pb2
@@ -66,7 +66,7 @@ def test_every_request_after_the_warm_up_is_counted_once(status: list[int], warm
     """Answered ones in the bin of their time, all others in the last column."""
     schedule, answers = open_loop(status, warm_up_ms=warm_up_ms)
     plan = task().plan([Load(rate=1000)])
-    tally = tally_of(task(), plan, [(0, schedule, answers)], run=5)
+    tally = tally_of(plan, [Samples.of(task(), schedule, answers, 0)], run=5)
     found = tally.pick(mated=False)
     kept = status[warm_up_ms:]
 
@@ -80,7 +80,7 @@ def test_a_request_is_counted_for_the_group_of_its_probe():
     """Ten probes in turn, five times: two women and eight men each time."""
     own = task()
     schedule, answers = open_loop([0] * 50)
-    tally = tally_of(own, own.plan([Load(rate=1000)]), [(0, schedule, answers)], run=1)
+    tally = tally_of(own.plan([Load(rate=1000)]), [Samples.of(own, schedule, answers, 0)], run=1)
     groups = np.bincount([own.groups[m] for m in schedule.order])
 
     assert tally.total.sum(axis=1).tolist() == groups.tolist() == [10, 40]
@@ -90,12 +90,12 @@ def test_loads_and_runs_add_and_other_loads_do_not():
     """Two runs of two loads are four measurements; a run at another rate is another plan."""
     own = task()
     loads = [Load(rate=100), Load(rate=200)]
-    measured = open_loop([0] * 20)
-    first, second = (tally_of(own, own.plan(loads), [(part, *measured) for part in (0, 1)], run=run) for run in (1, 2))
+    measured = [Samples.of(own, *open_loop([0] * 20), part) for part in (0, 1)]
+    first, second = (tally_of(own.plan(loads), measured, run=run) for run in (1, 2))
 
     assert (first + second).pick(mated=False, parts=[1]).trials == 40
     with pytest.raises(PlanMismatch):
-        first + tally_of(own, own.plan([Load(rate=300)]), [(0, *measured)], run=3)
+        first + tally_of(own.plan([Load(rate=300)]), measured[:1], run=3)
 
 
 @pytest.mark.parametrize(

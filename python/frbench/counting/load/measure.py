@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from frbench.counting.load.generator import NOT_SENT, OK, Answers, Generator
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.schedule import MAX_REQUESTS, NS, Schedule, draw, poisson
-from frbench.counting.load.task import Load, LoadTask, counted, tally_of
+from frbench.counting.load.task import Load, LoadTask, Samples, counted, tally_of
+from frbench.counting.sweep import Advance
 from frbench.errors import EngineUnavailable, InputError, InvalidRun
 from frbench.tally import Tally
 
@@ -41,13 +42,8 @@ STATUS = (
 # What a connection says that carries nothing, and what a server says of a request that it will never answer.
 BROKEN = ("CANCELLED", "UNKNOWN", "INTERNAL", "UNAVAILABLE")
 FINAL = (
-    "INVALID_ARGUMENT",
-    "NOT_FOUND",
-    "PERMISSION_DENIED",
-    "FAILED_PRECONDITION",
-    "UNIMPLEMENTED",
-    "UNAUTHENTICATED",
-)
+    "INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "FAILED_PRECONDITION", "UNIMPLEMENTED", "UNAUTHENTICATED",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,15 +87,6 @@ class Measurement:
         """As in results.json."""
         found = asdict(self) | {"is_generator_late": self.is_generator_late}
         return found | {"seconds": [asdict(second) for second in self.seconds]}
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Requests of one run at one load, after the warm-up: their finest groups, and times, -1 without an answer."""
-
-    load: int
-    group: NDArray[np.int64]
-    latency_ns: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +154,7 @@ def check_drawn(task: LoadTask, loads: Sequence[Load], *, runs: int) -> None:
     if max(expected) > SURELY_SOME:
         return
     drawn = (
-        schedule_of(task, load, seed=_seed(task, run, part)) for run in range(runs) for part, load in enumerate(loads)
+        schedule_of(task, load, seed=(task.seed, run, part)) for run in range(runs) for part, load in enumerate(loads)
     )
     if not any(s.scheduled_ns is not None and (s.scheduled_ns >= s.warm_up_ns).any() for s in drawn):
         raise InputError(
@@ -176,17 +163,13 @@ def check_drawn(task: LoadTask, loads: Sequence[Load], *, runs: int) -> None:
         )
 
 
-def _seed(task: LoadTask, run: int, part: int) -> tuple[int, ...]:
-    return task.seed, run, part
-
-
 def run_loads(
     task: LoadTask,
     generator: Generator,
     loads: Sequence[Load],
     *,
     runs: int,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Advance = lambda _: None,
 ) -> Measured:
     """`runs` runs at every load.
 
@@ -204,27 +187,19 @@ def run_loads(
     first = time.time_ns() >> 10
     total, found, samples = Tally.zero(plan), list[Measurement](), list[Samples]()
     for run in range(runs):
-        done = []
         for part, load in enumerate(loads):
-            schedule = schedule_of(task, load, seed=_seed(task, run, part))
+            schedule = schedule_of(task, load, seed=(task.seed, run, part))
             answers = generator.send(messages, schedule, in_flight=load.in_flight)
-            done.append((part, schedule, answers))
             found.append(measurement(schedule, answers, load=part, run=run))
-            samples.append(_samples(task, schedule, answers, part))
+            samples.append(Samples.of(task, schedule, answers, part))
             advance(found[-1].requests)
-        total = total + tally_of(task, plan, done, run=first + run)
+        total = total + tally_of(plan, samples[-len(loads) :], run=first + run)
     if not any(each.requests for each in found):
         raise InvalidRun(
             f"no request began in the {task.seconds:g} s that count: those of the warm-up ({task.warm_up_s:g} s) were "
             "not answered before; free the server or raise --duration"
         )
     return Measured(total, tuple(found), tuple(samples))
-
-
-def _samples(task: LoadTask, schedule: Schedule, answers: Answers, part: int) -> Samples:
-    wanted = counted(schedule, answers)
-    latency = np.where(answers.is_answered, answers.latency_ns, -1)[wanted]
-    return Samples(part, np.asarray(task.groups)[schedule.order[: len(wanted)][wanted]], latency)
 
 
 def saturation(task: LoadTask, generator: Generator) -> float:
@@ -253,11 +228,10 @@ def try_rate(task: LoadTask, generator: Generator, objective: Objective, rate: f
     seconds = max(task.seconds, TRIAL_REQUESTS * objective.least_requests / rate)
     schedule = schedule_of(task, Load(rate=rate), seed=(task.seed, 1 << 20, number), seconds=seconds)
     answers = generator.send(task.messages(), schedule)
-    wanted = counted(schedule, answers)
-    n = int(wanted.sum())
-    late = int((~answers.is_answered | (answers.latency_ns > objective.limit_ns))[wanted].sum())
-    is_late = measurement(schedule, answers, load=0, run=0).is_generator_late
-    return Trial(rate, n, late, objective.is_met(late, n), is_late)
+    found = measurement(schedule, answers, load=0, run=0)
+    is_late = ~answers.is_answered | (answers.latency_ns > objective.limit_ns)
+    late = int(is_late[counted(schedule, answers)].sum())
+    return Trial(rate, found.requests, late, objective.is_met(late, found.requests), found.is_generator_late)
 
 
 def highest_rate(
@@ -265,8 +239,12 @@ def highest_rate(
 ) -> tuple[float | None, list[Trial]]:
     """The highest rate found to meet an objective, None if none does, and every trial.
 
-    judge : tries a rate, with the number of the trial. start : where to begin. It is bracketed, then halved on a
-    logarithm until a rate that is not met lies at most `tolerance` above one that is.
+    It is bracketed, then halved on a logarithm until a rate that is not met lies at most `tolerance` above one that is.
+
+    Parameters
+    ----------
+    judge : tries a rate, with the number of the trial.
+    start : where to begin.
     """
     met: float | None = None
     missed: float | None = None

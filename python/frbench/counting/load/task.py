@@ -12,13 +12,14 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from frbench.counting.latency import nanosecond_axis
+from frbench.counting.latency import plan_of_requests, searchable
 from frbench.counting.layout import Layout
 from frbench.counting.load.generator import Answers
 from frbench.counting.load.schedule import Mix, Order, Schedule
 from frbench.errors import InputError
-from frbench.plan import Cell, Plan, digest_of
+from frbench.plan import Plan, digest_of
 from frbench.service.wire import search_request
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -83,8 +84,7 @@ class LoadTask:
         """Group and probes of each message: every probe that can be searched, a bounded number of them."""
         random = np.random.default_rng(self.seed)
         found = []
-        for group in range(len(self.layout.groups)):
-            members = np.flatnonzero((self.layout.group == group) & ~self.probes.failed)
+        for group, members in enumerate(searchable(self.layout)):
             if len(members):
                 random.shuffle(members)
                 filled = np.resize(members, -(-len(members) // self.batch) * self.batch)
@@ -106,7 +106,7 @@ class LoadTask:
 
     def plan(self, loads: Iterable[Load]) -> Plan:
         """The plan of requests at these loads: a cell for each group and load."""
-        points = [vars(load) for load in loads]
+        layout, points = self.layout, [vars(load) for load in loads]
         details = {
             "gallery": self.gallery,
             "dimension": self.probes.dimension,
@@ -119,48 +119,41 @@ class LoadTask:
             "warm_up_s": self.warm_up_s,
             "connections": self.connections,
             "timeout_s": self.timeout_s,
-            "probes": [int(((self.layout.group == g) & ~self.probes.failed).sum()) for g in self._all],
+            "probes": list(map(len, searchable(layout))),
             "timer": OPEN if self.scenario == "server" else CLOSED,
         }
-        cells = tuple(Cell(False, g, g, part) for g in self._all for part in range(len(points)))
-        subjects = self.layout.parties(np.flatnonzero(~self.probes.failed))
-        return Plan(
-            kind="load",
-            inputs=digest_of(self.probes.digest, self.layout.group, self.hardware),
-            edges=nanosecond_axis(),
-            columns=self.columns,
-            groups=self.layout.groups,
-            cells=cells,
-            trials=(0,) * len(cells),
-            subjects=subjects,
-            mated_subjects=subjects,
-            details=details,
-        )
-
-    @property
-    def _all(self) -> range:
-        return range(len(self.layout.groups))
+        inputs = digest_of(self.probes.digest, layout.group, self.hardware)
+        return plan_of_requests("load", layout, len(points), inputs=inputs, details=details)
 
 
-def counted(schedule: Schedule, answers: Answers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Requests of one run at one load, after the warm-up: their finest groups, and times, -1 without an answer."""
+
+    load: int
+    group: NDArray[np.int64]
+    latency_ns: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, task: LoadTask, schedule: Schedule, answers: Answers, load: int) -> Samples:
+        """Every request after the warm-up, once."""
+        wanted = counted(schedule, answers)
+        # In a closed loop the requests that were sent are the first of the schedule.
+        group = np.asarray(task.groups)[schedule.order[: len(wanted)][wanted]]
+        return cls(load, group, np.where(answers.is_answered, answers.latency_ns, -1)[wanted])
+
+
+def counted(schedule: Schedule, answers: Answers) -> NDArray[np.bool_]:
     """(n,) which requests count: those whose time begins after the warm-up."""
     return np.asarray(answers.begin_ns >= schedule.warm_up_ns)
 
 
-def tally_of(task: LoadTask, plan: Plan, runs: Iterable[tuple[int, Schedule, Answers]], *, run: int) -> Tally:
-    """The tally of run number `run`: of each of its measurements the number of its load, the schedule and the answers.
-
-    Every request after the warm-up is in it once; one without an answer in the last column.
-    """
+def tally_of(plan: Plan, samples: Iterable[Samples], *, run: int) -> Tally:
+    """The tally of run number `run` from what was measured at each of its loads; no answer is in the last column."""
     counts = np.zeros((len(plan.cells), plan.n_bins), dtype=np.int64)
     number = {(cell.group_a, cell.part): i for i, cell in enumerate(plan.cells)}
-    groups = np.asarray(task.groups)
-    for part, schedule, answers in runs:
-        wanted = counted(schedule, answers)
-        # In a closed loop the requests that were sent are the first of the schedule.
-        group = groups[schedule.order[: len(wanted)][wanted]]
-        cell = np.array([number[g, part] for g in range(len(plan.groups))])[group]
-        bins = np.searchsorted(plan.axis, answers.latency_ns[wanted], side="right")
-        bins[~answers.is_answered[wanted]] = plan.n_bins - 1
-        np.add.at(counts, (cell, bins), 1)
+    for found in samples:
+        cell = np.array([number[g, found.load] for g in range(len(plan.groups))])[found.group]
+        bins = np.searchsorted(plan.axis, found.latency_ns, side="right")
+        np.add.at(counts, (cell, np.where(found.latency_ns < 0, plan.n_bins - 1, bins)), 1)
     return Tally.of_tile(plan, (run, run), counts)
