@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from frbench.commands.options.recorded import parse_columns
-from frbench.counting.recorded.score_files import Comparisons, Named, Recorded
+from frbench.counting.recorded.recorded_file import Named
+from frbench.counting.recorded.score_files import Comparisons, Recorded
 from frbench.errors import InputError
 from tests import ROOT
 

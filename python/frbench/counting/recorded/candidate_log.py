@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from frbench.choices import LOG_FORMATS
@@ -35,43 +34,34 @@ from frbench.counting.recorded.column_stream import (
     header,
 )
 from frbench.counting.recorded.people import SUBJECT_COLUMN, without_vectors
-from frbench.counting.recorded.score_files import BOB, Named, checked_scores, named_rows
+from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile
 from frbench.errors import InputError
 from frbench.inputs.tables import Table, Texts, open_table
 from frbench.inputs.texts import first_repeat
 from frbench.templates import Templates, table_source
 
 FRTE = ("searchId", "candidateRank", "searchRetCode", "isAssigned", "templateId", "score", "decision")
-COLUMNS: Mapping[str, Mapping[str, Column]] = {
-    "frte": {
-        "search": Column("searchId", TEXT),
-        "template": Column("templateId", TEXT),
-        "score": Column("score", NUMBER),
-        "rank": Column("candidateRank", INTEGER),
-        "code": Column("searchRetCode", INTEGER),
-        "assigned": Column("isAssigned", INTEGER),
-    },
-    "csv": {
-        "search": Column("search", TEXT),
-        "template": Column("template", TEXT),
-        "score": Column("score", NUMBER),
-        "rank": Column("rank", INTEGER),
-    },
-    "bob4": {
-        "search": Column("test_label", TEXT),
-        "search_subject": Column("real_id", TEXT),
-        "template": Column("claimed_id", TEXT),
-        "template_subject": Column("claimed_id", TEXT),
-        "score": Column("score", NUMBER),
-    },
-    "bob5": {
-        "search": Column("test_label", TEXT),
-        "search_subject": Column("real_id", TEXT),
-        "template": Column("model_label", TEXT),
-        "template_subject": Column("claimed_id", TEXT),
-        "score": Column("score", NUMBER),
-    },
+BOB_COLUMNS = {
+    "search": "test_label",
+    "search_subject": "real_id",
+    "template": "claimed_id",
+    "template_subject": "claimed_id",
+    "score": "score",
 }
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "frte": {
+        "search": "searchId",
+        "template": "templateId",
+        "score": "score",
+        "rank": "candidateRank",
+        "code": "searchRetCode",
+        "assigned": "isAssigned",
+    },
+    "csv": {role: role for role in ("search", "template", "score", "rank")},
+    "bob4": BOB_COLUMNS,
+    "bob5": {**BOB_COLUMNS, "template": "model_label"},
+}
+KINDS = {"score": NUMBER, "rank": INTEGER, "code": INTEGER, "assigned": INTEGER}
 OPTIONAL = ("rank",)
 
 
@@ -79,9 +69,15 @@ OPTIONAL = ("rank",)
 class Listed:
     """Some rows of a log, in the order of the file.
 
-    first : number of the first row, from 0. search, template : ids. score : (n,) similarities, NaN where there is
-    none. rank : (n,) as recorded. is_failed : (n,) whether the row says that its search failed. is_candidate : (n,)
-    whether it names somebody. search_subject, template_subject : ids; None if the log does not know them.
+    Parameters
+    ----------
+    first : number of the first row, from 0.
+    search, template : ids.
+    score : (n,) similarities, NaN where there is none.
+    rank : (n,) as recorded.
+    is_failed : (n,) whether the row says that its search failed.
+    is_candidate : (n,) whether it names somebody.
+    search_subject, template_subject : ids; None if the log does not know them.
     """
 
     first: int
@@ -96,18 +92,8 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class CandidateFile:
-    """A file of recorded candidates.
-
-    columns : names that the user gives for search, template, score and rank of a csv. is_distance : lower is
-    more alike.
-    """
-
-    path: str
-    format: str
-    columns: Mapping[str, str] | None = None
-    is_distance: bool = False
-    threads: bool = True
+class CandidateFile(RecordedFile):
+    """A file of recorded candidates; the user may name search, template, score and rank of a csv."""
 
     def __post_init__(self) -> None:
         if self.format not in LOG_FORMATS:
@@ -123,19 +109,14 @@ class CandidateFile:
         return self.format in BOB
 
     def stream(self) -> ColumnStream:
-        """The columns that are wanted, by role.
-
-        Raises
-        ------
-        InputError : the file lacks a column, or does not fit its format.
-        """
+        """See `RecordedFile.stream`."""
         dialect = self._dialect()
         names = header(self.path, dialect)
         wanted = {}
         for role, usual in COLUMNS[self.format].items():
-            name = (self.columns or {}).get(role, usual.name)
+            name = (self.columns or {}).get(role, usual)
             if role not in OPTIONAL or role in (self.columns or {}) or name in names:
-                wanted[role] = Column(column(self.path, names, name), usual.kind)
+                wanted[role] = Column(column(self.path, names, name), KINDS.get(role, TEXT))
         return ColumnStream(self.path, dialect, wanted, self.threads)
 
     def __iter__(self) -> Iterator[Listed]:
@@ -145,28 +126,21 @@ class CandidateFile:
         ------
         InputError : a line is not what the format says; the message names it.
         """
-        stream, first = self.stream(), 0
-        for arrays in stream:
-            n = len(arrays["score"])
-            code, assigned = (_integers(arrays.get(role)) for role in ("code", "assigned"))
-            is_failed = np.zeros(n, dtype=bool) if code is None else code != 0
+        for rows in self.parts():
+            code, assigned = rows.integers("code"), rows.integers("assigned")
+            is_failed = np.zeros(len(rows), dtype=bool) if code is None else code != 0
             is_candidate = ~is_failed if assigned is None else ~is_failed & (assigned != 0)
             yield Listed(
-                first=first,
-                search=self._ids("search", arrays, stream, first),
-                template=self._ids("template", arrays, stream, first, needed=is_candidate),
-                score=checked_scores(arrays["score"], stream, first, is_distance=self.is_distance),
-                rank=_integers(arrays.get("rank")),
+                first=rows.first,
+                search=rows.ids("search"),
+                template=rows.ids("template", needed=is_candidate),
+                score=rows.scores(is_distance=self.is_distance),
+                rank=rows.integers("rank"),
                 is_failed=is_failed,
                 is_candidate=is_candidate,
-                search_subject=self._ids("search_subject", arrays, stream, first) if self.is_whole else None,
-                template_subject=self._ids("template_subject", arrays, stream, first) if self.is_whole else None,
+                search_subject=rows.ids("search_subject") if self.is_whole else None,
+                template_subject=rows.ids("template_subject") if self.is_whole else None,
             )
-            first += n
-
-    def where(self, row: int) -> str:
-        """File and position of `row`, counted from 0, as a person finds it."""
-        return f"{self.path}, {self.stream().where(row)}"
 
     def _dialect(self) -> Dialect:
         if self.format == "csv":
@@ -176,18 +150,7 @@ class CandidateFile:
             if tuple(line.split(" ")) != FRTE:
                 raise InputError(f"{self.path}, line 1: {line[:80]!r}, expected {' '.join(FRTE)!r} for --format frte")
             return Dialect(delimiter=" ")
-        return Dialect(BOB[self.format], "\t" if "\t" in line else " ")
-
-    def _ids(
-        self,
-        role: str,
-        arrays: Mapping[str, pa.Array],
-        stream: ColumnStream,
-        first: int,
-        *,
-        needed: NDArray[np.bool_] | None = None,
-    ) -> Named:
-        return named_rows(arrays[role], stream, role, first, needed=needed)
+        return self.bob_dialect(line)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +190,3 @@ def _refuse_twice(table: Table, id_column: str, ids: Texts) -> None:
     if repeat is not None:
         both = " and ".join(map(table.where, repeat))
         raise InputError(f"{table.path}: {id_column} {ids[repeat[1]]!r} occurs twice ({both}), expected each once")
-
-
-def _integers(array: pa.Array | None) -> NDArray[np.int64] | None:
-    return None if array is None else np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.int64)

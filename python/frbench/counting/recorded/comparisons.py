@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from frbench.counting.layout import Ints, Layout
 from frbench.counting.population import Population
+from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats
-from frbench.counting.recorded.score_files import Comparisons, Named, Recorded, ScoreFile
+from frbench.counting.recorded.score_files import Comparisons, Recorded, ScoreFile
 from frbench.counting.recorded.spool import Spool
 from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
 from frbench.errors import InputError

@@ -16,11 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from frbench.choices import SCORE_FORMATS
@@ -35,15 +32,11 @@ from frbench.counting.recorded.column_stream import (
     header,
     is_columnar,
 )
+from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile, Rows
 from frbench.errors import InputError
-from frbench.inputs.tables import Texts, named, texts
+from frbench.inputs.tables import named
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
-BOB = {
-    "bob2": ("label", "score"),
-    "bob4": ("claimed_id", "real_id", "test_label", "score"),
-    "bob5": ("claimed_id", "model_label", "real_id", "test_label", "score"),
-}
 COLUMN_OF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "bob2": {"mated": ("label",), "score": ("score",)},
     "bob4": {
@@ -75,18 +68,14 @@ FLAGS: Mapping[str, Mapping[str, bool]] = {
 }
 
 
-class Named(NamedTuple):
-    """Ids of some rows: the distinct ones, and which of them each row has."""
-
-    ids: Texts
-    of_row: NDArray[np.int32]
-
-
 @dataclass(frozen=True, eq=False)
 class Comparisons:
     """Some recorded comparisons, in the order of the file.
 
-    first : number of the first row, from 0. score : (n,) similarities, NaN where there is none.
+    Parameters
+    ----------
+    first : number of the first row, from 0.
+    score : (n,) similarities, NaN where there is none.
     mated : (n,) whether the file says that both are of one subject; None if it leaves that to the subjects.
     probe_subject, reference_subject, probe, reference : (n,) ids; None if the file has none.
     """
@@ -104,20 +93,13 @@ class Comparisons:
 
 
 @dataclass(frozen=True)
-class ScoreFile:
-    """One file of recorded comparisons.
+class ScoreFile(RecordedFile):
+    """One file of recorded comparisons, whose roles are `ROLES`.
 
-    columns : names that the user gives for `ROLES`, instead of those of the format.
-    is_distance : lower scores are more alike. mated : whether all rows are mated, for files of scores alone.
-    threads : whether Arrow may use several.
+    mated : whether all rows are mated, for files of scores alone.
     """
 
-    path: str
-    format: str
-    columns: Mapping[str, str] | None = None
-    is_distance: bool = False
     mated: bool | None = None
-    threads: bool = True
 
     @property
     def is_symmetric(self) -> bool:
@@ -125,12 +107,7 @@ class ScoreFile:
         return self.format == "csv"
 
     def stream(self) -> ColumnStream:
-        """The columns that are wanted, by role.
-
-        Raises
-        ------
-        InputError : the file lacks a column, or does not fit its format.
-        """
+        """See `RecordedFile.stream`."""
         if self.format == "pyeer":
             return self._last_column()
         dialect = self._dialect()
@@ -157,17 +134,11 @@ class ScoreFile:
         ------
         InputError : a line is not what the format says; the message names it.
         """
-        stream, first = self.stream(), 0
-        for arrays in stream:
-            score = checked_scores(arrays["score"], stream, first, is_distance=self.is_distance)
-            mated = self._mated(arrays.get("mated"), stream, first, len(score))
-            sides = (named_rows(arrays[role], stream, role, first) if role in arrays else None for role in ROLES[:4])
-            yield Comparisons(first, score, mated, *sides)
-            first += len(score)
-
-    def where(self, row: int) -> str:
-        """File and position of `row`, counted from 0, as a person finds it."""
-        return f"{self.path}, {self.stream().where(row)}"
+        for rows in self.parts():
+            score = rows.scores(is_distance=self.is_distance)
+            mated = self._mated(rows)
+            sides = (rows.ids(role) if role in rows.arrays else None for role in ROLES[:4])
+            yield Comparisons(rows.first, score, mated, *sides)
 
     def _required(self) -> tuple[str, ...]:
         return ("score",) if self.format == "csv" else ("score", "mated", "probe_subject", "reference_subject")
@@ -185,17 +156,17 @@ class ScoreFile:
             )
 
     def _dialect(self) -> Dialect:
-        if self.format in BOB:
-            line = first_line(self.path)
-            delimiter = "\t" if "\t" in line else " "
-            n, expected = len(line.split(delimiter)), len(BOB[self.format])
-            if n != expected:
-                raise InputError(
-                    f"{self.path}, line 1: {n} fields, expected {expected} for --format {self.format}: "
-                    f"{' '.join(BOB[self.format])}"
-                )
-            return Dialect(BOB[self.format], delimiter)
-        return Dialect()
+        if self.format not in BOB:
+            return Dialect()
+        line = first_line(self.path)
+        dialect = self.bob_dialect(line)
+        n, expected = len(dialect.fields(line)), len(dialect.names)
+        if n != expected:
+            raise InputError(
+                f"{self.path}, line 1: {n} fields, expected {expected} for --format {self.format}: "
+                f"{' '.join(dialect.names)}"
+            )
+        return dialect
 
     def _last_column(self) -> ColumnStream:
         if is_columnar(self.path):
@@ -206,20 +177,15 @@ class ScoreFile:
         wanted = {"score": Column("score", NUMBER)}
         return ColumnStream(self.path, Dialect(names, delimiter), wanted, self.threads)
 
-    def _mated(self, array: pa.Array | None, stream: ColumnStream, first: int, n: int) -> NDArray[np.bool_] | None:
-        if array is None:
-            return None if self.mated is None else np.full(n, self.mated)
-        words = FLAGS[self.format]
-        found = _named(array)
+    def _mated(self, rows: Rows) -> NDArray[np.bool_] | None:
+        if "mated" not in rows.arrays:
+            return None if self.mated is None else np.full(len(rows), self.mated)
+        found, words = rows.words("mated"), FLAGS[self.format]
         flags = [words.get(word.lower()) for word in found.ids]
         if None in flags:
             row = int((found.of_row == flags.index(None)).argmax())
             expected = "1 or -1" if self.format == "bob2" else "true or false"
-            name = stream.wanted["mated"].name
-            raise InputError(
-                f"{self.path}, {stream.where(first + row)}: {name} is {found.ids[found.of_row[row]]!r}, "
-                f"expected {expected}"
-            )
+            raise rows.mistake(row, f"{rows.stream.wanted['mated'].name} is {found.at(row)!r}, expected {expected}")
         return np.array(flags, dtype=bool)[found.of_row]
 
 
@@ -244,7 +210,8 @@ class Recorded:
 
         Parameters
         ----------
-        format : one of `SCORE_FORMATS`. impostors : file of non-mated scores, for pyeer, whose `path` holds mated ones.
+        format : one of `SCORE_FORMATS`.
+        impostors : file of non-mated scores, for pyeer, whose `path` holds mated ones.
         columns : names for `ROLES`, for csv and bob-csv.
 
         Raises
@@ -262,7 +229,7 @@ class Recorded:
         if unknown := sorted(set(columns or {}) - set(ROLES)):
             raise InputError(f"--columns names {unknown[0]!r}, expected some of {', '.join(ROLES)}")
         given = [(path, None)] if impostors is None else [(path, True), (impostors, False)]
-        files = tuple(ScoreFile(name, format, columns, is_distance, mated, threads) for name, mated in given)
+        files = tuple(ScoreFile(name, format, columns, is_distance, threads, mated) for name, mated in given)
         for file in files:
             file.stream()
         return cls(files)
@@ -281,48 +248,3 @@ class Recorded:
     def names_templates(self) -> bool:
         """Whether the files name both sides of a comparison, so that one that is repeated can be told."""
         return all({"probe", "reference"} <= set(file.stream().wanted) for file in self.files)
-
-
-def checked_scores(array: pa.Array, stream: ColumnStream, first: int, *, is_distance: bool) -> NDArray[np.float64]:
-    """(n,) similarities of rows from number `first` on, NaN where there is none.
-
-    Raises
-    ------
-    InputError : a score is infinite; the message names the line.
-    """
-    score: NDArray[np.float64] = array.to_numpy(zero_copy_only=False)
-    is_infinite = np.isinf(score)
-    if is_infinite.any():
-        row = int(is_infinite.argmax())
-        raise InputError(
-            f"{stream.path}, {stream.where(first + row)}: score is {score[row]}, expected a finite number, or nan for "
-            "a failure"
-        )
-    return -score if is_distance else score
-
-
-def named_rows(
-    array: pa.Array, stream: ColumnStream, role: str, first: int, *, needed: NDArray[np.bool_] | None = None
-) -> Named:
-    """The ids of rows from number `first` on.
-
-    needed : (n,) rows that must have one; None for all.
-
-    Raises
-    ------
-    InputError : one of them has none; the message names the line.
-    """
-    found = _named(array)
-    empty = np.flatnonzero(found.ids == "")
-    lacking = np.isin(found.of_row, empty) if len(empty) else np.zeros(0, dtype=bool)
-    if needed is not None and len(empty):
-        lacking &= needed
-    if lacking.any():
-        where = stream.where(first + int(lacking.argmax()))
-        raise InputError(f"{stream.path}, {where}: empty {stream.wanted[role].name}, expected an id")
-    return found
-
-
-def _named(array: pa.Array) -> Named:
-    encoded = pc.dictionary_encode(array)
-    return Named(texts(encoded.dictionary.to_pylist()), encoded.indices.to_numpy(zero_copy_only=False))

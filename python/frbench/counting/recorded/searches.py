@@ -19,8 +19,8 @@ from frbench.choices import DEFAULT_K
 from frbench.counting.identify import DEFAULT_RANKS, Identification
 from frbench.counting.recorded.candidate_log import CandidateFile, Listed, Protocol
 from frbench.counting.recorded.people import without_vectors
+from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats, mixed
-from frbench.counting.recorded.score_files import Named
 from frbench.counting.recorded.spool import Spool
 from frbench.errors import InputError
 from frbench.inputs.tables import Texts, texts
