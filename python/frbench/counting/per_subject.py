@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.counting.layout import Ints, Layout
+from frbench.counting.sweep import Advance
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import Conservation, InputError
-from frbench.moments import Advance
 from frbench.plan import name_of
 from frbench.tally import Tally
 

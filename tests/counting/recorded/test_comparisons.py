@@ -51,10 +51,10 @@ def test_a_recording_by_hand(tmp_path: Path):
         assert trials == {Cell(True, f, f): 1, Cell(False, f, m): 3, Cell(True, m, m): 1, Cell(False, f, f): 1}
         assert independent == {Cell(True, f, f): 1, Cell(False, f, m): 1, Cell(True, m, m): 1, Cell(False, f, f): 1}
         assert found.independent_nonmated == 1
-        assert (len(found), found.n_scored, found.lowest, found.highest) == (6, 5, 0.1, 0.9)
+        assert (len(found), found.unscored, found.lowest, found.highest) == (6, 1, 0.1, 0.9)
         assert found.subjects.names == ["a", "b", "c"]
         assert found.took_part.tolist() == [[True, True, True], [True, True, False]]
-        [(place, score)] = list(found.chunks())
+        [(place, score)] = list(found.spool.parts())
         blocks = dict(zip("abc", blocks_of(worlds.text_array(list("abc")), 4).tolist(), strict=True))
         low, high = sorted((blocks["a"], blocks["b"]))
         number = found.keys.index(Cell(False, f, m))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,13 +15,11 @@ from frbench.counting.fusion.twins import Twins
 from frbench.counting.layout import Ints, Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subjects
-from frbench.counting.recorded.score_files import Recorded
-from frbench.counting.sweep import Timer, kept_on_exit
+from frbench.counting.sweep import Advance, Timer, kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
 from frbench.plan import Plan
 
-Advance = Callable[[int], None]
 SIDE = 1024
 
 
@@ -111,16 +109,10 @@ class FusedPairs:
     def _recording(self, plan: Plan, kept: KeptScores) -> Recording:
         lowest, highest = kept.written.range
         return Recording(
-            source=Recorded(()),
             knows_subjects=True,
             subjects=Subjects(self.twins.a, self.layout.columns, plan.n_blocks),
-            columns=self.layout.columns,
-            n_blocks=plan.n_blocks,
             keys=plan.cells,
             trials=plan.trials,
-            independent=(),
-            independent_nonmated=0,
-            took_part=np.zeros((2, 0), dtype=bool),
             unscored=kept.written.unscored,
             lowest=lowest,
             highest=highest,

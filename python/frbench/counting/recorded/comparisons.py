@@ -8,7 +8,7 @@ that of comparisons.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +23,12 @@ from frbench.counting.recorded.repeats import Repeats
 from frbench.counting.recorded.score_files import Comparisons, Recorded, ScoreFile
 from frbench.counting.recorded.spool import Spool
 from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
+from frbench.counting.sweep import Advance
 from frbench.errors import InputError
 from frbench.inputs.tables import Texts
 from frbench.plan import Cell, Party, blocks_of, digest_of
 from frbench.templates import Templates
 
-Advance = Callable[[int], None]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 LOOKED_AT_ONCE = 1 << 14
@@ -38,13 +38,13 @@ MAX_PLACES = 1 << 30
 
 
 class Subjects:
-    """Numbers of subjects in order of appearance, with their groups and blocks.
+    """Numbers of subjects in order of appearance, with their groups by `columns` and their blocks.
 
     people : their labels, by subject; None if nothing is grouped.
     """
 
     def __init__(self, people: Templates | None, columns: Sequence[str], n_blocks: int) -> None:
-        self._n_blocks = n_blocks
+        self.columns, self.n_blocks = tuple(columns), n_blocks
         self._number: dict[str, int] = {}
         self.block: Ints = np.zeros(0, np.int64)
         self.group: Ints = np.zeros(0, np.int64)
@@ -69,7 +69,7 @@ class Subjects:
         found = np.fromiter((number.setdefault(name, len(number)) for name in ids), np.int32, len(ids))
         if len(number) > old:
             new = np.array(list(number)[old:], dtype=object)
-            self.block = np.concatenate([self.block, blocks_of(new, self._n_blocks)])
+            self.block = np.concatenate([self.block, blocks_of(new, self.n_blocks)])
             of = self._group_of
             groups = np.zeros(len(new), np.int64) if of is None else np.array([of[name] for name in new], np.int64)
             self.group = np.concatenate([self.group, groups])
@@ -114,51 +114,43 @@ class _Kind:
 class Recording:
     """What was read.
 
-    keys : cells in order of appearance. trials, independent : of each of them.
+    Parameters
+    ----------
+    keys : cells in order of appearance.
+    trials : of each cell.
+    lowest, highest : of the scores; NaN if none.
+    rows : comparisons of each file.
+    population : whose comparisons, see `population`; None if no templates are named.
+    spool : place (int32) and score (float64) of each comparison; a place is (cell * n_blocks + block) * n_blocks +
+        block, the lower block first.
+    independent : comparisons of each cell that share no subject.
+    independent_nonmated : non-mated comparisons that share no subject.
     took_part : (2, n_subjects) who took part in non-mated and in mated comparisons; (2, 0) if nobody is known.
-    independent_nonmated : non-mated comparisons that share no subject. lowest, highest : of the scores; NaN if none.
-    rows : comparisons of each file. population : whose comparisons, see `population`; None if no templates are named.
-    spool : place (int32) and score (float64) of each comparison.
     """
 
-    source: Recorded
     knows_subjects: bool
     subjects: Subjects
-    columns: tuple[str, ...]
-    n_blocks: int
     keys: tuple[Cell, ...]
     trials: tuple[int, ...]
-    independent: tuple[int, ...]
-    independent_nonmated: int
-    took_part: Bools
     unscored: int
     lowest: float
     highest: float
     rows: tuple[int, ...]
     population: Population | None
     spool: Spool
+    independent: tuple[int, ...] = ()
+    independent_nonmated: int = 0
+    took_part: Bools = field(default_factory=lambda: np.zeros((2, 0), dtype=bool))
 
     def __len__(self) -> int:
         return sum(self.trials)
-
-    @property
-    def n_scored(self) -> int:
-        """Comparisons that have a score."""
-        return len(self) - self.unscored
-
-    def chunks(self) -> Iterator[tuple[NDArray[np.int32], Floats]]:
-        """Places and scores of all comparisons, some after the other.
-
-        A place is (cell * n_blocks + block) * n_blocks + block, the lower block first.
-        """
-        return ((place, score) for place, score in self.spool.parts())
 
     def parties(self, *, mated: bool) -> tuple[Party, ...]:
         """The subjects of non-mated or of mated comparisons, by group."""
         who = np.flatnonzero(self.took_part[int(mated)])
         group, block = self.subjects.group[who], self.subjects.block[who]
         return tuple(
-            Party(((g, g),), tuple(map(int, np.bincount(block[group == g], minlength=self.n_blocks))))
+            Party(((g, g),), tuple(map(int, np.bincount(block[group == g], minlength=self.subjects.n_blocks))))
             for g in np.unique(group).tolist()
         )
 
@@ -189,26 +181,15 @@ def read(
         raise InputError(f"{source.files[0].path}: names no subjects, so there are no groups; leave --group out")
     if columns and people is None:
         raise InputError("--group needs the labels of the subjects, expected --labels FILE with a subject_id column")
-    return _Reader(source, directory, Subjects(people, columns, n_blocks), tuple(columns), n_blocks, stack).read(
-        advance
-    )
+    return _Reader(source, directory, Subjects(people, columns, n_blocks), stack).read(advance)
 
 
 class _Reader:
     """Reads one recording."""
 
-    def __init__(
-        self,
-        source: Recorded,
-        directory: Path,
-        subjects: Subjects,
-        columns: tuple[str, ...],
-        n_blocks: int,
-        stack: ExitStack,
-    ) -> None:
-        self._source, self._subjects, self._columns, self._n_blocks = source, subjects, columns, n_blocks
-        self._knows = source.knows_subjects
-        self._directory = directory
+    def __init__(self, source: Recorded, directory: Path, subjects: Subjects, stack: ExitStack) -> None:
+        self._source, self._directory, self._subjects = source, directory, subjects
+        self._knows, self._n_blocks = source.knows_subjects, subjects.n_blocks
         self._spool = Spool(directory, stack, np.int32, np.float64)
         self._kinds: dict[tuple[int, int, int], _Kind] = {}
         self._nonmated = Matching()
@@ -241,11 +222,8 @@ class _Reader:
         kinds = self._kinds.values()
         has_scores = self._lowest <= self._highest
         return Recording(
-            source=self._source,
             knows_subjects=self._knows,
             subjects=self._subjects,
-            columns=self._columns,
-            n_blocks=self._n_blocks,
             keys=tuple(Cell(bool(m), a, b) for m, a, b in self._kinds),
             trials=tuple(kind.trials for kind in kinds),
             independent=tuple(kind.matching.n for kind in kinds),
@@ -262,11 +240,11 @@ class _Reader:
     def _population(self) -> Population:
         """Digests of the comparisons, of who is who in them, and of labels, the same in any order."""
         subjects = self._subjects
-        labels = sorted(zip(subjects.names, subjects.group.tolist(), strict=True)) if self._columns else []
+        labels = sorted(zip(subjects.names, subjects.group.tolist(), strict=True)) if subjects.columns else []
         named = [[name, subjects.groups[group]] for name, group in labels]
         return {
             "subjects": self._people.digest,
-            "labels": digest_of(json.dumps([self._columns, named])),
+            "labels": digest_of(json.dumps([subjects.columns, named])),
             "pairs": self._pairs.digest,
         }
 
@@ -344,7 +322,7 @@ def _mated(
         return np.asarray(a == b)
     if knows_subjects and (wrong := found.mated != (a == b)).any():
         row = int(wrong.argmax())
-        sides = [side.ids[side.of_row[row]] for side in (found.probe_subject, found.reference_subject) if side]
+        sides = [side.at(row) for side in (found.probe_subject, found.reference_subject) if side]
         raise InputError(
             f"{file.where(found.first + row)}: mated is {str(bool(found.mated[row])).lower()}, but the subjects are "
             f"{sides[0]!r} and {sides[1]!r}"
@@ -382,7 +360,7 @@ def _named_by(found: Comparisons, file: ScoreFile, keys: NDArray[np.uint64]) -> 
     assert found.probe is not None
     assert found.reference is not None
     for row in np.flatnonzero(np.isin(keys_of(found, file), keys)).tolist():
-        sides = (found.probe.ids[found.probe.of_row[row]], found.reference.ids[found.reference.of_row[row]])
+        sides = found.probe.at(row), found.reference.at(row)
         yield found.first + row, ((min(sides), max(sides)) if file.is_symmetric else sides)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,12 +14,12 @@ from frbench.choices import Failed
 from frbench.counting.calibrate import Target, points_by
 from frbench.counting.recorded.comparisons import Recording
 from frbench.counting.recorded.order_statistics import largest
+from frbench.counting.sweep import Advance
 from frbench.errors import InputError
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.plan import POPULATION, Plan, name_of
 from frbench.tally import Tally
 
-Advance = Callable[[int], None]
 Floats = NDArray[np.float64]
 # Standard errors below 1/2 that an AUC must lie for scores to be taken for distances.
 CLEARLY = 5
@@ -43,13 +43,13 @@ class RecordedScores:
             kind="pairs",
             inputs=self.inputs,
             edges=edges,
-            columns=found.columns,
+            columns=found.subjects.columns,
             groups=found.subjects.groups,
             cells=tuple(found.keys[i] for i in order),
             trials=tuple(found.trials[i] for i in order),
             subjects=found.parties(mated=False),
             mated_subjects=found.parties(mated=True),
-            n_blocks=found.n_blocks,
+            n_blocks=found.subjects.n_blocks,
             keeps_blocks=found.knows_subjects,
             details={
                 "n_subjects": len(found.subjects),
@@ -67,7 +67,7 @@ class RecordedScores:
         number = np.argsort(self._order).astype(np.int64)
         square, blocks = plan.n_blocks**2, plan.n_blocks
         size, each = total.size, touching.reshape(-1)
-        for place, score in self.recording.chunks():
+        for place, score in self.recording.spool.parts():
             bins = np.searchsorted(plan.axis, score, side="right") + np.isnan(score)
             at = number[place // square] * plan.n_bins + bins
             total += np.bincount(at, minlength=size).astype(np.uint64).reshape(total.shape)
@@ -106,8 +106,8 @@ class RecordedScores:
         ------
         InputError : nobody has; the message lists the labels.
         """
-        groups, place = self.recording.subjects.groups, self.recording.columns.index(column)
-        known = sorted({group[place] for group in groups} - {""})
+        subjects = self.recording.subjects
+        known = sorted({group[subjects.columns.index(column)] for group in subjects.groups} - {""})
         if value not in known:
             raise InputError(f"--at-population: nobody has {column}={value}; the labels are {', '.join(known)}")
 
@@ -124,16 +124,15 @@ class RecordedScores:
 
     def _cells_of(self, population: tuple[str, str] | None) -> NDArray[np.bool_]:
         """(cells,) whether a cell holds non-mated comparisons of the population."""
-        found = self.recording
-        inside = [True] * len(found.subjects.groups)
+        subjects, inside = self.recording.subjects, [True] * len(self.recording.subjects.groups)
         if population is not None:
-            column = found.columns.index(population[0])
-            inside = [name_of([group[column]]) == population[1] for group in found.subjects.groups]
-        return np.array([not key.mated and inside[key.group_a] and inside[key.group_b] for key in found.keys])
+            column = subjects.columns.index(population[0])
+            inside = [name_of([group[column]]) == population[1] for group in subjects.groups]
+        return np.array([not key.mated and inside[key.group_a] and inside[key.group_b] for key in self.recording.keys])
 
     def _scores(self, taken: NDArray[np.bool_]) -> Iterator[Floats]:
-        square = self.recording.n_blocks**2
-        for place, score in self.recording.chunks():
+        square = self.recording.subjects.n_blocks**2
+        for place, score in self.recording.spool.parts():
             yield score[taken[place // square] & ~np.isnan(score)]
 
 

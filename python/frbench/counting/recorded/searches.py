@@ -6,7 +6,6 @@ stays in memory grows with the number of searches and the length of the lists th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from frbench.counting.recorded.people import without_vectors
 from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats, mixed
 from frbench.counting.recorded.spool import Spool
+from frbench.counting.sweep import Advance
 from frbench.errors import InputError
 from frbench.inputs.tables import Texts, texts
 from frbench.plan import digest_of
 from frbench.templates import Source, Templates
 
-Advance = Callable[[int], None]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -190,8 +189,8 @@ class _Reader:
         ):
             row = -1 if subjects is None else names.join(ids, subjects)
             if row >= 0:
-                name = ids.ids[ids.of_row[row]]
-                raise InputError(f"{self._log.where(part.first + row)}: {name!r} is of another subject than before")
+                where = self._log.where(part.first + row)
+                raise InputError(f"{where}: {ids.at(row)!r} is of another subject than before")
         search = self.searches.numbers(part.search.ids)[part.search.of_row]
         template = self.templates.numbers(part.template.ids)[part.template.of_row]
         for numbers, ids, what, file in (
@@ -200,8 +199,8 @@ class _Reader:
         ):
             if (numbers < 0).any():
                 row = int((numbers < 0).argmax())
-                name = ids.ids[ids.of_row[row]]
-                raise InputError(f"{self._log.where(part.first + row)}: {what} {name!r} is not in {file}; add it")
+                where = self._log.where(part.first + row)
+                raise InputError(f"{where}: {what} {ids.at(row)!r} is not in {file}; add it")
         return search, template
 
     def _order_seen(self, search: NDArray[np.int32], part: Listed) -> None:
@@ -229,10 +228,9 @@ class _Reader:
             for row in np.flatnonzero(part.is_candidate & (_keys(search, template) == again[0])).tolist():
                 pair, where = (int(search[row]), int(template[row])), self._log.where(part.first + row)
                 if pair in first:
-                    names = part.search.ids[part.search.of_row[row]], part.template.ids[part.template.of_row[row]]
                     raise InputError(
-                        f"{first[pair]} and {where.rpartition(', ')[2]}: search {names[0]!r} holds {names[1]!r} twice, "
-                        "expected each candidate once"
+                        f"{first[pair]} and {where.rpartition(', ')[2]}: search {part.search.at(row)!r} holds "
+                        f"{part.template.at(row)!r} twice, expected each candidate once"
                     )
                 first[pair] = where
 
