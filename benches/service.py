@@ -116,7 +116,7 @@ def ours(rows: NDArray[np.float32], *, per_call: int = 1) -> Iterator[tuple[Side
         client.create_gallery("bench", DIMENSION)
         client.enrol("bench", rows, [str(i) for i in range(len(rows))])
         probes = unit_rows(PROBES, DIMENSION, seed=SEED + 1).reshape(-1, per_call, DIMENSION)
-        messages = [wire.search_request("bench", probe, K, rows_only=True) for probe in probes]
+        messages = [wire.search("bench", probe, K, rows_only=True).request for probe in probes]
         check(client, rows, probes[0])
         server = Server(address, connections=CONNECTIONS)
         yield Side("frbench", GrpcGenerator(server, wire.SEARCH), messages, said["metrics"]), client, pid

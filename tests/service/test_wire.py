@@ -34,7 +34,7 @@ def rectangle(*, is_upper: bool) -> Rectangle:
 @given(matrix=matrices, is_unit=st.booleans())
 def test_templates_keep_type_and_bits(matrix: np.ndarray, is_unit: bool):
     """Components travel little-endian in the type that they have, row after row."""
-    sent = search_pb2.SearchRequest.FromString(wire.search_request("g", matrix, 1, is_unit=is_unit)).probes
+    sent = search_pb2.SearchRequest.FromString(wire.search("g", matrix, 1, is_unit=is_unit).request).probes
     dtype = {1: "<f4", 2: "<f2", 3: "<f8"}[sent.component_type]
 
     assert sent.data == matrix.astype(dtype).tobytes()
@@ -48,7 +48,7 @@ def test_templates_keep_type_and_bits(matrix: np.ndarray, is_unit: bool):
 def test_what_is_no_matrix_of_floats_is_refused(matrix: np.ndarray, message: str):
     """A vector or integers are a mistake of the caller, found before anything is sent."""
     with pytest.raises(InputError, match=message):
-        wire.search_request("g", matrix, 1)
+        wire.search("g", matrix, 1)
 
 
 @given(n=st.integers(0, 20), d=st.integers(1, 70_000))
@@ -71,10 +71,10 @@ def test_an_enrolment_without_an_id_for_each_row_is_refused_before_it_begins():
 
 def test_a_search_says_what_was_asked():
     """Threshold 0 is a threshold; floors are float32; none are none."""
-    plain = search_pb2.SearchRequest.FromString(wire.search_request("g", ONE, 7, case_reference="c-1"))
-    at_zero = search_pb2.SearchRequest.FromString(wire.search_request("g", ONE, 0, threshold=0.0, rows_only=True))
+    plain = search_pb2.SearchRequest.FromString(wire.search("g", ONE, 7, case_reference="c-1").request)
+    at_zero = search_pb2.SearchRequest.FromString(wire.search("g", ONE, 0, threshold=0.0, rows_only=True).request)
     floors = np.array([0.5, -np.inf], np.float32)
-    counted = search_pb2.SearchRequest.FromString(wire.search_request("g", ONE, 1, floors=floors))
+    counted = search_pb2.SearchRequest.FromString(wire.search("g", ONE, 1, floors=floors).request)
 
     assert (plain.gallery, plain.k, plain.case_reference, plain.HasField("threshold")) == ("g", 7, "c-1", False)
     assert (at_zero.HasField("threshold"), at_zero.threshold, at_zero.rows_only) == (True, 0.0, True)
@@ -94,17 +94,17 @@ def test_candidates_arrive_as_they_were_sent(lists: list[list[tuple[float, int]]
         ],
         timing=search_pb2.Timing(queue_ns=1, scan_ns=2, batch_probes=3, kernel="amx", gallery_version=4),
     )
-    found = wire.search_response(sent.SerializeToString())
+    found = wire.search("g", ONE, 1).read(sent.SerializeToString())
 
     assert [list(zip(c.scores.tolist(), c.rows.tolist(), strict=True)) for c in found.candidates] == lists
     assert [c.at_or_above for c in found.candidates] == [above] * len(lists)
-    assert found.timing == wire.Timing(1, 2, 3, "amx", 4)
+    assert found.timing == sent.timing
 
 
 def test_sides_of_comparisons_are_templates_ids_or_numbers():
     """Integers are numbers of enrolment, texts are ids, floats are templates."""
-    sent = search_pb2.CompareRequest.FromString(wire.compare_request(np.array([1, 2]), ["x", "y"], gallery="g"))
-    templates = search_pb2.CompareRequest.FromString(wire.compare_request(ONE, ONE, is_unit=True))
+    sent = search_pb2.CompareRequest.FromString(wire.compare(np.array([1, 2]), ["x", "y"], gallery="g").request)
+    templates = search_pb2.CompareRequest.FromString(wire.compare(ONE, ONE, is_unit=True).request)
 
     assert sent.a.rows == np.array([1, 2], "<u8").tobytes()
     assert list(sent.b.ids.template_ids) == ["x", "y"]
@@ -202,15 +202,20 @@ def test_a_tail_is_joined_from_its_parts():
         list(wire.tail_responses(parts[:1], plan="p", n_tiles=1))
 
 
-def test_every_field_of_galleries_and_limits_has_its_place():
-    """A field that the contract gains is not lost on the way."""
-    for message, kind in (
-        (gallery_pb2.Gallery, wire.Gallery),
-        (server_pb2.Limits, wire.Limits),
-        (server_pb2.GetInfoResponse, wire.Server),
-        (search_pb2.Timing, wire.Timing),
+def test_answers_are_what_their_messages_hold():
+    """A field that the contract gains is not lost on the way; the galleries of a list stay in their order."""
+    info = server_pb2.GetInfoResponse(version="1", limits=server_pb2.Limits(k=3, deadline_ms=5), scopes=["search"])
+    held = [gallery_pb2.Gallery(name=name, dimension=4, is_ephemeral=True) for name in "ba"]
+    sent = gallery_pb2.ListGalleriesResponse(galleries=held)
+
+    assert wire.info().read(info.SerializeToString()) == info
+    assert wire.list_galleries().read(sent.SerializeToString()) == held
+    for call, kind in (
+        (wire.create_gallery("b", 4), gallery_pb2.CreateGalleryResponse),
+        (wire.get_gallery("b"), gallery_pb2.GetGalleryResponse),
+        (wire.drop_gallery("b"), gallery_pb2.DropGalleryResponse),
     ):
-        assert set(message.DESCRIPTOR.fields_by_name) == set(kind.__dataclass_fields__)
+        assert call.read(kind(gallery=held[0]).SerializeToString()) == held[0]
 
 
 def test_a_refusal_says_when_to_come_back():

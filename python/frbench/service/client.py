@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 import numpy as np
@@ -63,21 +63,14 @@ CHANNEL_OPTIONS = [
     ("grpc.service_config", json.dumps(RETRIES)),
 ]
 DETAILS = "grpc-status-details-bin"
-REFUSED = {
+REFUSED: dict[grpc.StatusCode, type[FrbenchError]] = {
+    **dict.fromkeys((
+        grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE, grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED,
+    ), Refused),
     grpc.StatusCode.NOT_FOUND: NotOnServer,
     grpc.StatusCode.ALREADY_EXISTS: AlreadyOnServer,
-    **dict.fromkeys(
-        (
-            grpc.StatusCode.INVALID_ARGUMENT,
-            grpc.StatusCode.OUT_OF_RANGE,
-            grpc.StatusCode.FAILED_PRECONDITION,
-            grpc.StatusCode.PERMISSION_DENIED,
-            grpc.StatusCode.UNAUTHENTICATED,
-            grpc.StatusCode.UNIMPLEMENTED,
-        ),
-        Refused,
-    ),
-}
+}  # fmt: skip
 Answer = TypeVar("Answer")
 
 
@@ -115,7 +108,7 @@ class Client:
 
     def info(self) -> wire.Server:
         """What the server is, what it allows, and who it takes the caller for."""
-        return self._ask(SERVERS, "GetInfo", wire.info_request(), wire.info_response, most_s=QUICK_S)
+        return self._ask(wire.info(), most_s=QUICK_S)
 
     def create_gallery(self, name: str, dimension: int, *, is_ephemeral: bool = False, idle_s: int = 0) -> wire.Gallery:
         """A new, empty gallery.
@@ -126,8 +119,7 @@ class Client:
         ------
         AlreadyOnServer : there is one of this name.
         """
-        request = wire.create_gallery_request(name, dimension, is_ephemeral=is_ephemeral, idle_s=idle_s)
-        return self._ask(GALLERIES, "CreateGallery", request, wire.create_gallery_response)
+        return self._ask(wire.create_gallery(name, dimension, is_ephemeral=is_ephemeral, idle_s=idle_s))
 
     def enrol(
         self, gallery: str, matrix: NDArray[Any], template_ids: Sequence[str], *, is_unit: bool = False
@@ -142,8 +134,7 @@ class Client:
 
     def remove(self, gallery: str, template_ids: Sequence[str]) -> wire.Removed:
         """What was removed of a gallery."""
-        request = wire.remove_templates_request(gallery, template_ids)
-        return self._ask(GALLERIES, "RemoveTemplates", request, wire.remove_templates_response)
+        return self._ask(wire.remove_templates(gallery, template_ids))
 
     def gallery(self, name: str) -> wire.Gallery:
         """What the server says of one gallery.
@@ -152,45 +143,19 @@ class Client:
         ------
         NotOnServer : there is none of this name.
         """
-        return self._ask(GALLERIES, "GetGallery", wire.get_gallery_request(name), wire.get_gallery_response)
+        return self._ask(wire.get_gallery(name))
 
     def galleries(self) -> list[wire.Gallery]:
         """All galleries, by name."""
-        return self._ask(GALLERIES, "ListGalleries", wire.list_galleries_request(), wire.list_galleries_response)
+        return self._ask(wire.list_galleries())
 
     def drop_gallery(self, name: str) -> wire.Gallery:
         """The gallery as it was before it was removed with everything in it."""
-        request = wire.drop_gallery_request(name)
-        return self._ask(GALLERIES, "DropGallery", request, wire.drop_gallery_response, most_s=QUICK_S)
+        return self._ask(wire.drop_gallery(name), most_s=QUICK_S)
 
-    def search(
-        self,
-        gallery: str,
-        probes: NDArray[Any],
-        k: int,
-        *,
-        threshold: float | None = None,
-        floors: NDArray[np.float32] | None = None,
-        rows_only: bool = False,
-        case_reference: str = "",
-        is_unit: bool = False,
-    ) -> wire.Found:
-        """The best `k` templates for each row of `probes` (n, d).
-
-        threshold : leaves out what is below it, and counts what is not. floors : (n,) counts what reaches them.
-        rows_only : numbers of enrolment without ids. is_unit : the rows were normalised by frbench.
-        """
-        request = wire.search_request(
-            gallery,
-            probes,
-            k,
-            threshold=threshold,
-            floors=floors,
-            rows_only=rows_only,
-            case_reference=case_reference,
-            is_unit=is_unit,
-        )
-        return self._ask(SEARCHES, "Search", request, wire.search_response)
+    def search(self, gallery: str, probes: NDArray[Any], k: int, **asked: Unpack[wire.Asked]) -> wire.Found:
+        """The best `k` templates for each row of `probes` (n, d), and what else is asked; see `wire.Asked`."""
+        return self._ask(wire.search(gallery, probes, k, **asked))
 
     def compare(
         self, a: wire.Side, b: wire.Side, *, gallery: str = "", case_reference: str = "", is_unit: bool = False
@@ -199,8 +164,7 @@ class Client:
 
         a, b : templates (n, d), ids of `gallery`, or its numbers of enrolment (n,).
         """
-        request = wire.compare_request(a, b, gallery=gallery, case_reference=case_reference, is_unit=is_unit)
-        return self._ask(SEARCHES, "Compare", request, wire.compare_response)
+        return self._ask(wire.compare(a, b, gallery=gallery, case_reference=case_reference, is_unit=is_unit))
 
     def count_tile(
         self, plan: str, *, probes: str, gallery: str, edges: NDArray[np.float64], where: Rectangle
@@ -233,17 +197,9 @@ class Client:
         """What goes with every call."""
         return {"timeout": min(self._timeout_s, most_s), "metadata": self._metadata}
 
-    def _ask(
-        self,
-        service: str,
-        method: str,
-        request: bytes,
-        read: Callable[[bytes], Answer],
-        *,
-        most_s: float = math.inf,
-    ) -> Answer:
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{service}/{method}")
-        return read(self._answer(lambda: call(request, **self._said(most_s))))
+    def _ask(self, asked: wire.Call[Answer], *, most_s: float = math.inf) -> Answer:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(asked.path)
+        return asked.read(self._answer(lambda: call(asked.request, **self._said(most_s))))
 
     def _stream(self, service: str, method: str, request: bytes) -> Iterator[bytes]:
         call: grpc.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(f"/{service}/{method}")

@@ -1,17 +1,17 @@
 """Turns calls of a server into bytes, and its answers into arrays.
 
-Only this module knows the messages of `protos/frbench/v1`. Every function is pure: a request becomes bytes, the bytes
-of an answer become arrays.
+Only this module knows how the messages of `protos/frbench/v1` are made. Every function is pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 import numpy as np
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from numpy.typing import NDArray
 
@@ -29,73 +29,41 @@ COMPONENT_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """What a server says of a gallery."""
+# Answers that are what their messages hold.
+Gallery = gallery_pb2.Gallery
+Enrolled = gallery_pb2.EnrolResponse
+Removed = gallery_pb2.RemoveTemplatesResponse
+Server = server_pb2.GetInfoResponse
+Timing = search_pb2.Timing
 
-    name: str
-    dimension: int
-    n_templates: int
-    version: int
-    content_digest: str
-    is_ephemeral: bool
-    memory_bytes: int
+Answer = TypeVar("Answer")
+Kind = TypeVar("Kind", bound=Message)
 
 
 @dataclass(frozen=True)
-class Enrolled:
-    """What an enrolment did: templates added, and those that were there already."""
+class Call(Generic[Answer]):
+    """A call of one method: its path, the message that asks, and what reads the answer."""
 
-    n_enrolled: int
-    n_present: int
-    gallery: Gallery
-
-
-@dataclass(frozen=True)
-class Removed:
-    """What a removal did: templates removed, and ids that were not enrolled."""
-
-    n_removed: int
-    n_absent: int
-    gallery: Gallery
+    path: str
+    request: bytes
+    read: Callable[[bytes], Answer]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a server refuses beyond."""
+class Asked(TypedDict, total=False):
+    """What a search may be asked beside its best templates.
 
-    message_bytes: int
-    k: int
-    probes: int
-    queued_probes: int
-    bulk_queued_probes: int
-    galleries: int
-    memory_bytes: int
-    deadline_ms: int
-    requires_case_reference: bool
+    threshold : leaves out what is below it, and counts what is not.
+    floors : (n,) counts what reaches them, and leaves out nothing.
+    rows_only : numbers of enrolment without template ids.
+    case_reference : for the audit log of the server.
+    is_unit : the rows were normalised by frbench and are taken as they are.
+    """
 
-
-@dataclass(frozen=True)
-class Server:
-    """What a server is, and who it takes the caller for."""
-
-    version: str
-    kernel: str
-    threads: int
-    limits: Limits
-    client: str
-    scopes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Where the time of a search went, and what answered it."""
-
-    queue_ns: int
-    scan_ns: int
-    batch_probes: int
-    kernel: str
-    gallery_version: int
+    threshold: float | None
+    floors: NDArray[np.float32] | None
+    rows_only: bool
+    case_reference: str
+    is_unit: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,16 +113,12 @@ class Kept:
 Side = NDArray[Any] | Sequence[str]
 
 
-def create_gallery_request(name: str, dimension: int, *, is_ephemeral: bool = False, idle_s: int = 0) -> bytes:
-    """Asks for an empty gallery."""
-    return gallery_pb2.CreateGalleryRequest(
+def create_gallery(name: str, dimension: int, *, is_ephemeral: bool = False, idle_s: int = 0) -> Call[Gallery]:
+    """Makes an empty gallery."""
+    request = gallery_pb2.CreateGalleryRequest(
         name=name, dimension=dimension, is_ephemeral=is_ephemeral, idle_seconds=idle_s
-    ).SerializeToString()
-
-
-def create_gallery_response(data: bytes) -> Gallery:
-    """The gallery that was made."""
-    return _gallery(_read(gallery_pb2.CreateGalleryResponse, data).gallery)
+    )
+    return _call("Gallery", "CreateGallery", request, lambda x: _read(gallery_pb2.CreateGalleryResponse, x).gallery)
 
 
 def enrol_requests(
@@ -181,110 +145,68 @@ def enrol_requests(
 
 def enrol_response(data: bytes) -> Enrolled:
     """What the enrolment did."""
-    message = _read(gallery_pb2.EnrolResponse, data)
-    return Enrolled(message.n_enrolled, message.n_present, _gallery(message.gallery))
+    return _read(Enrolled, data)
 
 
-def remove_templates_request(gallery: str, template_ids: Sequence[str]) -> bytes:
-    """Asks to remove templates."""
-    return gallery_pb2.RemoveTemplatesRequest(gallery=gallery, template_ids=template_ids).SerializeToString()
+def remove_templates(gallery: str, template_ids: Sequence[str]) -> Call[Removed]:
+    """Removes templates."""
+    request = gallery_pb2.RemoveTemplatesRequest(gallery=gallery, template_ids=template_ids)
+    return _call("Gallery", "RemoveTemplates", request, partial(_read, Removed))
 
 
-def remove_templates_response(data: bytes) -> Removed:
-    """What the removal did."""
-    message = _read(gallery_pb2.RemoveTemplatesResponse, data)
-    return Removed(message.n_removed, message.n_absent, _gallery(message.gallery))
-
-
-def get_gallery_request(name: str) -> bytes:
+def get_gallery(name: str) -> Call[Gallery]:
     """Asks for one gallery."""
-    return gallery_pb2.GetGalleryRequest(name=name).SerializeToString()
+    request = gallery_pb2.GetGalleryRequest(name=name)
+    return _call("Gallery", "GetGallery", request, lambda x: _read(gallery_pb2.GetGalleryResponse, x).gallery)
 
 
-def get_gallery_response(data: bytes) -> Gallery:
-    """The gallery."""
-    return _gallery(_read(gallery_pb2.GetGalleryResponse, data).gallery)
+def list_galleries() -> Call[list[Gallery]]:
+    """Asks for all galleries, by name."""
+    request = gallery_pb2.ListGalleriesRequest()
+    return _call(
+        "Gallery", "ListGalleries", request, lambda x: list(_read(gallery_pb2.ListGalleriesResponse, x).galleries)
+    )
 
 
-def list_galleries_request() -> bytes:
-    """Asks for all galleries."""
-    return gallery_pb2.ListGalleriesRequest().SerializeToString()
+def drop_gallery(name: str) -> Call[Gallery]:
+    """Removes a gallery, and answers as it was."""
+    request = gallery_pb2.DropGalleryRequest(name=name)
+    return _call("Gallery", "DropGallery", request, lambda x: _read(gallery_pb2.DropGalleryResponse, x).gallery)
 
 
-def list_galleries_response(data: bytes) -> list[Gallery]:
-    """All galleries, by name."""
-    return [_gallery(each) for each in _read(gallery_pb2.ListGalleriesResponse, data).galleries]
-
-
-def drop_gallery_request(name: str) -> bytes:
-    """Asks to remove a gallery."""
-    return gallery_pb2.DropGalleryRequest(name=name).SerializeToString()
-
-
-def drop_gallery_response(data: bytes) -> Gallery:
-    """The gallery as it was."""
-    return _gallery(_read(gallery_pb2.DropGalleryResponse, data).gallery)
-
-
-def info_request() -> bytes:
+def info() -> Call[Server]:
     """Asks a server what it is."""
-    return server_pb2.GetInfoRequest().SerializeToString()
+    return _call("Server", "GetInfo", server_pb2.GetInfoRequest(), partial(_read, Server))
 
 
-def info_response(data: bytes) -> Server:
-    """What the server is."""
-    message = _read(server_pb2.GetInfoResponse, data)
-    limits = Limits(**{name: getattr(message.limits, name) for name in Limits.__dataclass_fields__})
-    return Server(message.version, message.kernel, message.threads, limits, message.client, tuple(message.scopes))
-
-
-def search_request(
-    gallery: str,
-    probes: NDArray[Any],
-    k: int,
-    *,
-    threshold: float | None = None,
-    floors: NDArray[np.float32] | None = None,
-    rows_only: bool = False,
-    case_reference: str = "",
-    is_unit: bool = False,
-) -> bytes:
-    """Asks for the best `k` templates for each row of `probes` (n, d).
-
-    threshold : leaves out what is below it. floors : (n,) counts what reaches them, and leaves out nothing.
-    rows_only : no template ids. is_unit : the rows were normalised by frbench.
-    """
-    return search_pb2.SearchRequest(
+def search(gallery: str, probes: NDArray[Any], k: int, **asked: Unpack[Asked]) -> Call[Found]:
+    """Asks for the best `k` templates for each row of `probes` (n, d)."""
+    floors = asked.get("floors")
+    request = search_pb2.SearchRequest(
         gallery=gallery,
-        probes=_templates(probes, is_unit),
+        probes=_templates(probes, asked.get("is_unit", False)),
         k=k,
-        threshold=threshold,
+        threshold=asked.get("threshold"),
         floors=b"" if floors is None else _packed(floors, "<f4"),
-        rows_only=rows_only,
-        case_reference=case_reference,
-    ).SerializeToString()
+        rows_only=asked.get("rows_only", False),
+        case_reference=asked.get("case_reference", ""),
+    )
+    return _call("Search", "Search", request, _found)
 
 
-def search_response(data: bytes) -> Found:
-    """What was found, one list of candidates for each probe."""
-    message = _read(search_pb2.SearchResponse, data)
-    timing = Timing(**{name: getattr(message.timing, name) for name in Timing.__dataclass_fields__})
-    return Found(tuple(map(_candidates, message.candidates)), timing)
-
-
-def compare_request(a: Side, b: Side, *, gallery: str = "", case_reference: str = "", is_unit: bool = False) -> bytes:
+def compare(
+    a: Side, b: Side, *, gallery: str = "", case_reference: str = "", is_unit: bool = False
+) -> Call[NDArray[np.float32]]:
     """Asks for the score of the first of `a` and of `b`, of the second, and so on.
 
     gallery : where ids and numbers are. is_unit : templates on either side were normalised by frbench.
     """
-    return search_pb2.CompareRequest(
+    request = search_pb2.CompareRequest(
         gallery=gallery, a=_side(a, is_unit), b=_side(b, is_unit), case_reference=case_reference
-    ).SerializeToString()
-
-
-def compare_response(data: bytes) -> NDArray[np.float32]:
-    """(n,) scores."""
-    return np.array(_read(search_pb2.CompareResponse, data).scores, dtype=np.float32)
+    )
+    return _call(
+        "Search", "Compare", request, lambda x: np.array(_read(search_pb2.CompareResponse, x).scores, np.float32)
+    )
 
 
 def count_request(plan: str, *, probes: str, gallery: str, edges: NDArray[np.float64], where: Rectangle) -> bytes:
@@ -384,7 +306,11 @@ def retry_after_s(details: bytes) -> float | None:
     return None
 
 
-def _read(kind: Any, data: bytes) -> Any:
+def _call(service: str, method: str, request: Message, read: Callable[[bytes], Answer]) -> Call[Answer]:
+    return Call(f"/frbench.v1.{service}Service/{method}", request.SerializeToString(), read)
+
+
+def _read(kind: type[Kind], data: bytes) -> Kind:
     try:
         return kind.FromString(data)
     except DecodeError as error:
@@ -404,8 +330,9 @@ def _templates(matrix: NDArray[Any], is_unit: bool) -> templates_pb2.Templates:
     )
 
 
-def _gallery(message: gallery_pb2.Gallery) -> Gallery:
-    return Gallery(**{name: getattr(message, name) for name in Gallery.__dataclass_fields__})
+def _found(data: bytes) -> Found:
+    message = _read(search_pb2.SearchResponse, data)
+    return Found(tuple(map(_candidates, message.candidates)), message.timing)
 
 
 def _candidates(message: search_pb2.Candidates) -> Candidates:

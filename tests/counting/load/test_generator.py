@@ -13,11 +13,12 @@ from grpc import StatusCode
 from frbench.counting.load.generator import GrpcGenerator, Server
 from frbench.counting.load.schedule import NS, Schedule
 from frbench.errors import EngineUnavailable, InputError
-from frbench.service.wire import SEARCH, search_request
+from frbench.service import wire
+from frbench.service.wire import SEARCH
 from tests.worlds.scripted_server import scripted
 
 MS = 1_000_000
-MESSAGE = search_request("people", np.eye(1, 4, dtype=np.float32), k=3)
+MESSAGE = wire.search("people", np.eye(1, 4, dtype=np.float32), k=3).request
 
 
 def every_ms(n: int) -> Schedule:
@@ -50,7 +51,7 @@ def test_a_stall_shows_in_an_open_loop_and_hides_in_a_closed_one():
 
 def test_messages_and_token_arrive_as_they_are():
     """Ten requests with a token, in the order of the schedule's messages."""
-    other = search_request("others", np.eye(1, 4, dtype=np.float32), k=1)
+    other = wire.search("others", np.eye(1, 4, dtype=np.float32), k=1).request
     with scripted() as server:
         generator = GrpcGenerator(Server(server.address, token="a token"), SEARCH)
         generator.send([MESSAGE, other], Schedule(np.arange(10, dtype=np.uint32) % 2, None, 0, 10**10), in_flight=1)

@@ -20,7 +20,7 @@ from frbench.counting.load.generator import Answers
 from frbench.counting.load.schedule import Mix, Order, Schedule
 from frbench.errors import InputError
 from frbench.plan import Plan, digest_of
-from frbench.service.wire import search_request
+from frbench.service import wire
 from frbench.tally import Tally
 from frbench.templates import Templates
 
@@ -102,7 +102,7 @@ class LoadTask:
     def messages(self) -> list[bytes]:
         """The encoded requests."""
         probes = (self.probes.unit[rows] for _, rows in self.rows)
-        return [search_request(self.gallery, rows, self.k, rows_only=True, is_unit=True) for rows in probes]
+        return [wire.search(self.gallery, rows, self.k, rows_only=True, is_unit=True).request for rows in probes]
 
     def plan(self, loads: Iterable[Load]) -> Plan:
         """The plan of requests at these loads: a cell for each group and load."""
