@@ -18,10 +18,10 @@ from frbench.inputs import scratch
 from frbench.inputs.matrices import Matrix, read_matrix
 from frbench.inputs.objects import digest_of_matrix, digest_of_table, is_path, matrix_of, table_of
 from frbench.inputs.storage import Location, Stored
-from frbench.inputs.tables import PathLike, Table, Texts, named, open_table, read_table
+from frbench.inputs.tables import PathLike, Table, Texts, named, open_table
 from frbench.inputs.texts import first_conflict, first_repeat, lists, numerals, rows_of
 
-__all__ = ["Source", "Templates", "load", "read_table"]
+__all__ = ["Source", "Templates", "load"]
 
 T = TypeVar("T", bound=np.generic)
 # Rows of a table: by number, or all of them.

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from frbench.errors import InputError
 from frbench.inputs.matrices import read_matrix
-from frbench.inputs.tables import read_table
+from frbench.inputs.tables import open_table
 
 VALUES = np.array([[1.0, 2.0, -3.0], [0.5, 0.25, 8.0]], dtype=np.float16)
 
@@ -305,7 +305,7 @@ def test_array_that_does_not_exist_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(("name", "said"), [("x.npy", "no such file"), (".", "is a directory")])
 def test_paths_without_a_file_are_refused(tmp_path: Path, name: str, said: str):
     """A missing file and a directory are told apart, for matrices and tables."""
-    for read in (read_matrix, read_table):
+    for read in (read_matrix, open_table):
         with pytest.raises(InputError, match=said):
             read(tmp_path / name)
 
@@ -318,7 +318,7 @@ def test_unknown_suffix_lists_the_known_ones(tmp_path: Path):
     with pytest.raises(InputError, match=r"'\.pkl'.*\.npy, \.npz, \.safetensors, \.parquet, \.arrow"):
         read_matrix(file)
     with pytest.raises(InputError, match=r"'\.pkl'.*\.csv, \.parquet"):
-        read_table(file)
+        open_table(file)
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "safetensors", "parquet", "arrow", "feather", "ipc"])

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frbench.errors import InputError
-from frbench.inputs.tables import open_table, read_table
+from frbench.inputs.tables import open_table
 from tests.inputs.test_matrices import VALUES, saved_csv, saved_parquet, vectors
 
 
@@ -21,7 +21,7 @@ def test_csv_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, start: b
     """What spreadsheets write is read as what editors write; blanks around values go."""
     lines = [b"id , sex", b" a,female ", "b,m\u00e4nnlich".encode(), b'"c,1",', b"", b""]
 
-    table = read_table(saved_csv(tmp_path, start + end.join(lines)))
+    table = open_table(saved_csv(tmp_path, start + end.join(lines))).columns
 
     assert {name: list(values) for name, values in table.items()} == {
         "id": ["a", "b", "c,1"],
@@ -85,7 +85,7 @@ def test_broken_csv_names_the_line(tmp_path: Path, content: str | bytes, said: s
     file = saved_csv(tmp_path, content)
 
     with pytest.raises(InputError, match=said) as caught:
-        read_table(file)
+        open_table(file)
     assert str(file) in str(caught.value)
 
 
@@ -93,8 +93,8 @@ def test_parquet_table_is_the_csv_table(tmp_path: Path):
     """The format of a table does not change its text."""
     file = saved_parquet(tmp_path, {"id": ["a", "b"], "n": [1, None], "is_mated": [True, False], "v": vectors(VALUES)})
 
-    from_parquet = {name: list(values) for name, values in read_table(file).items()}
-    from_csv = read_table(saved_csv(tmp_path, "id,n,is_mated\na,1,true\nb,,false\n"))
+    from_parquet = {name: list(values) for name, values in open_table(file).columns.items()}
+    from_csv = open_table(saved_csv(tmp_path, "id,n,is_mated\na,1,true\nb,,false\n")).columns
 
     assert from_parquet == {name: list(values) for name, values in from_csv.items()}
     assert open_table(file).where(1) == "row 1"
@@ -108,4 +108,4 @@ def test_parquet_without_text_is_no_table(tmp_path: Path, columns: dict[str, pa.
     file = saved_parquet(tmp_path, columns)
 
     with pytest.raises(InputError, match=said):
-        read_table(file)
+        open_table(file)

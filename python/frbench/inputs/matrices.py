@@ -19,6 +19,7 @@ import safetensors
 
 from frbench.errors import InputError
 from frbench.inputs.tables import (
+    COLUMNAR,
     PathLike,
     Table,
     Texts,
@@ -258,8 +259,5 @@ MATRIX_READERS: Mapping[str, Callable[[str, Selection], Matrix]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
-    ".parquet": _read_columnar,
-    ".arrow": _read_columnar,
-    ".feather": _read_columnar,
-    ".ipc": _read_columnar,
+    **dict.fromkeys(COLUMNAR, _read_columnar),
 }

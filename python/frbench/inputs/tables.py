@@ -28,6 +28,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Reader = TypeVar("Reader")
 # Reads columns by name.
 Columns: TypeAlias = Callable[[list[str]], pa.Table]
+COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
 NEWLINE = ord("\n")
 # What the rules of quotes and of lines are for.
 NOT_PLAIN = (b'"', b"\r", b"\0")
@@ -55,9 +56,7 @@ class Table:
         ------
         InputError : there is no such column; the message lists those that exist.
         """
-        if name not in self.columns:
-            raise InputError(f"{self.path}: no column {name!r}, only {named(self.columns)}")
-        return self.columns[name]
+        return self.columns[column_of(self.path, self.columns, name)]
 
 
 def open_table(path: PathLike) -> Table:
@@ -78,14 +77,16 @@ def open_table(path: PathLike) -> Table:
     return table
 
 
-def read_table(path: PathLike) -> dict[str, Texts]:
-    """Columns of a CSV, Parquet or Arrow file as text, by name; read and refused as by `open_table`."""
-    return dict(open_table(path).columns)
-
-
 def named(names: Sequence[str] | Mapping[str, object]) -> str:
     """Names quoted and joined for a message; "none" where there are none."""
     return ", ".join(repr(name) for name in names) or "none"
+
+
+def column_of(path: str, names: Sequence[str] | Mapping[str, object], wanted: str) -> str:
+    """`wanted`, if it is one of the names of the columns of `path`; InputError lists those that exist."""
+    if wanted not in names:
+        raise InputError(f"{path}: no column {wanted!r}, only {named(names)}")
+    return wanted
 
 
 def existing(path: PathLike) -> str:
@@ -132,7 +133,7 @@ def open_columnar(file: str) -> tuple[pa.Schema, Columns]:
 
 
 def refuse_twice_named(file: str, names: Sequence[str]) -> None:
-    """Refuses columns of which two have one name, with an InputError."""
+    """Raises InputError if two columns have one name."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -274,8 +275,5 @@ def _csv_rows(file: str, lines: Any, header: list[str]) -> tuple[list[list[str]]
 
 TABLE_READERS: Mapping[str, Callable[[str], Table]] = {
     ".csv": _read_csv,
-    ".parquet": _read_columnar_table,
-    ".arrow": _read_columnar_table,
-    ".feather": _read_columnar_table,
-    ".ipc": _read_columnar_table,
+    **dict.fromkeys(COLUMNAR, _read_columnar_table),
 }

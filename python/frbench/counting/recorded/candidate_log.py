@@ -29,14 +29,13 @@ from frbench.counting.recorded.column_stream import (
     Column,
     ColumnStream,
     Dialect,
-    column,
     first_line,
     header,
 )
 from frbench.counting.recorded.people import SUBJECT_COLUMN, without_vectors
 from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile
 from frbench.errors import InputError
-from frbench.inputs.tables import Table, Texts, open_table
+from frbench.inputs.tables import Table, Texts, column_of, open_table
 from frbench.inputs.texts import first_repeat
 from frbench.templates import Templates, table_source
 
@@ -116,7 +115,7 @@ class CandidateFile(RecordedFile):
         for role, usual in COLUMNS[self.format].items():
             name = (self.columns or {}).get(role, usual)
             if role not in OPTIONAL or role in (self.columns or {}) or name in names:
-                wanted[role] = Column(column(self.path, names, name), KINDS.get(role, TEXT))
+                wanted[role] = Column(column_of(self.path, names, name), KINDS.get(role, TEXT))
         return ColumnStream(self.path, dialect, wanted, self.threads)
 
     def __iter__(self) -> Iterator[Listed]:

@@ -19,10 +19,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from frbench.errors import InputError
-from frbench.inputs.tables import existing, explained, is_text, named
+from frbench.inputs.tables import COLUMNAR, existing, explained, is_text, refuse_twice_named
 
 TEXT, NUMBER, INTEGER = pa.string(), pa.float64(), pa.int64()
-COLUMNAR = (".parquet", ".arrow", ".feather", ".ipc")
 BLOCK_BYTES = 1 << 22
 LINES_BYTES = 1 << 16
 ROWS_AT_ONCE = 1 << 18
@@ -204,8 +203,7 @@ def header(path: str, dialect: Dialect) -> list[str]:
     if dialect.names:
         return list(dialect.names)
     names = [name.strip() for name in dialect.fields(first_line(file))]
-    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
-        raise InputError(f"{file}, line 1: column {twice[0]!r} occurs twice; rename or remove one of them")
+    refuse_twice_named(f"{file}, line 1", names)
     return names
 
 
@@ -225,18 +223,6 @@ def first_line(path: str) -> str:
                 except UnicodeDecodeError as problem:
                     raise InputError(f"{file}, line 1: is not UTF-8 text") from problem
     raise InputError(f"{file}: has no rows, expected at least one")
-
-
-def column(path: str, names: list[str], wanted: str) -> str:
-    """`wanted`, if it is one of the `names` of the columns of `path`.
-
-    Raises
-    ------
-    InputError : it is not; the message lists those that exist.
-    """
-    if wanted not in names:
-        raise InputError(f"{path}: no column {wanted!r}, only {named(names)}")
-    return wanted
 
 
 def _split(file: pa.NativeFile) -> Iterator[bytes]:

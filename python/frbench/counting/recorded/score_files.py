@@ -27,14 +27,13 @@ from frbench.counting.recorded.column_stream import (
     Column,
     ColumnStream,
     Dialect,
-    column,
     first_line,
     header,
     is_columnar,
 )
 from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile, Rows
 from frbench.errors import InputError
-from frbench.inputs.tables import named
+from frbench.inputs.tables import column_of, named
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
 COLUMN_OF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -117,7 +116,7 @@ class ScoreFile(RecordedFile):
             given = (self.columns or {}).get(role)
             found = next((name for name in candidates if name in names), None)
             if given is not None:
-                found = column(self.path, names, given)
+                found = column_of(self.path, names, given)
             if found is None and role in self._required():
                 raise InputError(
                     f"{self.path}: no column {candidates[0]!r}, only {named(names)}; name it with --columns"
