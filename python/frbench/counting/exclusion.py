@@ -76,5 +76,4 @@ class Exclusion:
     def _in(self, tile: Tile | None) -> NDArray[np.bool_]:
         if tile is None:
             return np.ones(len(self), dtype=bool)
-        found: NDArray[np.bool_] = (self._blocks == np.reshape(tile, (2, 1))).all(axis=0)
-        return found
+        return np.asarray((self._blocks == np.reshape(tile, (2, 1))).all(axis=0))

@@ -121,8 +121,7 @@ class Gallery:
         bins = rows.count(self._rows, edges, Rectangle.whole(a[ok], b[self._kept], cells))
         tails = bins[:, :0:-1].cumsum(axis=1, dtype=np.uint64)[:, ::-1][:, place]
         without_groups = probe_groups is None and gallery_groups is None
-        shaped: NDArray[np.uint64] = tails[0] if without_groups else tails.reshape(n_a, n_b, len(wanted))
-        return shaped
+        return np.asarray(tails[0] if without_groups else tails.reshape(n_a, n_b, len(wanted)))
 
     def _probes(self, probes: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         unit, ok = _unit(probes, "probes", self._threads)

@@ -257,8 +257,7 @@ def _cell_numbers(plan: Plan, mated: NDArray[np.bool_], group: Ints, part: Ints)
     table = np.zeros((2, len(plan.groups), 1 + max((c.part for c in plan.cells), default=0)), dtype=np.int64)
     for i, cell in enumerate(plan.cells):
         table[int(cell.mated), cell.group_a, cell.part] = i
-    numbers: Ints = table[mated.astype(int), group, part]
-    return numbers
+    return np.asarray(table[mated.astype(int), group, part])
 
 
 def nonmated_tail(
@@ -288,5 +287,4 @@ def comparisons_at_or_above(
     a, b = np.searchsorted(probes, probe[ok]), np.searchsorted(scored, row[ok])
     bins = np.searchsorted(edges, rows.score_pairs(gallery, a, b), side="right")
     pairs -= np.bincount(bins, minlength=len(pairs))
-    tail: Ints = pairs[:0:-1].cumsum()[::-1]
-    return tail
+    return np.asarray(pairs[:0:-1].cumsum()[::-1])

@@ -191,5 +191,4 @@ def check_answer(gallery: Gallery, task: LatencyTask) -> None:
 
 
 def _product(rows: NDArray[np.float32], probe: NDArray[np.float64]) -> NDArray[Any]:
-    product: NDArray[Any] = rows.astype(np.float64) @ probe
-    return product
+    return np.asarray(rows.astype(np.float64) @ probe)

@@ -48,7 +48,7 @@ class Comparison:
         self._exact, self._work, self._rebuilds = exact, work, rebuilds
         self.indexing = indexing
         self._gallery = Gallery.of(exact.task, work.engine)
-        self._builder = builder(exact.task, self._gallery, work.engine)
+        self._build_index = builder(exact.task, self._gallery, work.engine)
         self._answers: dict[int, list[Answers]] = {effort: [] for effort in indexing.efforts}
         self.counted: dict[int, Counted] = {}
         self.recall: dict[int, Recall] = {}
@@ -83,7 +83,7 @@ class Comparison:
     def _build(self, order: Ints, number: int, n_builds: int) -> Built:
         title = f"build {number + 1}/{n_builds}"
         with self._work.step(title, len(order), "rows", clocked="build") as advance:
-            return self._builder.build(
+            return self._build_index(
                 self.indexing.family,
                 self.indexing.parameters,
                 seed=self.indexing.seed,

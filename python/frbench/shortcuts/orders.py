@@ -71,5 +71,4 @@ class Orders:
 
 def _differs(first: Ints) -> NDArray[np.bool_]:
     """(m,) whether the builds do not all say the same."""
-    differs: NDArray[np.bool_] = np.not_equal(first, first[0]).any(axis=0)
-    return differs
+    return np.asarray(np.not_equal(first, first[0]).any(axis=0))

@@ -23,7 +23,7 @@ from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
 from frbench.runs.ann import CHANGED
 from frbench.runs.exact import NOT_ALIKE, untimed
-from frbench.shortcuts.builds import Builder, Built, builder
+from frbench.shortcuts.builds import Build, Built, builder
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer
 from frbench.templates import load
 from tests.commands.test_ann import SPARSE, people
@@ -57,9 +57,9 @@ def two_workers() -> Iterator[ClusterEngine]:
     engine.close()
 
 
-def sparse(builds: Builder, order: np.ndarray | None = None) -> Built:
+def sparse(build: Build, order: np.ndarray | None = None) -> Built:
     """A graph with few links."""
-    return builds.build(FAMILIES["hnsw"], HNSW, seed=1, order=order, advance=lambda _: None)
+    return build(FAMILIES["hnsw"], HNSW, seed=1, order=order, advance=lambda _: None)
 
 
 def candidates(task: Identification, engine: Engine, built: Built, *, effort: int) -> Candidates:
@@ -104,8 +104,8 @@ def test_an_order_of_insertion_is_that_of_each_worker(task: Identification, two_
     """Each inserts its own rows as they stand in the order: half of the usable 199 or 200 rows each."""
     gallery = Gallery.of(task, CpuEngine(threads=1))
     order = np.random.default_rng(2).permutation(len(gallery))
-    builds = builder(task, gallery, two_workers)
-    built = sparse(builds, order)
+    build = builder(task, gallery, two_workers)
+    built = sparse(build, order)
     expected = []
     for worker in range(2):
         places = np.flatnonzero(np.arange(len(gallery)) % 2 == worker)
@@ -122,10 +122,8 @@ def test_an_order_of_insertion_is_that_of_each_worker(task: Identification, two_
 def test_with_all_the_effort_every_answer_is_exact(task: Identification, two_workers: ClusterEngine):
     """Proposals of both workers, merged and scored by the definition, are the candidates of the exact search."""
     gallery = Gallery.of(task, two_workers)
-    builds = builder(task, gallery, two_workers)
-    built = builds.build(
-        FAMILIES["hnsw"], {"M": 16, "ef_construction": 200}, seed=1, order=None, advance=lambda _: None
-    )
+    build = builder(task, gallery, two_workers)
+    built = build(FAMILIES["hnsw"], {"M": 16, "ef_construction": 200}, seed=1, order=None, advance=lambda _: None)
     found = candidates(task, two_workers, built, effort=len(gallery))
     exact = search_all(task, CpuEngine(threads=1))
 

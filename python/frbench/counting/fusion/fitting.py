@@ -47,21 +47,18 @@ class Scatter:
     @property
     def mean(self) -> Floats:
         """(2,) means."""
-        found: Floats = self.sums / self.n
-        return found
+        return np.asarray(self.sums / self.n)
 
     @property
     def covariance(self) -> Floats:
         """(2, 2) covariances, of n - 1."""
-        found: Floats = (self.products - self.n * np.outer(self.mean, self.mean)) / (self.n - 1)
-        return found
+        return np.asarray((self.products - self.n * np.outer(self.mean, self.mean)) / (self.n - 1))
 
     @property
     def deviation(self) -> Floats:
         """(2,) standard deviations; 0, and not what rounding makes of it, where all scores are equal."""
         squares = np.maximum(np.diag(self.covariance), 0)
-        found: Floats = np.where(self.high > self.low, np.sqrt(squares), 0.0)
-        return found
+        return np.asarray(np.where(self.high > self.low, np.sqrt(squares), 0.0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,5 +131,4 @@ class FusedPairs:
         groups, blocks = (np.sort(np.stack([of[found.i], of[found.j]]), axis=0) for of in (layout.group, layout.block))
         mated = layout.subject[found.i] == layout.subject[found.j]
         cell_of = number[(mated * g + groups[0]) * g + groups[1]]
-        places: NDArray[np.int32] = ((cell_of * plan.n_blocks + blocks[0]) * plan.n_blocks + blocks[1]).astype(np.int32)
-        return places
+        return np.asarray(((cell_of * plan.n_blocks + blocks[0]) * plan.n_blocks + blocks[1]).astype(np.int32))

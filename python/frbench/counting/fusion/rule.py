@@ -68,8 +68,7 @@ class Rule:
             return x + y
         if self.is_alone:
             return x if self.weight else y
-        fused: Floats = self.weight * x + (1 - self.weight) * y
-        return fused
+        return np.asarray(self.weight * x + (1 - self.weight) * y)
 
     @property
     def is_alone(self) -> bool:

@@ -77,8 +77,7 @@ def drawn(subjects: NDArray[np.object_], share: float) -> NDArray[np.bool_]:
     hashes = (hashlib.blake2b(f"{SALT}\0{name}".encode(), digest_size=8).digest() for name in names)
     limit = int(share * 2**64)
     taken = np.array([int.from_bytes(h, "little") < limit for h in hashes], dtype=bool)
-    found: NDArray[np.bool_] = taken[inverse]
-    return found
+    return np.asarray(taken[inverse])
 
 
 def _refuse_others(what: str, of_a: NDArray[np.object_], of_b: NDArray[np.object_], a: Templates) -> None:

@@ -311,8 +311,7 @@ class _Reader:
             if self._knows:
                 here = slice(None) if n_of[key] == len(code) else code == key
                 kind.matching.add(a[here], b[here], len(self._subjects))
-        numbers: NDArray[np.int32] = number[code]
-        return numbers
+        return np.asarray(number[code])
 
 
 def _mated(

@@ -284,8 +284,7 @@ class _Ranking:
         return SearchLog(found, self._protocol, longest, self._log.is_whole, self._reader.n_rows, ends, notes)
 
     def _is_mate(self, search: NDArray[np.int32], template: NDArray[np.int32]) -> Bools:
-        same: Bools = np.equal(self._gallery_subject[template], self._probe_subject[search])
-        return same
+        return np.asarray(np.equal(self._gallery_subject[template], self._probe_subject[search]))
 
     def _failed(self, length: Ints, n_scored: Ints) -> Bools:
         """(m,) searches that failed: by return code, without a row, or with nan for every score."""
