@@ -31,7 +31,7 @@ def verify_command(file: Path, anchor: str | None, as_json: bool) -> None:
     """
     found = audit_log.verify(file, anchor=anchor)
     if as_json:
-        click.echo(json.dumps(found.to_json()))
+        click.echo(json.dumps(vars(found)))
         return
     when = "" if found.lines == 0 else f", from {found.first} to {found.last}"
     click.echo(f"{found.lines:,} lines, whole{when}, head {found.head}")

@@ -70,8 +70,7 @@ class Exclusion:
 
     def holds(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Which of the pairs of rows `a` and `b` are excluded."""
-        n = len(self._layout.templates)
-        return np.isin(np.minimum(a, b) * n + np.maximum(a, b), self._keys)
+        return np.isin(population.pair_keys(a, b, len(self._layout.templates)), self._keys)
 
     def _in(self, tile: Tile | None) -> NDArray[np.bool_]:
         if tile is None:

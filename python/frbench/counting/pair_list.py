@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.counting.population import pair_keys
 from frbench.errors import InputError
 from frbench.inputs.tables import Table, Texts, open_table
 from frbench.inputs.texts import rows_of
@@ -22,7 +23,11 @@ Ints = NDArray[np.int64]
 class PairList:
     """Pairs of templates, by row.
 
-    a, b : (n,) rows; mated : (n,) whether both are of one subject; source : the file.
+    Parameters
+    ----------
+    a, b : (n,) rows.
+    mated : (n,) whether both are of one subject.
+    source : the file.
     folds : (n,) name of each pair's fold; None if the list has no column `fold`.
     """
 
@@ -76,17 +81,18 @@ class PairList:
             raise InputError(
                 f"{excluded.source.path}: excludes every pair of {self.source.path}, expected at least one to compare"
             )
-        folds = None if self.folds is None else self.folds[kept]
-        return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept], folds=folds)
+        return self._kept(kept)
 
     def within(self, rows: Ints, templates: Templates) -> PairList:
         """The pairs of which both sides are among `rows` (n,), which became those of `templates`, in that order."""
         place = np.full(len(self.templates), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         a, b = place[self.a], place[self.b]
-        kept = (a >= 0) & (b >= 0)
+        return replace(self, templates=templates, a=a, b=b)._kept((a >= 0) & (b >= 0))
+
+    def _kept(self, kept: NDArray[np.bool_]) -> PairList:
         folds = None if self.folds is None else self.folds[kept]
-        return replace(self, templates=templates, a=a[kept], b=b[kept], mated=self.mated[kept], folds=folds)
+        return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept], folds=folds)
 
     @cached_property
     def rows(self) -> Ints:
@@ -101,11 +107,11 @@ class PairList:
     @cached_property
     def keys(self) -> Ints:
         """(n,) one number for each pair, the same in either order of its rows."""
-        return _keys(self.a, self.b, len(self.templates))
+        return pair_keys(self.a, self.b, len(self.templates))
 
     def _places(self, a: Ints, b: Ints, table: Table) -> Ints:
         """Places in this list of the pairs that `table` holds."""
-        keys, order = _keys(a, b, len(self.templates)), np.argsort(self.keys)
+        keys, order = pair_keys(a, b, len(self.templates)), np.argsort(self.keys)
         place = order[np.minimum(np.searchsorted(self.keys[order], keys), len(order) - 1)]
         missing = np.flatnonzero(self.keys[place] != keys)
         if len(missing):
@@ -126,10 +132,6 @@ def _read(path: Path, templates: Templates) -> tuple[Table, Ints, Ints]:
         raise InputError(f"{path}: no pairs, expected at least one")
     _refuse_repeats(a, b, table)
     return table, a, b
-
-
-def _keys(a: Ints, b: Ints, n: int) -> Ints:
-    return np.minimum(a, b) * n + np.maximum(a, b)
 
 
 def _rows_of(column: str, table: Table, templates: Templates) -> Ints:

@@ -31,7 +31,10 @@ Floats = NDArray[np.float64]
 class PerSubject:
     """The errors of a run by row of the templates.
 
-    thresholds : increasing. matches : rows of both sides and scores of the non-mated pairs at or above the lowest.
+    Parameters
+    ----------
+    thresholds : increasing.
+    matches : rows of both sides and scores of the non-mated pairs at or above the lowest.
     misses : rows of both sides and scores of the mated pairs below the highest.
     """
 
@@ -117,18 +120,21 @@ def checked(tally: Tally, thresholds: Sequence[float]) -> None:
     """
     if not thresholds:
         return
-    nonmated, mated = (tally.pick(mated=m) for m in (False, True))
-    matches = nonmated.at_or_above(tally.edge(min(thresholds)))
-    misses = mated.trials - mated.unscored - mated.at_or_above(tally.edge(max(thresholds)))
+    matches = tally.pick(mated=False).at_or_above(tally.edge(min(thresholds)))
     for n, what, threshold, way in (
         (matches, "false matches", min(thresholds), "higher"),
-        (misses, "false non-matches", max(thresholds), "lower"),
+        (_misses(tally, max(thresholds)), "false non-matches", max(thresholds), "lower"),
     ):
         if n > MAX_ERRORS:
             raise InputError(
                 f"--per-subject: {n:,} {what} at threshold {threshold:.9g}, expected at most {MAX_ERRORS:,}; report at "
                 f"{way} thresholds only, or leave --per-subject out"
             )
+
+
+def _misses(tally: Tally, threshold: float) -> int:
+    mated = tally.pick(mated=True)
+    return mated.trials - mated.unscored - mated.at_or_above(tally.edge(threshold))
 
 
 def per_subject(
@@ -157,9 +163,7 @@ def per_subject(
         is_miss = scores < max(thresholds)
         parts.append((one[is_miss], other[is_miss], scores[is_miss]))
     a, b, missed = (np.concatenate(column) for column in zip(*parts, strict=True))
-    mated = tally.pick(mated=True)
-    expected = mated.trials - mated.unscored - mated.at_or_above(tally.edge(max(thresholds)))
-    if len(a) != expected:
+    if len(a) != (expected := _misses(tally, max(thresholds))):
         raise Conservation(f"{len(a)} false non-matches were found, the counts say {expected}; do not use these")
     matches = hits.a, hits.b, hits.score.astype(np.float64)
     return PerSubject(counter, layout, tuple(sorted(thresholds)), matches, (a, b, missed))

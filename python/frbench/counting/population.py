@@ -26,7 +26,9 @@ def of_templates(
 
     Parameters
     ----------
-    template_ids, subject_ids : (n,) str. groups : label values of `columns`. group : (n,) number of each one's group.
+    template_ids, subject_ids : (n,) str.
+    groups : label values of `columns`.
+    group : (n,) number of each one's group.
     """
     order = order_of(template_ids)
     used, number = np.unique(group[order], return_inverse=True)
@@ -46,25 +48,28 @@ def of_gallery(template_ids: Texts, subject_ids: Texts) -> Population:
 def of_pairs(template_ids: Texts, a: Ints, b: Ints, mated: NDArray[np.bool_]) -> Population:
     """Digest of which pairs of `template_ids` (n,) are compared, in either order, and which of them are mated.
 
-    Parameters
-    ----------
-    a, b : (m,) rows of both sides. mated : (m,).
+    a, b : (m,) rows of both sides; mated is (m,).
     """
-    keys = keysorder_of(template_ids, a, b)
+    keys = _keys(template_ids, a, b)
     order = np.argsort(keys)
     return {"pairs": digest_of(keys[order], mated[order])}
 
 
 def of_excluded(template_ids: Texts, a: Ints, b: Ints) -> Population:
     """Digest of which pairs of `template_ids` (n,) are left out, in either order; a, b : (m,) rows of both sides."""
-    return {"excluded": digest_of(np.sort(keysorder_of(template_ids, a, b)))}
+    return {"excluded": digest_of(np.sort(_keys(template_ids, a, b)))}
 
 
-def keysorder_of(template_ids: Texts, a: Ints, b: Ints) -> Ints:
-    """(m,) one number for each pair, the same in either order of its rows and for any order of the templates."""
+def pair_keys(a: Ints, b: Ints, n: int) -> Ints:
+    """(m,) one number for each pair of `n` rows, the same in either order of its rows."""
+    return np.minimum(a, b) * n + np.maximum(a, b)
+
+
+def _keys(template_ids: Texts, a: Ints, b: Ints) -> Ints:
+    """(m,) one number for each pair, the same for any order of the templates."""
     place = np.empty(len(template_ids), dtype=np.int64)
     place[order_of(template_ids)] = np.arange(len(template_ids))
-    return np.minimum(place[a], place[b]) * len(template_ids) + np.maximum(place[a], place[b])
+    return pair_keys(place[a], place[b], len(template_ids))
 
 
 def _of_texts(values: Texts, order: Ints) -> str:

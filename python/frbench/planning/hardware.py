@@ -74,10 +74,10 @@ class Hardware:
 
 def _checked(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     known = {field.name: field for field in fields(Hardware)}
-    needed = [name for name, field in known.items() if field.default is MISSING]
+    missing = [name for name, field in known.items() if field.default is MISSING and found.get(name) is None]
     if unknown := sorted(set(found) - set(known)):
         raise InputError(f"{path}: no field {unknown[0]!r} of hardware, expected {', '.join(known)}")
-    if missing := [name for name in needed if found.get(name) is None]:
+    if missing:
         raise InputError(f"{path}: lacks {missing[0]}; `frbench plan --json` on such a machine measures it")
     for name, value in found.items():
         _check(path, name, value, str(known[name].type))
@@ -85,16 +85,15 @@ def _checked(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(path: Path, name: str, value: Any, kind: str) -> None:
-    if kind == "str":
-        if not isinstance(value, str):
-            raise InputError(f"{path}: {name} is {value!r}, expected a text")
-        return
     if value is None and "None" in kind:
         return
-    is_whole = "float" not in kind
-    is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
-    if name == "settled_share":
-        if not is_number or not 0 <= value <= 1:
-            raise InputError(f"{path}: {name} is {value!r}, expected a share from 0 to 1")
-    elif not is_number or not 0 < value < inf:
-        raise InputError(f"{path}: {name} is {value!r}, expected a {'whole number' if is_whole else 'number'} above 0")
+    kinds = (str,) if kind == "str" else (int, float) if "float" in kind else (int,)
+    is_fit = isinstance(value, kinds) and not isinstance(value, bool)
+    if kind == "str":
+        expected = "a text"
+    elif name == "settled_share":
+        is_fit, expected = is_fit and 0 <= value <= 1, "a share from 0 to 1"
+    else:
+        is_fit, expected = is_fit and 0 < value < inf, f"a {'number' if float in kinds else 'whole number'} above 0"
+    if not is_fit:
+        raise InputError(f"{path}: {name} is {value!r}, expected {expected}")

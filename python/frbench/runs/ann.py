@@ -188,7 +188,7 @@ def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnA
         System(
             names[effort],
             comparison.counted[effort],
-            {"effort": effort, **indexing.description(effort), "queries": comparison.speed[effort].to_json()},
+            {"effort": effort, **indexing.description(effort), "queries": vars(comparison.speed[effort])},
         )
         for effort in indexing.efforts
     ]
@@ -199,7 +199,7 @@ def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnA
     return found | {
         **indexing.description(None),
         "dimension": task.gallery.dimension,
-        "exact_queries": comparison.exact_speed.to_json(),
+        "exact_queries": vars(comparison.exact_speed),
         "index_bytes": comparison.built.index.nbytes,
         "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
         "build_s": comparison.built.seconds,

@@ -94,14 +94,14 @@ def _results(exact: Exact, stored: Sequence[Stored], work: Work) -> dict[str, An
     ]
     exact_speed, *speeds = _speeds(exact, stored, work.engine)
     systems = [
-        System(one.storage.name, tallies, {"reduced": one.storage.to_json(), "queries": speed.to_json()})
+        System(one.storage.name, tallies, {"reduced": one.storage.to_json(), "queries": vars(speed)})
         for one, tallies, speed in zip(stored, counted, speeds, strict=True)
     ]
     thresholds = options.all_thresholds(exact.points)
     found = compared("precision", systems, thresholds=thresholds, groupings=groupings, points=exact.points)
     return found | {
         "dimension": task.gallery.dimension,
-        "exact_queries": exact_speed.to_json(),
+        "exact_queries": vars(exact_speed),
         "exact_bytes": len(task.gallery) * task.gallery.dimension * 4,
         "enrolled": enrolled(task, groupings),
         "own_thresholds": [

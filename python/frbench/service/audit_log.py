@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,10 +38,6 @@ class Verified:
     last: str | None
     head: str
     unanchored: int
-
-    def to_json(self) -> dict[str, Any]:
-        """This as JSON holds it."""
-        return asdict(self)
 
 
 def verify(path: Path, *, anchor: str | None = None) -> Verified:

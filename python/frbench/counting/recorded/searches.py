@@ -40,8 +40,13 @@ CLEARLY = 5
 class SearchLog:
     """Recorded searches, ready to be counted.
 
-    length : candidates of the longest list. is_whole : whether lists hold every comparison, so that each rank is known.
-    n_rows : of the file. range : lowest and highest score, NaN if there is none. notes : what a reader should know.
+    Parameters
+    ----------
+    length : candidates of the longest list.
+    is_whole : whether lists hold every comparison, so that each rank is known.
+    n_rows : of the file.
+    range : lowest and highest score, NaN if there is none.
+    notes : what a reader should know.
     """
 
     candidates: Candidates
@@ -168,10 +173,7 @@ class _Reader:
         """Who is enrolled and who searches."""
         if self._protocol:
             return self._protocol
-        gallery, probes = (_people_of(names, None) for names in (self.templates, self.searches))
-        if people is not None:
-            probes = _people_of(self.searches, people)
-        return Protocol(gallery, probes)
+        return Protocol(_people_of(self.templates, None), _people_of(self.searches, people))
 
     def _add(self, part: Listed) -> None:
         search, template = self._numbers(part)
@@ -241,12 +243,9 @@ class _Ranking:
     def __init__(self, log: CandidateFile, protocol: Protocol, reader: _Reader, rows: Spool) -> None:
         self._log, self._protocol, self._reader, self._rows = log, protocol, reader, rows
         self._m = len(protocol.probes)
-        of_gallery, of_probes = (
-            np.asarray(templates.subject_ids, dtype=object) for templates in (protocol.gallery, protocol.probes)
-        )
-        _, number = np.unique(np.concatenate([of_gallery, of_probes]), return_inverse=True)
-        self._gallery_subject: Ints = number[: len(of_gallery)]
-        self._probe_subject: Ints = number[len(of_gallery) :]
+        subjects = [np.asarray(side.subject_ids, dtype=object) for side in (protocol.gallery, protocol.probes)]
+        number = np.unique(np.concatenate(subjects), return_inverse=True)[1]
+        self._gallery_subject, self._probe_subject = np.split(number, [len(protocol.gallery)])
         self._is_mated = np.isin(self._probe_subject, self._gallery_subject)
 
     def log(self, k: int | None, *, is_similarity: bool) -> SearchLog:
@@ -254,7 +253,7 @@ class _Ranking:
         m = self._m
         length, n_scored = np.zeros(m, np.int64), np.zeros(m, np.int64)
         mate, has_mate = np.full(m, -np.inf), np.zeros(m, dtype=bool)
-        low, high = np.inf, -np.inf
+        low, high = np.float64(np.inf), np.float64(-np.inf)
         for search, template, score in self._rows.parts():
             ok = ~np.isnan(score)
             length += np.bincount(search, minlength=m)
@@ -262,16 +261,15 @@ class _Ranking:
             is_mate = self._is_mate(search, template)
             has_mate[search[is_mate]] = True
             np.maximum.at(mate, search[is_mate & ok], score[is_mate & ok])
-            low, high = min(low, _least(score[ok])), max(high, -_least(-score[ok]))
+            low, high = score[ok].min(initial=low), score[ok].max(initial=high)
         failed = self._failed(length, n_scored)
         if self._log.is_whole:
             self._refuse_missing_mates(has_mate)
         longest = int(length.max(initial=0))
         kept = max(1, min(longest, DEFAULT_K if self._log.is_whole else longest) if k is None else min(k, longest))
-        above, best = self._above(mate), self._best(kept)
+        above, (scores, rows) = self._above(mate), self._best(kept)
         if not is_similarity:
             self._refuse_distances(above, n_scored, has_mate & ~failed & np.isfinite(mate))
-        scores, rows = best
         mate_score, above_mate = self._mates(mate, above, has_mate, failed, longest)
         scores[failed], rows[failed] = -np.inf, -1
         scores[~failed & (n_scored == 0), 0] = NOBODY
@@ -279,20 +277,25 @@ class _Ranking:
         digest = digest_of(self._protocol.gallery.digest, self._protocol.probes.digest, scores, rows)
         every = np.arange(m, dtype=np.int64)
         found = Candidates(digest, frozenset({(0, n)}), every, scores, rows, mate_score, above_mate)
-        ends = (low, high) if low <= high else (np.nan, np.nan)
-        notes = self._notes(length, failed)
-        return SearchLog(found, self._protocol, longest, self._log.is_whole, self._reader.n_rows, ends, notes)
+        return SearchLog(
+            found,
+            self._protocol,
+            longest,
+            self._log.is_whole,
+            self._reader.n_rows,
+            (float(low), float(high)) if low <= high else (np.nan, np.nan),
+            self._notes(length, failed),
+        )
 
     def _is_mate(self, search: NDArray[np.int32], template: NDArray[np.int32]) -> Bools:
         return np.asarray(np.equal(self._gallery_subject[template], self._probe_subject[search]))
 
     def _failed(self, length: Ints, n_scored: Ints) -> Bools:
         """(m,) searches that failed: by return code, without a row, or with nan for every score."""
-        failed: Bools = (length > 0) & (n_scored == 0)
+        is_named = np.zeros(self._m, dtype=bool)
+        is_named[list(self._reader.named)] = True
+        failed: Bools = ~is_named | ((length > 0) & (n_scored == 0))
         failed[list(self._reader.failed)] = True
-        missing = np.ones(self._m, dtype=bool)
-        missing[list(self._reader.named)] = False
-        failed |= missing
         return failed
 
     def _above(self, mate: Floats) -> Ints:
@@ -379,10 +382,6 @@ class _Ranking:
 def _keys(search: NDArray[np.int32], template: NDArray[np.int32]) -> NDArray[np.uint64]:
     """(n,) key of each search and template, one to one."""
     return mixed((search.astype(np.uint64) << np.uint64(32)) | template.astype(np.uint32).astype(np.uint64))
-
-
-def _least(values: Floats) -> float:
-    return float(values.min(initial=np.inf))
 
 
 def _people_of(names: _Names, people: Templates | None) -> Templates:
