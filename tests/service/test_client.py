@@ -15,7 +15,8 @@ import trustme
 
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import AlreadyOnServer, EngineUnavailable, InputError, NotOnServer, Refused, ServerBusy
-from frbench.service.client import Client, Credentials, address_of
+from frbench.service.client import Client
+from frbench.service.credentials import Credentials, address_of, token_of
 from tests.worlds import servers, worlds
 
 UNIT = worlds.unit_rows(np.random.default_rng(5).normal(size=(20, 8)))[0]
@@ -72,7 +73,7 @@ def test_half_of_a_certificate_and_no_token_at_all_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="token is empty"):
         Credentials(token="")
     with pytest.raises(InputError, match=r"nothing\.txt: cannot read the token"):
-        Credentials.of(token_file=tmp_path / "nothing.txt")
+        token_of(tmp_path / "nothing.txt")
     with pytest.raises(InputError, match=r"ca\.pem: cannot read the authority"):
         Client("grpcs://127.0.0.1:1", credentials=Credentials(ca=tmp_path / "ca.pem"))
     with pytest.raises(InputError, match="plain text, where certificates mean nothing"):
@@ -84,10 +85,10 @@ def test_a_token_comes_from_a_file_or_from_the_environment(tmp_path: Path, monke
     (tmp_path / "token").write_text("from-file\n")
     monkeypatch.setenv("FRBENCH_TOKEN", "from-environment")
 
-    assert Credentials.of(token_file=tmp_path / "token").token == "from-file"
-    assert Credentials.of(token_file=None).token == "from-environment"
+    assert token_of(tmp_path / "token") == "from-file"
+    assert token_of(None) == "from-environment"
     monkeypatch.setenv("FRBENCH_TOKEN", "")
-    assert Credentials.of(token_file=None).token is None
+    assert token_of(None) is None
 
 
 def test_a_gallery_is_made_filled_emptied_and_dropped(client: Client):

@@ -91,15 +91,10 @@ class AllPairs:
         ------
         Conservation : the engine found another number of pairs than the tally says.
         """
-        plan, layout = tally.plan, self._layout
-        cells = self._nonmated_cells(plan)
-        limits = np.append(floors(tally, n), np.inf)
         keeper = Keeper(n)
-        for tile in plan.tiles():
-            keeper.add(self._hits(tile, n, limits, cells))
-            advance(int(self._trials(tile, scored=False).sum()))
-        hits = keeper.hits()
-        return Tail.of(tally, n, hits._replace(a=layout.order[hits.a], b=layout.order[hits.b]), layout.group)
+        for hits in self._swept(tally.plan, n, floors(tally, n), advance):
+            keeper.add(hits)
+        return Tail.of(tally, n, self._by_row(keeper.hits()), self._layout.group)
 
     def reaching(self, tally: Tally, threshold: float, advance: Advance = lambda _: None) -> Hits:
         """Every scored non-mated pair at or above an edge of `tally`, a complete tally of a plan of this layout.
@@ -111,15 +106,19 @@ class AllPairs:
         ------
         Conservation : the engine found another number of pairs than the tally says.
         """
-        plan, order = tally.plan, self._layout.order
-        n, limits = reached(tally, threshold), np.where([cell.mated for cell in plan.cells], np.inf, threshold)
+        n, limits = reached(tally, threshold), np.where([cell.mated for cell in tally.plan.cells], np.inf, threshold)
+        parts = self._swept(tally.plan, max(1, int(n.max(initial=0))), limits, advance)
+        return conserved(self._by_row(joined(list(parts))), n)
+
+    def _swept(self, plan: Plan, n: int, limits: NDArray[np.float64], advance: Advance) -> Iterator[Hits]:
+        """The best `n` non-mated pairs of each cell of a tile after the other, by place in the layout."""
         cells, limits = self._nonmated_cells(plan), np.append(limits, np.inf)
-        parts = []
         for tile in plan.tiles():
-            parts.append(self._hits(tile, max(1, int(n.max(initial=0))), limits, cells))
+            yield self._hits(tile, n, limits, cells)
             advance(int(self._trials(tile, scored=False).sum()))
-        hits = joined(parts)
-        return conserved(hits._replace(a=order[hits.a], b=order[hits.b]), n)
+
+    def _by_row(self, hits: Hits) -> Hits:
+        return hits._replace(a=self._layout.order[hits.a], b=self._layout.order[hits.b])
 
     def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
         """Rows of both sides and scores of all scored mated pairs, a bounded number at a time."""

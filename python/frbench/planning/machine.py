@@ -139,11 +139,12 @@ def _with_shares(kernel: Mapping[str, Any], clock_hz: float | None, read_bytes_p
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
-    rates = found["rates"]
+    rates, wish = found["rates"], found["frbench_isa"]
+    why = f"FRBENCH_ISA={wish}" if wish else "the best; FRBENCH_ISA is not set"
     facts = {
         "frbench": found["frbench"],
         "kernels": ", ".join(found["kernels"]) + " (best first)",
-        "chosen": f"{found['chosen'] or 'none'} ({_why(found)})",
+        "chosen": f"{found['chosen'] or 'none'} ({why})",
         "processor": f"{found['processor']}, {found['cores']} cores",
         "memory": f"{found['memory_gib']} GiB",
         "caches": ", ".join(map(_cache, found["caches"])) or "not known",
@@ -164,12 +165,6 @@ def _lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"{ROOF}\n{SCAN}")
         if any(2 * cache["kib"] << 10 > rates["memory_read_from_bytes"] for cache in found["caches"]):
             yield Text(IN_CACHE)
-
-
-def _why(found: Mapping[str, Any]) -> str:
-    if not found["frbench_isa"]:
-        return "the best; FRBENCH_ISA is not set"
-    return f"FRBENCH_ISA={found['frbench_isa']}"
 
 
 def _gpu(gpu: Mapping[str, Any]) -> str:

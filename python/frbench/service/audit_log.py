@@ -22,14 +22,6 @@ LONGEST_LINE = 1 << 16
 
 
 @dataclass(frozen=True)
-class Head:
-    """How far a log had come: lines, and the hash of the last of them."""
-
-    lines: int
-    hash: str
-
-
-@dataclass(frozen=True)
 class Verified:
     """A log that is whole: lines, times of the first and last line, hash of the last, lines that no head covers."""
 
@@ -55,35 +47,34 @@ def verify(path: Path, *, anchor: str | None = None) -> Verified:
     if anchor is not None and (len(anchor) != 64 or set(anchor) - set("0123456789abcdef")):
         raise InputError(f"--head is {anchor!r}, expected the 64 hexadecimal digits that a verification printed")
     # Read first: a server that runs may add lines after it.
-    head = _head(path)
-    covered = {} if head is None else {head.lines - 1: head.hash}
+    known, hash_of_last = _head(path)
     lines, before, is_found, first, last = 0, ZEROS, anchor is None, None, None
     try:
         with path.open("rb") as file:
             for n, line in enumerate(_lines(path, file)):
                 last = _time(path, n, line, before)
                 before = hashlib.sha256(line).hexdigest()
-                if covered.get(n, before) != before:
+                if n == known - 1 and before != hash_of_last:
                     raise Tampered(
                         f"{path}: line {n} is not the one that the head file knows; it or one before changed"
                     )
                 first, is_found, lines = first or last, is_found or before == anchor, n + 1
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}, expected the audit log of a server") from None
-    if head is not None and head.lines > lines:
-        raise Tampered(f"{path}: {lines} lines, and the head file knows {head.lines}; lines were removed from the end")
+    if known > lines:
+        raise Tampered(f"{path}: {lines} lines, and the head file knows {known}; lines were removed from the end")
     if not is_found:
         raise Tampered(f"{path}: no line has the hash {anchor}; lines were removed or changed since it was kept")
-    return Verified(lines, first, last, before, lines - (0 if head is None else head.lines))
+    return Verified(lines, first, last, before, lines - known)
 
 
-def _head(path: Path) -> Head | None:
-    """What stands in the head file beside a log, if there is one."""
+def _head(path: Path) -> tuple[int, str]:
+    """Lines that the head file beside a log knows, and the hash of the last of them; 0 without such a file."""
     beside = path.with_name(f"{path.name}.head")
     try:
         text = beside.read_bytes()
     except FileNotFoundError:
-        return None
+        return 0, ""
     except OSError as error:
         raise InputError(f"{beside}: {error.strerror}") from None
     read = _object(text)
@@ -91,7 +82,7 @@ def _head(path: Path) -> Head | None:
         raise Tampered(f"{beside}: not a head file, expected lines and hash")
     if type(read["lines"]) is not int or type(read["hash"]) is not str:
         raise Tampered(f"{beside}: not a head file, expected a number of lines and a hash")
-    return Head(read["lines"], read["hash"])
+    return read["lines"], read["hash"]
 
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:

@@ -19,7 +19,10 @@ ENVIRONMENT = "FRBENCH_TOKEN"
 class Credentials:
     """Who calls, and whom the caller trusts.
 
-    token : shown with every call. ca : authorities that sign servers, PEM; None trusts those of the system.
+    Parameters
+    ----------
+    token : shown with every call.
+    ca : authorities that sign servers, PEM; None trusts those of the system.
     certificate, key : of the caller, PEM, both or neither.
     """
 
@@ -39,28 +42,16 @@ class Credentials:
         """Whether there is anything that only TLS can use."""
         return any(path is not None for path in (self.ca, self.certificate, self.key))
 
-    @classmethod
-    def of(
-        cls,
-        *,
-        token_file: Path | None,
-        ca: Path | None = None,
-        certificate: Path | None = None,
-        key: Path | None = None,
-    ) -> Credentials:
-        """Credentials with the token of a file, or of FRBENCH_TOKEN if there is no file.
-
-        Raises
-        ------
-        InputError : the file cannot be read, or half of a pair is missing.
-        """
-        token = os.environ.get(ENVIRONMENT) or None
-        if token_file is not None:
-            token = content(token_file, "token").decode(errors="replace")
-        return cls(None if token is None else token.strip(), ca, certificate, key)
-
 
 ANYBODY = Credentials()
+
+
+def token_of(file: Path | None) -> str | None:
+    """The token in a file, or that of FRBENCH_TOKEN if there is no file; InputError if it cannot be read."""
+    token = os.environ.get(ENVIRONMENT) or None
+    if file is not None:
+        token = content(file, "token").decode(errors="replace")
+    return None if token is None else token.strip()
 
 
 class Address(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from frbench.commands.options.decorated import decorated
-from frbench.service.credentials import ENVIRONMENT, Credentials
+from frbench.service.credentials import ENVIRONMENT, Credentials, token_of
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -34,4 +34,4 @@ def credentials_of(given: Mapping[str, Any]) -> Credentials:
     InputError : a token that cannot be read, or a certificate without its key.
     """
     token_file, ca, certificate, key = (given.get(name) for name in ("token_file", "ca", "cert", "key"))
-    return Credentials.of(token_file=token_file, ca=ca, certificate=certificate, key=key)
+    return Credentials(token_of(token_file), ca, certificate, key)
