@@ -45,7 +45,10 @@ def nanosecond_axis() -> tuple[float, ...]:
 class LatencyTask:
     """Searches to time.
 
-    batches : probes a request. requests : timed requests for each group and batch size, in each run.
+    Parameters
+    ----------
+    batches : probes a request.
+    requests : timed requests for each group and batch size, in each run.
     hardware : what the times belong to; times of other hardware are never added.
     engine : whether the processors search, or the GPUs.
     """

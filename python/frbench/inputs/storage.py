@@ -40,8 +40,11 @@ DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8"}
 class Location:
     """A matrix file that any machine can find.
 
+    Parameters
+    ----------
     uri : absolute path, or URI that pyarrow.fs knows, such as s3://bucket/templates.npy.
-    array : tensor to take where the file holds several. is_unit : whether its rows are unit rows as they are.
+    array : tensor to take where the file holds several.
+    is_unit : whether its rows are unit rows as they are.
     """
 
     uri: str

@@ -17,18 +17,26 @@ from frbench.errors import InputError
 class Hardware:
     """Machines of one kind.
 
-    memory_gib : of a machine. dimension : at which rates were measured; they are taken to fall as it grows.
-    comparisons_per_s : of a worker, searching. settled_share : of pairs that its screen leaves to the definition.
+    Parameters
+    ----------
+    memory_gib : of a machine.
+    dimension : at which rates were measured; they are taken to fall as it grows.
+    comparisons_per_s : of a worker, searching.
+    settled_share : of pairs that its screen leaves to the definition.
     rows_read_per_s : of a worker: from storage to rows that are normalised, checked and packed.
     rows_prepared_per_s : of the program that hands out the work, which reads and checks every row once itself.
-    candidates_merged_per_s : of that program. labels_prepared_per_s : of that program, whatever the dimension; None if
-    labels take no time.
-    rows_passed_per_s : of a worker, in one search, however few its probes. lists_per_s : candidate lists that a worker
-    begins, however few its rows. Both stand beside comparisons; None if those are all that a search takes.
+    candidates_merged_per_s : of that program.
+    labels_prepared_per_s : of that program, whatever the dimension; None if labels take no time.
+    rows_passed_per_s : of a worker, in one search, however few its probes.
+    lists_per_s : candidate lists that a worker begins, however few its rows. Both stand beside comparisons; None if
+        those are all that a search takes.
     storage_bytes_per_s : into a machine; None if files lie in its memory already.
-    workers : on a machine. threads : of each. machines : there are; None for as many as it takes.
+    workers : on a machine.
+    threads : of each.
+    machines : there are; None for as many as it takes.
     network_bytes_per_s : into a machine; None if probes travel in no time.
-    price_per_hour : of a machine, in `currency`; None if nobody asked. source : how these numbers were come by.
+    price_per_hour : of a machine, in `currency`; None if nobody asked.
+    source : how these numbers were come by.
     """
 
     memory_gib: float

@@ -71,9 +71,13 @@ def measure(
 ) -> Hardware:
     """This machine, from some seconds of reading and searching.
 
+    Parameters
+    ----------
     path : templates whose first rows are read and searched; None takes random ones of `dimension`, which no one
-        resembles. threads : of a worker; 0 takes its share of the processors. workers : on a machine; as many are tried
-        side by side as there are processors for. advance : told of each of `STEPS` that is done.
+        resembles.
+    threads : of a worker; 0 takes its share of the processors.
+    workers : on a machine; as many are tried side by side as there are processors for.
+    advance : told of each of `STEPS` that is done.
 
     Raises
     ------

@@ -52,6 +52,8 @@ class Call(Generic[Answer]):
 class Asked(TypedDict, total=False):
     """What a search may be asked beside its best templates.
 
+    Parameters
+    ----------
     threshold : leaves out what is below it, and counts what is not.
     floors : (n,) counts what reaches them, and leaves out nothing.
     rows_only : numbers of enrolment without template ids.
@@ -70,7 +72,10 @@ class Asked(TypedDict, total=False):
 class Candidates:
     """What was found for one probe, best first.
 
-    scores, rows : (c,) float32, and numbers of enrolment. template_ids : as many, or none.
+    Parameters
+    ----------
+    scores, rows : (c,) float32, and numbers of enrolment.
+    template_ids : as many, or none.
     at_or_above : enrolled templates that reach the threshold or the floor; None if none was asked for.
     """
 
@@ -199,7 +204,10 @@ def compare(
 ) -> Call[NDArray[np.float32]]:
     """Asks for the score of the first of `a` and of `b`, of the second, and so on.
 
-    gallery : where ids and numbers are. is_unit : templates on either side were normalised by frbench.
+    Parameters
+    ----------
+    gallery : where ids and numbers are.
+    is_unit : templates on either side were normalised by frbench.
     """
     request = search_pb2.CompareRequest(
         gallery=gallery, a=_side(a, is_unit), b=_side(b, is_unit), case_reference=case_reference

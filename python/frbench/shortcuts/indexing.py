@@ -21,8 +21,13 @@ from frbench.errors import InputError
 class AnnAsked:
     """What is asked of an index.
 
-    family : name of one of `FAMILIES`. parameters : build parameters, instead of defaults. efforts : () takes the
-    usual ones. proposals : rows to propose for each probe, if more than k. rebuilds : random orders of insertion.
+    Parameters
+    ----------
+    family : name of one of `FAMILIES`.
+    parameters : build parameters, instead of defaults.
+    efforts : () takes the usual ones.
+    proposals : rows to propose for each probe, if more than k.
+    rebuilds : random orders of insertion.
     """
 
     family: str = "hnsw"
@@ -45,8 +50,13 @@ class AnnAsked:
 class Indexing:
     """How a gallery is indexed and searched.
 
-    parameters : of the build. efforts : increasing. highest : the effort that looks at as much as it can.
-    proposals : rows proposed for each probe. workers : those that have an index each; None for one, of this program.
+    Parameters
+    ----------
+    parameters : of the build.
+    efforts : increasing.
+    highest : the effort that looks at as much as it can.
+    proposals : rows proposed for each probe.
+    workers : those that have an index each; None for one, of this program.
     """
 
     family: Family

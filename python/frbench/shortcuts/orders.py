@@ -37,9 +37,12 @@ class Answers(NamedTuple):
 class Orders:
     """What differs between builds at one effort.
 
+    Parameters
+    ----------
     first, found : (builds, m) as in `Answers`.
-    changed : searches whose first candidate is not the same in all builds. flipped : mated searches that find their
-    mate first in some builds and not in others. missed : by build, mated searches that do not.
+    changed : searches whose first candidate is not the same in all builds.
+    flipped : mated searches that find their mate first in some builds and not in others.
+    missed : by build, mated searches that do not.
     """
 
     first: Ints

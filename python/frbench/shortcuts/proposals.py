@@ -68,7 +68,10 @@ class Proposer:
         """(m, w) scores and usable rows of all w >= k that are proposed, best first, ties by lower row; -inf and -1
         where nothing is.
 
-        unit, packed : the probes, for the index and for the definition. k : at most the usable rows.
+        Parameters
+        ----------
+        unit, packed : the probes, for the index and for the definition.
+        k : at most the usable rows.
         """
         proposed = self.index.propose(unit, min(max(k, self.wanted), len(self.gallery)), effort)
         rows = np.where(proposed < 0, -1, self.order[proposed])

@@ -22,8 +22,13 @@ from frbench.shortcuts.shares import Shares
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """not_by_itself : members that their own search at the highest effort of the sweep does not return.
-    never : those that no search returns. rows : gallery rows of the latter.
+    """Members of a gallery that searches do not return.
+
+    Parameters
+    ----------
+    not_by_itself : members that their own search at the highest effort of the sweep does not return.
+    never : those that no search returns.
+    rows : gallery rows of the latter.
     """
 
     not_by_itself: Shares
@@ -44,7 +49,10 @@ def reach(
 ) -> Reach:
     """Who of the gallery is returned.
 
-    found : of the probes at `effort`, the highest of the sweep. highest : as much effort as there is.
+    Parameters
+    ----------
+    found : of the probes at `effort`, the highest of the sweep.
+    highest : as much effort as there is.
     columns : label columns to count members by.
     """
     gallery = proposer.gallery

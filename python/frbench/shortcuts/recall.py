@@ -18,8 +18,13 @@ from frbench.shortcuts.shares import Shares
 
 @dataclass(frozen=True, eq=False)
 class Recall:
-    """shares : rows found of rows to find. k : length of the lists. lowest : (g,) fewest rows found by a probe of each
-    of the finest groups; k where it has none.
+    """Share of the k best rows that a search returned.
+
+    Parameters
+    ----------
+    shares : rows found of rows to find.
+    k : length of the lists.
+    lowest : (g,) fewest rows found by a probe of each of the finest groups; k where it has none.
     """
 
     shares: Shares

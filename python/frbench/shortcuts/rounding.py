@@ -25,7 +25,11 @@ PCA = "pca"
 class Storage:
     """One way to store rows.
 
-    component : format of a component. bytes_per_row : scale of a row included. round : rows as they come back.
+    Parameters
+    ----------
+    component : format of a component.
+    bytes_per_row : scale of a row included.
+    round : rows as they come back.
     kept : share of the gallery's sum of squares that the dimensions hold; None where all are kept.
     """
 

@@ -17,7 +17,10 @@ from frbench.plan import Party, name_of
 class Shares:
     """Counts of the finest groups.
 
-    k, n : (g, b) counts by group and block. parties : the subjects behind n.
+    Parameters
+    ----------
+    k, n : (g, b) counts by group and block.
+    parties : the subjects behind n.
     """
 
     columns: tuple[str, ...]

@@ -38,8 +38,13 @@ def compare_commands(
 ) -> Comparison:
     """Commands `a` and `b` in fresh processes, by turns, until the interval of B/A answers or the budget ends.
 
-    max_slowdown : 0.03 asks whether B takes at most 3% longer. width : half of the interval that is narrow enough.
-    pairs : at most. level : of all metrics together. metric_regex : figures to find in the output, see `pattern`.
+    Parameters
+    ----------
+    max_slowdown : 0.03 asks whether B takes at most 3% longer.
+    width : half of the interval that is narrow enough.
+    pairs : at most.
+    level : of all metrics together.
+    metric_regex : figures to find in the output, see `pattern`.
     clocks : `wall` and `cpu`; none is the wall time where nothing else is printed.
 
     Raises

@@ -29,7 +29,11 @@ DEFAULT_BUDGET_S = 300.0
 class Budget:
     """How much may be spent.
 
-    pairs : at most. seconds : no round is begun that would not end in time. level : of all metrics together.
+    Parameters
+    ----------
+    pairs : at most.
+    seconds : no round is begun that would not end in time.
+    level : of all metrics together.
     """
 
     pairs: int = DEFAULT_PAIRS
@@ -46,8 +50,11 @@ class Budget:
 class Metric:
     """What was found of one metric.
 
-    ratio : of B to A. noise : of A to A and of B to B, in as many pairs. wilcoxon_p : a check on the ratio that knows
-    nothing of repeated looks.
+    Parameters
+    ----------
+    ratio : of B to A.
+    noise : of A to A and of B to B, in as many pairs.
+    wilcoxon_p : a check on the ratio that knows nothing of repeated looks.
     """
 
     name: str
@@ -88,7 +95,10 @@ def compare(
 ) -> Comparison:
     """Rounds of `a` and `b` until every metric's interval answers the goal, or the budget ends.
 
-    a, b : measure once and return figures that grow with the time taken. seed : of the orders.
+    Parameters
+    ----------
+    a, b : measure once and return figures that grow with the time taken.
+    seed : of the orders.
 
     Raises
     ------

@@ -33,8 +33,11 @@ Floats = NDArray[np.float64]
 class Looks:
     """Looks of one comparison, planned before anything is measured.
 
+    Parameters
+    ----------
     level : chance that the interval of every look holds the truth, at least.
-    pairs : after how many pairs, increasing. ranks : r of each look; 0 where its share allows no interval.
+    pairs : after how many pairs, increasing.
+    ranks : r of each look; 0 where its share allows no interval.
     """
 
     level: float

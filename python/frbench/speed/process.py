@@ -33,9 +33,14 @@ READ_BYTES = 4 << 20
 class Command:
     """A command line that is timed.
 
-    side : its name in messages. words : program and arguments, started without a shell. patterns : of figures in its
-    output. clocks : `wall` and `cpu`, the time of processors in it and in what it waited for; none is `wall` where it
-    prints no figure. timeout_s : it is killed then.
+    Parameters
+    ----------
+    side : its name in messages.
+    words : program and arguments, started without a shell.
+    patterns : of figures in its output.
+    clocks : `wall` and `cpu`, the time of processors in it and in what it waited for; none is `wall` where it prints no
+        figure.
+    timeout_s : it is killed then.
     """
 
     side: str

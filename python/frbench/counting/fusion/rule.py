@@ -50,7 +50,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Rule:
-    """How two scores become one. a, b : scales of the systems. weight : of A, for "weighted" alone."""
+    """How two scores become one.
+
+    Parameters
+    ----------
+    a, b : scales of the systems.
+    weight : of A, for "weighted" alone.
+    """
 
     combination: Combination
     a: Scale = Scale()

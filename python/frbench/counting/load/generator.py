@@ -21,8 +21,13 @@ NOT_SENT = -1
 class Server:
     """A server and how it is called.
 
-    address : host:port. ca : PEM of the authority of its certificate, None for no TLS. identity : PEM of certificate
-    and key of the caller. token : shown with every request. in_flight : unanswered requests at most in an open loop.
+    Parameters
+    ----------
+    address : host:port.
+    ca : PEM of the authority of its certificate, None for no TLS.
+    identity : PEM of certificate and key of the caller.
+    token : shown with every request.
+    in_flight : unanswered requests at most in an open loop.
     """
 
     address: str

@@ -62,10 +62,12 @@ class Second:
 class Measurement:
     """What one run at one load was like, apart from its latencies.
 
+    Parameters
+    ----------
     offered_per_s, achieved_per_s : requests whose time began, and answers that came, a second after the warm-up.
     lag_p99_ns : how late the generator sent, at the 99th percentile; None in a closed loop, where nothing is set.
     statuses : of requests without an answer; NOT_SENT is one that found no room among those in flight before its time
-    was over.
+        was over.
     """
 
     load: int

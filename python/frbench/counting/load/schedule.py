@@ -22,8 +22,12 @@ MAX_REQUESTS = 20_000_000
 class Schedule:
     """Requests of one measurement.
 
-    order : (n,) message of each request. scheduled_ns : (n,) moments after the start; None in a closed loop, where a
-    request is sent when one before it is answered. warm_up_ns : requests of before are sent and not counted.
+    Parameters
+    ----------
+    order : (n,) message of each request.
+    scheduled_ns : (n,) moments after the start; None in a closed loop, where a request is sent when one before it is
+        answered.
+    warm_up_ns : requests of before are sent and not counted.
     end_ns : when it is over.
     """
 
@@ -56,7 +60,10 @@ def poisson(rate: float, seconds: float, random: np.random.Generator) -> Moments
 def draw(groups: Sequence[int], n: int, *, mix: Mix, random: np.random.Generator) -> Order:
     """Messages of `n` requests, drawn with replacement.
 
-    groups : of each message. mix : natural takes every message alike, balanced every group alike.
+    Parameters
+    ----------
+    groups : of each message.
+    mix : natural takes every message alike, balanced every group alike.
     """
     group = np.asarray(groups)
     _, inverse, sizes = np.unique(group, return_inverse=True, return_counts=True)

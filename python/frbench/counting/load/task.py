@@ -44,7 +44,11 @@ class Load:
 class LoadTask:
     """Searches to send.
 
-    gallery : its name at the server. columns : labels of the probes that groups are made of. batch : probes a request.
+    Parameters
+    ----------
+    gallery : its name at the server.
+    columns : labels of the probes that groups are made of.
+    batch : probes a request.
     hardware : what the times belong to, the generator's machine and the server's address.
     seconds, warm_up_s : time of a run, counted and before it.
     """
