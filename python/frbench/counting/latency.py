@@ -65,12 +65,12 @@ class LatencyTask:
     engine: Literal["cpu", "gpu"] = "cpu"
 
     def open_engine(self) -> Engine:
-        """What searches."""
+        """The engine that searches."""
         return GpuEngine() if self.engine == "gpu" else CpuEngine(threads=self.threads, isa=self.isa)
 
     @property
     def kernels(self) -> str:
-        """What multiplies, in words."""
+        """The instruction set or GPU that multiplies, in words."""
         isa = str(self.open_engine().describe()["isa"])
         return f"gpu {isa}" if self.engine == "gpu" else isa
 

@@ -84,7 +84,7 @@ class Layout:
         return self.parties_of_pairs(self.subject[rows], self.group[rows], self.group[rows])
 
     def parties_of_pairs(self, subject: Ints, group_a: Ints, group_b: Ints) -> tuple[Party, ...]:
-        """The subjects of trials between two groups, one side or both theirs."""
+        """The subjects who take part in trials between two groups, on one side or on both."""
         trials = np.unique(np.stack([subject, group_a, group_b]), axis=1)
         first = np.flatnonzero(np.diff(trials[0], prepend=-1))
         n = np.diff(np.append(first, trials.shape[1]))
@@ -194,7 +194,7 @@ class Layout:
 
 
 def _neighbours(subject: Ints, n_groups: int) -> Iterator[tuple[Ints, int]]:
-    """Places of a sorted list whose subject stands again `apart` places later: its groups, two by two."""
+    """Places of a sorted list whose subject stands again `apart` places later, for each `apart` from 1 on."""
     for apart in range(1, n_groups):
         same = np.flatnonzero(subject[apart:] == subject[:-apart])
         if not len(same):

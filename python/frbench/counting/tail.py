@@ -87,7 +87,7 @@ class Keeper:
         self._pending = 0
 
     def add(self, hits: Hits) -> None:
-        """Takes part in the choice."""
+        """Adds hits to choose from."""
         self._parts.append(hits)
         self._pending += len(hits.cell)
         if self._pending > PENDING:
@@ -110,7 +110,7 @@ class Tail:
 
     @classmethod
     def of(cls, tally: Tally, n: int, hits: Hits, group: Ints) -> Tail:
-        """The tail that `hits` are, the best `n` of each cell, if there are as many as `tally` says.
+        """The tail made of `hits`, the best `n` of each cell, if there are as many as `tally` says.
 
         group : (rows,) finest group of each row of the templates.
 

@@ -228,7 +228,7 @@ class Pairs:
 
     @cached_property
     def _plan(self) -> Plan:
-        """All of the plan that does not depend on the axis."""
+        """The plan without an axis."""
         keys, cell, n = np.unique(
             np.stack([self._pairs.mated, *self._groups]), axis=1, return_inverse=True, return_counts=True
         )
@@ -298,12 +298,7 @@ class Pairs:
         return moments.of_list(plan, layout.templates.unit, layout.group, listed, advance)
 
     def tail(self, tally: Tally, n: int, advance: Advance = lambda _: None) -> Tail:
-        """The best `n` non-mated pairs of every cell of `tally`, a complete tally of these pairs.
-
-        Raises
-        ------
-        Conservation : there is another number of pairs than the tally says.
-        """
+        """See `AllPairs.tail`."""
         pairs = self._pairs
         found = np.flatnonzero(self._scored & ~pairs.mated)
         a, b = np.sort(np.stack([pairs.a[found], pairs.b[found]]), axis=0)
@@ -312,12 +307,7 @@ class Pairs:
         return Tail.of(tally, n, hits, self._layout.group)
 
     def reaching(self, tally: Tally, threshold: float, advance: Advance = lambda _: None) -> Hits:
-        """Every scored non-mated pair of the list at or above an edge of `tally`; both sides are rows.
-
-        Raises
-        ------
-        Conservation : there is another number of pairs than the tally says.
-        """
+        """See `AllPairs.reaching`."""
         pairs = self._pairs
         found = np.flatnonzero(self._scored & ~pairs.mated & (self._scores.astype(np.float64) >= threshold))
         advance(len(pairs.a))
@@ -325,12 +315,12 @@ class Pairs:
         return conserved(hits, reached(tally, threshold))
 
     def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
-        """Rows of both sides and scores of all scored mated pairs of the list."""
+        """See `AllPairs.mated_scores`."""
         found = np.flatnonzero(self._scored & self._pairs.mated)
         yield self._pairs.a[found], self._pairs.b[found], self._scores[found]
 
     def trials_of_subjects(self, inside: NDArray[np.bool_], *, mated: bool) -> Ints:
-        """(subjects,) scored pairs in which each subject takes part, both rows of groups that are `inside` (g,)."""
+        """See `AllPairs.trials_of_subjects`."""
         pairs, layout = self._pairs, self._layout
         chosen = self._scored & (pairs.mated == mated) & inside[self._groups].all(axis=0)
         sides = [layout.subject[side[chosen]] for side in ((pairs.a,) if mated else (pairs.a, pairs.b))]

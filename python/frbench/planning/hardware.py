@@ -34,9 +34,9 @@ class Hardware:
     workers : on a machine.
     threads : of each.
     machines : there are; None for as many as it takes.
-    network_bytes_per_s : into a machine; None if probes travel in no time.
+    network_bytes_per_s : into a machine; None if sending probes takes no time.
     price_per_hour : of a machine, in `currency`; None if nobody asked.
-    source : how these numbers were come by.
+    source : where these numbers come from.
     """
 
     memory_gib: float

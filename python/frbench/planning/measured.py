@@ -52,7 +52,7 @@ STEPS = 4
 
 
 class _Worker(NamedTuple):
-    """What a worker does while others do the same; see `Hardware`."""
+    """Rates of a worker while others do the same; see `Hardware`."""
 
     rows_read_per_s: float
     comparisons_per_s: float
@@ -69,7 +69,7 @@ def measure(
     workers: int = 1,
     advance: Advance = lambda _: None,
 ) -> Hardware:
-    """This machine, from some seconds of reading and searching.
+    """Rates of this machine, from some seconds of reading and searching.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ class Sizing:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What the figures rest on."""
+        """Assumptions of the figures, in sentences."""
         of_pairs = (ASSUMED_OF_PAIRS,) if self.probes is None else ()
         of_indexes = () if self.hnsw_links is None else (ASSUMED_OF_INDEXES,)
         return (*ASSUMED, *of_pairs, *of_indexes)
@@ -146,7 +146,7 @@ class Sizing:
 
     @property
     def calls(self) -> int:
-        """Searches that each worker is asked for: of the probes of a block each, and of no more than travel at once."""
+        """Searches that each worker is asked for: one a block of probes, or more if it is sent in pieces."""
         if self.probes is None:
             return ceil(4 * self.dimension * self.gallery / PIECE_BYTES)
         return max(min(DEFAULT_BLOCKS, self.probes), ceil(4 * self.dimension * self.probes / PIECE_BYTES))
@@ -167,14 +167,14 @@ class Sizing:
 
     @property
     def travel_s(self) -> float | None:
-        """Seconds in which probes reach every machine; None if nobody knows the network."""
+        """Seconds in which probes are sent to every machine; None if the rate of the network is not known."""
         rate = self.hardware.network_bytes_per_s
         sent = 4 * self.dimension * (self.gallery if self.probes is None else self.probes)
         return None if rate is None else sent / rate
 
     @property
     def storage_s(self) -> float | None:
-        """Seconds in which rows come from storage; None if nobody knows it.
+        """Seconds in which rows come from storage; None if its rate is not known.
 
         The program goes through all rows twice, once for the checksum of the file; then each worker through its own.
         A file that half of a machine's memory holds comes once to each machine.

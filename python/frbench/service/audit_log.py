@@ -33,7 +33,7 @@ class Verified:
 
 
 def verify(path: Path, *, anchor: str | None = None) -> Verified:
-    """What is to be said of the log at `path` if it is whole.
+    """Lines, times and hash of the log at `path`, if it is whole.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class Client:
     def enrol(
         self, gallery: str, matrix: NDArray[Any], template_ids: Sequence[str], *, is_unit: bool = False
     ) -> wire.Enrolled:
-        """What was enrolled of the rows of `matrix` (n, d), sent about a mebibyte at a time.
+        """Numbers of rows of `matrix` (n, d) enrolled and already present; about a mebibyte is sent at a time.
 
         is_unit : the rows were normalised by frbench and are taken as they are.
         """
@@ -133,7 +133,7 @@ class Client:
         return wire.enrol_response(self._answer(lambda: call(requests, **self._said())))
 
     def remove(self, gallery: str, template_ids: Sequence[str]) -> wire.Removed:
-        """What was removed of a gallery."""
+        """Numbers of templates removed and absent."""
         return self._ask(wire.remove_templates(gallery, template_ids))
 
     def gallery(self, name: str) -> wire.Gallery:
@@ -194,7 +194,7 @@ class Client:
         return kept
 
     def _said(self, most_s: float = math.inf) -> dict[str, Any]:
-        """What goes with every call."""
+        """Time limit and metadata of a call."""
         return {"timeout": min(self._timeout_s, most_s), "metadata": self._metadata}
 
     def _ask(self, asked: wire.Call[Answer], *, most_s: float = math.inf) -> Answer:
@@ -240,7 +240,7 @@ def _channel(target: str, credentials: Credentials) -> grpc.Channel:
 
 
 def _mistake(target: str, error: grpc.RpcError) -> FrbenchError:
-    """What an error of a call means."""
+    """The exception that an error of a call stands for."""
     code, said, details = error.code(), " ".join((error.details() or "").split()), _details(error)
     retry_s = wire.retry_after_s(details) if details else None
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and retry_s is not None:

@@ -39,7 +39,7 @@ class Credentials:
 
     @property
     def has_files(self) -> bool:
-        """Whether there is anything that only TLS can use."""
+        """Whether certificates or keys are given, which only TLS can use."""
         return any(path is not None for path in (self.ca, self.certificate, self.key))
 
 

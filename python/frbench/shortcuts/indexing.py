@@ -19,7 +19,7 @@ from frbench.errors import InputError
 
 @dataclass(frozen=True)
 class AnnAsked:
-    """What is asked of an index.
+    """The index that a user asks for.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Indexing:
 
     @classmethod
     def of(cls, asked: AnnAsked, task: Identification, engine: Engine) -> Indexing:
-        """What is asked, for the usable rows of a task's gallery where the engine has them.
+        """The index that is asked for, checked for the usable rows of a task's gallery.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Indexing:
         return THREADS * (self.workers or 1)
 
     def description(self, effort: int | None, number: int = 0) -> dict[str, Any]:
-        """What every tally, file and page of an approximate search says of it; number : of the order of insertion."""
+        """The words of every tally, file and page about an approximate search; number : of the order of insertion."""
         found = {
             "index": self.family.name,
             "library": f"{self.family.distribution} {self.family.version}",

@@ -22,7 +22,7 @@ def insertion_orders(n: int, rebuilds: int, seed: int) -> list[Ints]:
 
 
 class Answers(NamedTuple):
-    """What one build said: (m,) gallery row of each probe's first candidate, -1 for none; whether its mate is first."""
+    """(m,) gallery row of each probe's first candidate in one build, -1 for none; (m,) whether its mate is first."""
 
     first: Ints
     found: NDArray[np.bool_]

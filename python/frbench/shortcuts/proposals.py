@@ -150,7 +150,7 @@ def search_digest(task: Identification, description: Mapping[str, Any]) -> str:
 
 
 def both(exact: Candidates, other: Candidates) -> Candidates:
-    """What both searches found, for counting: a mate at the worse of two ranks and scores, the lower best candidate.
+    """Candidates that both searches found: a mate at the worse of two ranks and scores, the lower best candidate.
 
     A mated search hits at rank R and threshold T if and only if it does so in both; a non-mated one has a candidate at
     or above T if and only if it has one in both.

@@ -47,7 +47,7 @@ def reach(
     columns: tuple[str, ...],
     advance: Callable[[int], None] = lambda _: None,
 ) -> Reach:
-    """Who of the gallery is returned.
+    """Counts of the gallery members that searches do not return.
 
     Parameters
     ----------

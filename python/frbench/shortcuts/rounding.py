@@ -52,7 +52,7 @@ class Storage:
         return replace(templates, unit=unit, failed=failed)
 
     def to_json(self) -> dict[str, Any]:
-        """What results say of it."""
+        """As in results.json."""
         return {
             "format": self.component,
             "dimensions": self.dimensions,

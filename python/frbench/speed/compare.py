@@ -27,7 +27,7 @@ DEFAULT_BUDGET_S = 300.0
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be spent.
+    """Limits of a comparison.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Metric:
-    """What was found of one metric.
+    """Ratio, noise and verdict of one metric.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ FORESEEN = 1_000_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """An answer, its reason in one sentence, and the pairs that would settle it, about; None where none are lacking."""
+    """Outcome, reason, and after about how many pairs it would be decided (None: decided, or none foreseen)."""
 
     outcome: Outcome
     reason: str
@@ -36,7 +36,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked.
+    """The question of a comparison.
 
     max_slowdown : B may take this much longer than A, 0.03 for 3%; below 0, B must be faster by as much; None asks
         nothing. width : half of the interval that is narrow enough; None is 0.02 where nothing else is asked.
@@ -61,7 +61,7 @@ class Goal:
         return DEFAULT_WIDTH if self.width is None and self.max_slowdown is None else self.width
 
     def is_reached(self, ratio: Ratio, noise: Ratio) -> bool:
-        """Whether more pairs are not needed."""
+        """Whether no more pairs are needed."""
         half = ratio.half_width
         is_narrow = self.narrow is None or (half is not None and half <= self.narrow)
         return is_narrow and self.judge(ratio, noise).outcome in ("pass", "fail", "measured")
@@ -86,7 +86,7 @@ class Goal:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Outcome:
-    """The outcome of several metrics: a failure stands above doubt, and doubt above a pass."""
+    """The worst outcome of several metrics: fail, else invalid, inconclusive, pass, measured."""
     return max((verdict.outcome for verdict in verdicts), key=OUTCOMES.index)
 
 

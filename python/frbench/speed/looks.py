@@ -108,7 +108,7 @@ def _toss(walk: Floats, coins: int) -> Floats:
 
 
 def _stay(walk: Floats, rank: int) -> tuple[Floats, float]:
-    """The walks that an interval of this rank holds, and the chance of those that it does not."""
+    """Chances of the walks that an interval of this rank holds, and the chance of all others."""
     kept = walk.copy()
     kept[:rank] = 0
     kept[len(walk) - rank :] = 0

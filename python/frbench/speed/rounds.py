@@ -17,7 +17,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Order:
-    """What was drawn for a round.
+    """The order of a round, as it was drawn.
 
     turns : the sides in their order, such as ABBA. signs : of the control of A and of B: -1 swaps it.
     """

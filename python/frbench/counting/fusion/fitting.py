@@ -70,7 +70,7 @@ class Calibration:
 
     @classmethod
     def of(cls, scored: Iterable[Scored], subject: Ints) -> Calibration:
-        """What a pass over all their pairs gives; `subject` (n,) is the number of each row's."""
+        """Sums over all pairs in `scored`; `subject` (n,) is the number of the subject of each row."""
         kinds = (Scatter(), Scatter())
         for found in scored:
             both = np.stack([found.a, found.b], axis=1).astype(np.float64)

@@ -25,7 +25,7 @@ COLUMNS = {"places": np.int32, "scores": np.float64}
 
 @dataclass(frozen=True)
 class Written:
-    """What is whole: pairs, those of them without a score, and the lowest and highest score; None if there is none."""
+    """Totals of a score file: pairs, those without a score, and the lowest and highest score; None if there is none."""
 
     rows: int = 0
     unscored: int = 0
@@ -33,7 +33,7 @@ class Written:
     highest: float | None = None
 
     def plus(self, scores: NDArray[np.float64]) -> Written:
-        """With these scores, NaN where there is none."""
+        """These totals with more scores, NaN where there is none."""
         known = scores[~np.isnan(scores)]
         ends = [end for end in (self.lowest, self.highest) if end is not None]
         ends += [float(known.min()), float(known.max())] if len(known) else []
@@ -79,12 +79,12 @@ class KeptScores:
         self.written = self.written.plus(scores)
 
     def keep(self) -> None:
-        """Makes everything that was appended survive."""
+        """Writes everything that was appended to the disk, so that it outlives the program."""
         self.spool.sync()
         files.write_json(self._journal, {"schema": SCHEMA, **asdict(self.written)})
 
     def remove(self) -> None:
-        """Gives the disk back."""
+        """Deletes the files."""
         files.remove([self._journal, *self._paths])
 
 

@@ -52,7 +52,7 @@ def pair_scores(
 
 
 def _squares(n: int, done: int) -> Iterator[tuple[Ints, Ints]]:
-    """Rows of the pairs of each square of the matrix, on the diagonal those above it, behind the first `done` pairs."""
+    """Rows of all pairs but the first `done`, a square of the matrix at a time."""
     before = 0
     for first in range(0, n, SIDE):
         for start in range(first, n, SIDE):
@@ -65,7 +65,7 @@ def _squares(n: int, done: int) -> Iterator[tuple[Ints, Ints]]:
 
 
 def _stretches(pairs: PairList, done: int) -> Iterator[tuple[Ints, Ints]]:
-    """Rows of some listed pairs after the other, behind the first `done`."""
+    """Rows of all listed pairs but the first `done`, some at a time."""
     for start in range(done, len(pairs.a), SIDE**2):
         yield pairs.a[start : start + SIDE**2], pairs.b[start : start + SIDE**2]
 
@@ -82,7 +82,7 @@ class FusedPairs:
     def record(
         self, plan: Plan, engine: Engine, kept: KeptScores, *, interval_s: float, advance: Advance = lambda _: None
     ) -> Recording:
-        """The fused scores of every trial of `plan`, that of these pairs, of which `kept` may have some already.
+        """The fused scores of every trial of `plan`, the plan of these pairs; those in `kept` are not made again.
 
         interval_s : seconds after which what is done is kept once more; it is kept when the work is interrupted, too.
 

@@ -78,7 +78,7 @@ class Rule:
 
     @property
     def is_alone(self) -> bool:
-        """Whether one system has all of the weight; that the other one failed then means nothing."""
+        """Whether one system has all of the weight, so that failures of the other one do not matter."""
         return self.weight in (0.0, 1.0)
 
     @classmethod

@@ -66,7 +66,7 @@ class Answers:
 
     @property
     def latency_ns(self) -> NDArray[np.int64]:
-        """(n,) from when its time counts to its answer; without one it says nothing."""
+        """(n,) nanoseconds from `begin_ns` to the answer; without meaning where there is none."""
         return self.done_ns - self.begin_ns
 
 
@@ -89,7 +89,7 @@ class GrpcGenerator:
     path: str
 
     def send(self, messages: Sequence[bytes], schedule: Schedule, *, in_flight: int | None = None) -> Answers:
-        """Answers of the requests of `schedule`; in a closed loop `in_flight` at a time, those sent only.
+        """See `Generator.send`.
 
         Raises
         ------

@@ -93,7 +93,7 @@ class Measurement:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What all runs found."""
+    """Tally, measurements and samples of all runs."""
 
     tally: Tally
     measurements: tuple[Measurement, ...]
@@ -112,7 +112,7 @@ class Trial:
 
 
 def check_answered(task: LoadTask, generator: Generator) -> None:
-    """Sends one request, so that what is wrong with all of them is said before any is timed.
+    """Sends one request, to find what is wrong with all of them before any is timed.
 
     Raises
     ------

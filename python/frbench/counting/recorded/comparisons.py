@@ -89,7 +89,7 @@ class Matching:
         self._taken = np.zeros(0, dtype=bool)
 
     def add(self, a: NDArray[np.int32], b: NDArray[np.int32], n_subjects: int) -> None:
-        """Takes what it can of these trials."""
+        """Counts those of these trials that share no subject with one counted before, or with each other."""
         self._taken = _grown(self._taken, n_subjects)
         taken = self._taken
         for start in range(0, len(a), LOOKED_AT_ONCE):
@@ -112,7 +112,7 @@ class _Kind:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What was read.
+    """Recorded comparisons, as counting needs them.
 
     Parameters
     ----------

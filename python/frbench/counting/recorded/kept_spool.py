@@ -33,7 +33,7 @@ class KeptSpool(Spool):
         return os.fdopen(os.open(self._paths[number], os.O_RDWR | os.O_CREAT, 0o644), "r+b")
 
     def cut(self, n_rows: int) -> bool:
-        """Goes on behind row `n_rows` and forgets what follows; False, and nothing is forgotten, if that is missing."""
+        """Keeps the first `n_rows` rows and deletes the others; False, and nothing is deleted, if there are fewer."""
         ends = [n_rows * dtype.itemsize for dtype in self._dtypes]
         if any(os.fstat(file.fileno()).st_size < end for file, end in zip(self._files, ends, strict=True)):
             return False
@@ -56,7 +56,7 @@ class KeptSpool(Spool):
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether no process has this file of a spool open, the first one."""
+    """Whether no process holds the spool whose first file this is."""
     with path.open("rb") as file:
         return _is_locked(file)
 

@@ -147,7 +147,7 @@ class _Names:
 
 
 class _Reader:
-    """Reads a log once: numbers in the place of ids, and what the rows say about their searches."""
+    """Reads a log once: numbers instead of ids, and which searches failed, were named or are misordered."""
 
     def __init__(self, log: CandidateFile, protocol: Protocol | None, rows: Spool, repeats: Repeats) -> None:
         self._log, self._protocol, self._rows, self._repeats = log, protocol, rows, repeats
@@ -238,7 +238,7 @@ class _Reader:
 
 
 class _Ranking:
-    """What the rows of each search say together."""
+    """Makes candidates, ranks and notes of all rows together."""
 
     def __init__(self, log: CandidateFile, protocol: Protocol, reader: _Reader, rows: Spool) -> None:
         self._log, self._protocol, self._reader, self._rows = log, protocol, reader, rows
