@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frbench import files
-from frbench.counting.sweep import Checkpoint, Timer, kept_on_exit, sweep
+from frbench.counting.sweep import Checkpoint, kept_on_exit, sweep
 from frbench.errors import Conservation
 from frbench.plan import Tile
 from frbench.tally import Tally
@@ -206,13 +206,12 @@ def test_only_an_interruption_is_kept():
     assert kept == [1]
 
 
-def test_a_timer_is_due_once_an_interval(monkeypatch: pytest.MonkeyPatch):
-    """Two seconds: due at 2, not at 3, due at 4.5, not at 6.4, due at 6.5."""
-    now = [0.0]
+def test_work_is_kept_once_an_interval(monkeypatch: pytest.MonkeyPatch):
+    """Two seconds: kept at 2, not at 3, kept at 4.5, not at 6.4, kept at 6.5."""
+    now, kept = [0.0], []
     monkeypatch.setattr("frbench.counting.sweep.time.monotonic", lambda: now[0])
-    timer = Timer(2.0)
-    seen = []
-    for now[0] in (0.0, 1.9, 2.0, 3.0, 4.5, 6.4, 6.5):
-        seen.append(timer.is_due())
+    with kept_on_exit(lambda: kept.append(now[0]), 2.0) as stepped:
+        for now[0] in (0.0, 1.9, 2.0, 3.0, 4.5, 6.4, 6.5):
+            stepped()
 
-    assert seen == [False, False, True, False, True, False, True]
+    assert kept == [2.0, 4.5, 6.5]

@@ -38,6 +38,7 @@ class Exclusion:
         """`plan` of this layout without these pairs; a plan of its own, unless there are none."""
         if not len(self):
             return plan
+        whose = population.of_excluded(self._layout.templates.template_ids, *self._rows)
         excluded = self.trials(None, scored=False)
         left = {
             cell: n - int(excluded[int(cell.mated), cell.group_a, cell.group_b])
@@ -48,12 +49,8 @@ class Exclusion:
             inputs=digest_of(plan.inputs, "without", self._keys),
             cells=tuple(cell for cell, n in left.items() if n),
             trials=tuple(n for n in left.values() if n),
-            details={**plan.details, POPULATION: self._layout.population | self._population},
+            details={**plan.details, POPULATION: self._layout.population | whose},
         )
-
-    @property
-    def _population(self) -> population.Population:
-        return population.of_excluded(self._layout.templates.template_ids, *self._rows)
 
     def trials(self, tile: Tile | None, *, scored: bool) -> Ints:
         """(2, g, g) numbers of non-mated and of mated pairs of a tile or of all, upper triangle; all or scored ones."""

@@ -6,6 +6,7 @@ of the probes' subjects: intervals are conditional on the gallery.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +19,7 @@ from frbench.candidates import Candidates, concatenate
 from frbench.choices import DEFAULT_K
 from frbench.counting import population
 from frbench.counting.layout import Ints, Layout, subjects_of
-from frbench.counting.sweep import Advance, Checkpoint, Timer, kept_on_exit
+from frbench.counting.sweep import Advance, Checkpoint, kept_on_exit
 from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
 from frbench.inputs.texts import n_different, numbered
@@ -212,15 +213,13 @@ def search_all(
             parts[:] = [concatenate(parts)]
             files.save_candidates(parts[0], checkpoint.path(task.digest))
 
-    with kept_on_exit(keep):
-        timer = Timer(checkpoint.interval_s if checkpoint else float("inf"))
+    with kept_on_exit(keep, checkpoint.interval_s if checkpoint else math.inf) as stepped:
         for block in range(task.n_blocks):
             probes = np.flatnonzero((task.layout.block == block) & ~done)
             if len(probes):
                 parts.append(searcher.search(probes))
                 advance(len(probes))
-                if timer.is_due():
-                    keep()
+                stepped()
     return concatenate(parts)
 
 

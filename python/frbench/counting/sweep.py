@@ -6,6 +6,7 @@ whole, counts the tiles that are missing, and ends in the same tally, bit for bi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -112,14 +113,12 @@ def sweep(
         if checkpoint and ledger.tiles - begun.tiles:
             files.save_tally(ledger.tally(), checkpoint.path(plan.digest))
 
-    with kept_on_exit(keep):
-        timer = Timer(checkpoint.interval_s if checkpoint else float("inf"))
+    with kept_on_exit(keep, checkpoint.interval_s if checkpoint else math.inf) as stepped:
         missing = [tile for tile in plan.tiles() if tile not in begun.tiles]
         for tile, counts in _counted(count, missing, workers):
             ledger.add(tile, counts)
             advance(int(counts.sum()))
-            if timer.is_due():
-                keep()
+            stepped()
     return ledger.tally().check()
 
 
@@ -145,26 +144,21 @@ def _counted(count: Count, tiles: Iterable[Tile], workers: int) -> Iterator[tupl
 
 
 @contextmanager
-def kept_on_exit(keep: Callable[[], None]) -> Iterator[None]:
-    """Calls `keep` when the work inside is interrupted, so that nothing counted is lost."""
+def kept_on_exit(keep: Callable[[], None], interval_s: float = math.inf) -> Iterator[Callable[[], None]]:
+    """A function to call after every step, which calls `keep` when `interval_s` have passed since it last did.
+
+    `keep` is also called when the work inside is interrupted, so that nothing counted is lost.
+    """
+    last = time.monotonic()
+
+    def stepped() -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= interval_s:
+            last = now
+            keep()
+
     try:
-        yield
+        yield stepped
     except KeyboardInterrupt:
         keep()
         raise
-
-
-class Timer:
-    """Says when the next checkpoint is due."""
-
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._last = time.monotonic()
-
-    def is_due(self) -> bool:
-        """Whether the interval has passed since it last said so."""
-        now = time.monotonic()
-        if now - self._last < self._interval_s:
-            return False
-        self._last = now
-        return True

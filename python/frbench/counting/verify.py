@@ -15,6 +15,7 @@ from frbench.counting import population
 from frbench.counting.exclusion import Exclusion
 from frbench.counting.layout import Ints, Layout, subjects_of
 from frbench.counting.pair_list import PairList
+from frbench.counting.recorded.comparisons import Matching
 from frbench.counting.tail import Keeper, Tail, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
 from frbench.engines.hits import Hits, best, joined
@@ -335,11 +336,7 @@ class Pairs:
 
 
 def _independent(subjects: Ints) -> int:
-    """Trials of (2, n) that share no subject, taken in order: at least half of the most that there are."""
-    taken: set[int] = set()
-    n = 0
-    for a, b in subjects.T.tolist():
-        if a not in taken and b not in taken:
-            taken |= {a, b}
-            n += 1
-    return n
+    """Trials of (2, n) that share no subject, as many as `Matching` takes."""
+    found = Matching()
+    found.add(subjects[0], subjects[1], int(subjects.max(initial=-1)) + 1)
+    return found.n

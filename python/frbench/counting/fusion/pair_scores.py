@@ -15,7 +15,7 @@ from frbench.counting.fusion.twins import Twins
 from frbench.counting.layout import Ints, Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subjects
-from frbench.counting.sweep import Advance, Timer, kept_on_exit
+from frbench.counting.sweep import Advance, kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
 from frbench.plan import Plan
@@ -93,13 +93,12 @@ class FusedPairs:
         """
         if len(plan.cells) * plan.n_blocks**2 > MAX_PLACES:
             raise InputError(f"{len(plan.cells)} pairs of groups and {plan.n_blocks} blocks are too many; use fewer")
-        timer, done = Timer(interval_s), kept.written.rows
+        known = kept.written.rows
         try:
-            with kept_on_exit(kept.keep):
-                for found in pair_scores(self.twins, engine, advance, pairs=self.pairs, done=done):
+            with kept_on_exit(kept.keep, interval_s) as stepped:
+                for found in pair_scores(self.twins, engine, advance, pairs=self.pairs, done=known):
                     kept.add(self._places(plan, found), self.rule(found.a, found.b))
-                    if timer.is_due():
-                        kept.keep()
+                    stepped()
             kept.keep()
         except OutputError:
             kept.remove()

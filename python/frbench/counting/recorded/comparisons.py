@@ -88,7 +88,7 @@ class Matching:
         self.n = 0
         self._taken = np.zeros(0, dtype=bool)
 
-    def add(self, a: NDArray[np.int32], b: NDArray[np.int32], n_subjects: int) -> None:
+    def add(self, a: NDArray[np.integer], b: NDArray[np.integer], n_subjects: int) -> None:
         """Counts those of these trials that share no subject with one counted before, or with each other."""
         self._taken = _grown(self._taken, n_subjects)
         taken = self._taken
