@@ -1,4 +1,4 @@
-"""Charts: Vega-Lite specifications of counts, for one page that is read on any screen and on paper.
+"""Makes Vega-Lite specifications of counts, for one page that is read on any screen and on paper.
 
 Every mark is a count: lines are steps between counted edges, nothing is smoothed or interpolated. The one exception is
 a larger gallery than was searched: what a model says of it is dashed, hollow and called extrapolated.
@@ -16,6 +16,9 @@ from frbench.page.style import Style
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK = "#30343b"
+GROUP = {"field": "g", "title": "group"}
+STEPS = {"interpolate": "step-after"}
 
 
 @dataclass(frozen=True)
@@ -37,144 +40,111 @@ class Axis:
     exponent: bool = False
 
 
+def quantity(title: str, field: str = "", **more: Any) -> Spec:
+    """An axis of numbers. field : what stands on it; more : `scale`, `axis`."""
+    return {"type": "quantitative", "title": title} | ({"field": field} if field else {}) | more
+
+
+def tip(field: str, title: str, number: str = "") -> Spec:
+    """A line of a tooltip. number : the format of a number, "" for text."""
+    return {"field": field, "title": title} | ({"type": "quantitative", "format": number} if number else {})
+
+
+def line(width: float, **more: Any) -> Spec:
+    """A line."""
+    return {"type": "line", "strokeWidth": width} | more
+
+
+def dot(size: int, opacity: int = 1, **more: Any) -> Spec:
+    """A filled point; one of opacity 0 holds a tooltip."""
+    return {"type": "point", "filled": True, "size": size, "opacity": opacity} | more
+
+
+def bars(place: Spec, axis: str, *, ends: tuple[str, str] = ("low", "high"), opacity: float = 0.4, **more: Any) -> Spec:
+    """Intervals as bars along one axis of `place`."""
+    along = {axis: place[axis] | {"field": ends[0]}, f"{axis}2": {"field": ends[1]}}
+    return {"mark": {"type": "rule", "strokeWidth": 3, "opacity": opacity} | more, "encoding": place | along}
+
+
+def counts_of(k: str, n: str) -> str:
+    """An expression for "3 / 1,000"."""
+    return f"format(datum.{k}, ',') + ' / ' + format(datum.{n}, ',')"
+
+
 def tradeoff(series: Sequence[Series], x: Axis, y: Axis, *, alt: str) -> Spec:
     """Two error rates against each other, both axes logarithmic.
 
     rows : t, kx, nx, ky, ny with kx, ky > 0. marks : the same, and xl, xh, yl, yh, ends of intervals, where known.
     """
     rows = [row for s in series for row in (*s.rows, *s.marks)]
-    xs = _decades([row["kx"] / row["nx"] for row in rows])
-    ys = _decades([row["ky"] / row["ny"] for row in rows])
-    rates = [
-        {"calculate": "datum.kx / datum.nx", "as": "x"},
-        {"calculate": "datum.ky / datum.ny", "as": "y"},
-        {"calculate": "format(datum.kx, ',') + ' / ' + format(datum.nx, ',')", "as": "kn_x"},
-        {"calculate": "format(datum.ky, ',') + ' / ' + format(datum.ny, ',')", "as": "kn_y"},
-    ]
-    tooltip = [
-        {"field": "g", "title": "group"},
-        {"field": "t", "title": "threshold", "type": "quantitative", "format": ".9~g"},
-        {"field": "x", "title": x.short, "type": "quantitative", "format": ".3~g"},
-        {"field": "kn_x", "title": f"{x.short} counts"},
-        {"field": "y", "title": y.short, "type": "quantitative", "format": ".3~g"},
-        {"field": "kn_y", "title": f"{y.short} counts"},
-    ]
-    place = {
-        "x": _log(x, xs) | {"field": "x"},
-        "y": _log(y, ys) | {"field": "y"},
-        "color": by_group(series, "colour"),
-        "tooltip": tooltip,
-    }
-    dash, shape = by_group(series, "dash"), by_group(series, "shape")
-    steps = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "clip": True}
+    rates = [{"calculate": f"datum.k{axis} / datum.n{axis}", "as": axis} for axis in "xy"]
+    rates += [{"calculate": counts_of(f"k{axis}", f"n{axis}"), "as": f"kn_{axis}"} for axis in "xy"]
+    tooltip = [GROUP, tip("t", "threshold", ".9~g")]
+    place: Spec = {"color": by_group(series, "colour"), "tooltip": tooltip}
+    for field, shown in (("x", x), ("y", y)):
+        tooltip += [tip(field, shown.short, ".3~g"), tip(f"kn_{field}", f"{shown.short} counts")]
+        decades = _decades([row[f"k{field}"] / row[f"n{field}"] for row in rows])
+        place[field] = _log(shown, decades) | {"field": field}
     order = {"field": "t", "type": "quantitative", "sort": "descending"}
+    dash = {"strokeDash": by_group(series, "dash"), "order": order}
     layers: list[Spec] = [
-        {"mark": steps, "encoding": place | {"strokeDash": dash, "order": order}},
-        {"mark": {"type": "point", "opacity": 0, "size": 90, "filled": True}, "encoding": place},
+        {"mark": line(1.8, **STEPS, clip=True), "encoding": place | dash},
+        {"mark": dot(90, opacity=0), "encoding": place},
     ]
-    marks = named(series, "marks")
-    if marks:
-        dot = {"type": "point", "filled": True, "size": 95, "opacity": 1, "stroke": "white", "strokeWidth": 1.2}
-        layers += [
-            _whisker(marks, place, rates, ("xl", "xh"), "x"),
-            _whisker(marks, place, rates, ("yl", "yh"), "y"),
-            {"data": {"values": marks}, "transform": rates, "mark": dot, "encoding": place | {"shape": shape}},
-        ]
-    return framed({"data": {"values": named(series, "rows")}, "transform": rates, "layer": layers}, alt, height=420)
+    if marks := named(series, "marks"):
+        for axis in "xy":
+            ends = (f"{axis}l", f"{axis}h")
+            known = {"data": {"values": [row for row in marks if row.get(ends[0])]}, "transform": rates}
+            layers.append(known | bars(place, axis, ends=ends, clip=True))
+        shapes = place | {"shape": by_group(series, "shape")}
+        mark = dot(95, stroke="white", strokeWidth=1.2)
+        layers.append({"data": {"values": marks}, "transform": rates, "mark": mark, "encoding": shapes})
+    return drawn(series, layers, alt, height=420, transform=rates)
 
 
 def shares(
     series: Sequence[Series], *, title: str, domain: tuple[float, float], thresholds: Sequence[float], alt: str
 ) -> Spec:
     """Histograms of scores as steps. rows : s, start of the bin; share; k, n. The last row closes the last bin."""
-    encoding = {
-        "x": {"field": "s", "type": "quantitative", "title": "score", "scale": {"domain": list(domain), "nice": False}},
-        "y": {
-            "field": "share",
-            "type": "quantitative",
-            "title": title,
-            "stack": None,
-            "axis": {"format": "~%", "minExtent": 42},
-        },
-        "color": by_group(series, "colour"),
-        "tooltip": [
-            {"field": "g", "title": "group"},
-            {"field": "bin", "title": "scores"},
-            {"field": "share", "title": "share", "type": "quantitative", "format": ".3~%"},
-            {"field": "k", "title": "trials", "type": "quantitative", "format": ","},
-        ],
-    }
-    bare = {name: encoding[name] for name in ("x", "y", "color")}
+    x = quantity("score", "s", scale={"domain": list(domain), "nice": False})
+    y = quantity(title, "share", stack=None, axis={"format": "~%", "minExtent": 42})
+    place = {"x": x, "y": y, "color": by_group(series, "colour")}
+    tooltip = [GROUP, tip("bin", "scores"), tip("share", "share", ".3~%"), tip("k", "trials", ",")]
     text = {"type": "text", "angle": 270, "align": "right", "baseline": "bottom", "dx": -2, "dy": -3, "fontSize": 11}
     rule = {
         "data": {"values": [{"t": t, "label": f"{t:.4f}"} for t in thresholds]},
         "encoding": {"x": {"field": "t", "type": "quantitative"}},
         "layer": [
-            {"mark": {"type": "rule", "strokeDash": [3, 3], "color": "#30343b", "strokeWidth": 1}},
-            {"mark": text | {"color": "#30343b", "y": 0}, "encoding": {"text": {"field": "label"}}},
+            {"mark": {"type": "rule", "strokeDash": [3, 3], "color": INK, "strokeWidth": 1}},
+            {"mark": text | {"color": INK, "y": 0}, "encoding": {"text": {"field": "label"}}},
         ],
     }
+    area = {"type": "area", **STEPS, "fillOpacity": round(0.3 / len(series), 3), "line": False}
     layers: list[Spec] = [
-        {
-            "mark": {
-                "type": "area",
-                "interpolate": "step-after",
-                "fillOpacity": round(0.3 / len(series), 3),
-                "line": False,
-            },
-            "encoding": {"x": bare["x"], "y": bare["y"], "fill": bare["color"]},
-        },
-        {
-            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6},
-            "encoding": bare | {"strokeDash": by_group(series, "dash")},
-        },
-        {"mark": {"type": "point", "opacity": 0, "size": 120, "filled": True}, "encoding": encoding},
+        {"mark": area, "encoding": {"x": x, "y": y, "fill": place["color"]}},
+        {"mark": line(1.6, **STEPS), "encoding": place | {"strokeDash": by_group(series, "dash")}},
+        {"mark": dot(120, opacity=0), "encoding": place | {"tooltip": tooltip}},
         *([rule] if thresholds else []),
     ]
-    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=200)
+    return drawn(series, layers, alt, height=200)
 
 
 def ranks(series: Sequence[Series], *, ticks: Sequence[int], title: str, alt: str) -> Spec:
     """Rank hits. rows : rank, k, n."""
-    share = [
-        {"calculate": "datum.k / datum.n", "as": "share"},
-        {"calculate": "format(datum.k, ',') + ' / ' + format(datum.n, ',')", "as": "kn"},
-    ]
-    encoding = {
-        "x": {
-            "field": "rank",
-            "type": "quantitative",
-            "title": "rank R, candidates looked at",
-            "scale": {"type": "log", "base": 10, "nice": False, "padding": 12},
-            "axis": {"values": list(ticks), "format": "d", "labelOverlap": True},
-        },
-        "y": {
-            "field": "share",
-            "type": "quantitative",
-            "title": title,
-            "scale": {"zero": False},
-            "axis": {"format": ".3~%", "tickCount": 6},
-        },
+    share = [{"calculate": "datum.k / datum.n", "as": "share"}, {"calculate": counts_of("k", "n"), "as": "kn"}]
+    log = {"type": "log", "base": 10, "nice": False, "padding": 12}
+    labels = {"values": list(ticks), "format": "d", "labelOverlap": True}
+    place = {
+        "x": quantity("rank R, candidates looked at", "rank", scale=log, axis=labels),
+        "y": quantity(title, "share", scale={"zero": False}, axis={"format": ".3~%", "tickCount": 6}),
         "color": by_group(series, "colour"),
-        "tooltip": [
-            {"field": "g", "title": "group"},
-            {"field": "rank", "title": "rank"},
-            {"field": "share", "title": "hits", "type": "quantitative", "format": ".2%"},
-            {"field": "kn", "title": "counts"},
-        ],
+        "tooltip": [GROUP, tip("rank", "rank"), tip("share", "hits", ".2%"), tip("kn", "counts")],
     }
     layers: list[Spec] = [
-        {
-            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
-            "encoding": encoding | {"strokeDash": by_group(series, "dash")},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-            "encoding": encoding | {"shape": by_group(series, "shape")},
-        },
+        {"mark": line(1.8, **STEPS), "encoding": place | {"strokeDash": by_group(series, "dash")}},
+        {"mark": dot(70), "encoding": place | {"shape": by_group(series, "shape")}},
     ]
-    rows = {"values": named(series, "rows")}
-    return framed({"data": rows, "transform": share, "layer": layers}, alt, height=320)
+    return drawn(series, layers, alt, height=320, transform=share)
 
 
 def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt: str) -> Spec:
@@ -191,14 +161,8 @@ def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt:
     across["axis"]["labelExpr"] = "format(datum.value, ',')"
     x, colour = across | {"field": "size"}, by_group(series, "colour")
     y = _log(Axis("FPIR, log scale", "FPIR"), decades) | {"field": "value"}
-    tooltip = [
-        {"field": "g", "title": "group"},
-        {"field": "size", "title": "gallery", "type": "quantitative", "format": ","},
-        {"field": "text", "title": "FPIR"},
-        {"field": "interval", "title": "95% interval"},
-        {"field": "state", "title": "rate is"},
-        {"field": "matches", "title": "false matches", "type": "quantitative", "format": ","},
-    ]
+    tooltip = [GROUP, tip("size", "gallery", ","), tip("text", "FPIR"), tip("interval", "95% interval")]
+    tooltip += [tip("state", "rate is"), tip("matches", "false matches", ",")]
     hollow = {"condition": {"test": "datum.state == 'extrapolated'", "value": "#ffffff"}, **colour}
     looks = {"stroke": colour, "fill": hollow, "shape": by_group(series, "shape")}
     layers: list[Spec] = []
@@ -210,20 +174,20 @@ def sizes(series: Sequence[Series], *, bands: Sequence[str], searched: int, alt:
         area = {"type": "area", "opacity": round(opacity / len(bands), 3)}
         layers.append({"data": {"values": ends}, "mark": area, "encoding": band})
     for above, dash in ((False, [1, 0]), (True, [5, 4])):
-        joined = [row for s in series for row in _part(s, searched, above=above)]
-        line = {"type": "line", "strokeWidth": 1.8, "strokeDash": dash}
-        layers.append({"data": {"values": joined}, "mark": line, "encoding": {"x": x, "y": y, "color": colour}})
-    dot = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.8}
-    layers.append({"mark": dot, "encoding": {"x": x, "y": y, "tooltip": tooltip} | looks})
+        joined = {"values": [row for s in series for row in _part(s, searched, above=above)]}
+        encoding = {"x": x, "y": y, "color": colour}
+        layers.append({"data": joined, "mark": line(1.8, strokeDash=dash), "encoding": encoding})
+    mark = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.8}
+    layers.append({"mark": mark, "encoding": {"x": x, "y": y, "tooltip": tooltip} | looks})
     layers += [_border(x, searched)] if largest > searched else []
-    return framed({"data": {"values": rows}, "layer": layers}, alt, height=340)
+    return drawn(series, layers, alt, height=340)
 
 
 def _border(x: Spec, searched: int) -> Spec:
     """Where measuring ends and a model begins, in words."""
-    text = {"type": "text", "baseline": "top", "y": 2, "fontSize": 11.5, "color": "#30343b"}
+    text = {"type": "text", "baseline": "top", "y": 2, "fontSize": 11.5, "color": INK}
     right = text | {"text": "extrapolated \N{RIGHTWARDS ARROW}", "fontStyle": "italic", "align": "left", "dx": 6}
-    rule = {"type": "rule", "strokeDash": [3, 3], "color": "#30343b"}
+    rule = {"type": "rule", "strokeDash": [3, 3], "color": INK}
     data = {"values": [{"size": searched}]}
     return {"data": data, "encoding": {"x": x}, "layer": [{"mark": mark} for mark in (rule, right)]}
 
@@ -243,42 +207,22 @@ def _cut(row: Spec, floor: float) -> Spec:
 
 def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
     """Percentiles of latency with intervals, a line for each group. rows : q, value, low, high, text."""
-    names = [s.name for s in series]
-    time = {"type": "quantitative", "title": f"time of a request, {unit}", "scale": {"zero": True, "nice": True}}
-    encoding = {
-        "y": {"field": "g", "type": "nominal", "title": None, "sort": names, "axis": {"grid": True, "ticks": False}},
+    place: Spec = {
+        "x": quantity(f"time of a request, {unit}", scale={"zero": True, "nice": True}),
+        "y": of_groups(series, axis={"grid": True, "ticks": False}),
         "color": by_group(series, "colour"),
-        "tooltip": [
-            {"field": "g", "title": "group"},
-            {"field": "q", "title": "percentile"},
-            {"field": "text", "title": "time"},
-        ],
+        "tooltip": [GROUP, tip("q", "percentile"), tip("text", "time")],
     }
     quantiles = {"domain": ["p50", "p90", "p99"], "range": ["circle", "square", "triangle-up"]}
     shape = {"field": "q", "type": "nominal", "scale": quantiles, "legend": None}
-    layers: list[Spec] = [
-        {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.45},
-            "encoding": encoding | {"x": time | {"field": "low"}, "x2": {"field": "high"}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
-            "encoding": encoding | {"x": time | {"field": "value"}, "shape": shape},
-        },
-    ]
-    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=36 * len(series) + 10)
+    value = place | {"x": place["x"] | {"field": "value"}, "shape": shape}
+    layers: list[Spec] = [bars(place, "x", opacity=0.45), {"mark": dot(75), "encoding": value}]
+    return drawn(series, layers, alt, height=36 * len(series) + 10)
 
 
-def _whisker(rows: Sequence[Row], place: Spec, transform: Sequence[Spec], ends: tuple[str, str], axis: str) -> Spec:
-    """Interval bars along `axis` for the rows that have an interval."""
-    known = [row for row in rows if row.get(ends[0])]
-    along = {axis: place[axis] | {"field": ends[0]}, f"{axis}2": {"field": ends[1]}}
-    return {
-        "data": {"values": known},
-        "transform": list(transform),
-        "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.4, "clip": True},
-        "encoding": place | along,
-    }
+def of_groups(series: Sequence[Series], *, axis: Spec) -> Spec:
+    """An axis with a place for each group, in their order."""
+    return {"field": "g", "type": "nominal", "title": None, "sort": [s.name for s in series], "axis": axis}
 
 
 def named(series: Sequence[Series], field: str) -> list[Spec]:
@@ -304,12 +248,13 @@ def _log(axis: Axis, decades: tuple[int, int]) -> Spec:
     steps = (1, 2, 5) if last - first <= 2 else (1,)
     ticks = [float(f"{m}e{i}") for i in range(first, last) for m in steps] + [float(f"1e{last}")]
     label = "datum.value == 1 ? '1' : format(datum.value, '~e')" if axis.exponent else "format(datum.value, '~%')"
-    return {
-        "type": "quantitative",
-        "title": axis.title,
-        "scale": {"type": "log", "domain": [ticks[0], ticks[-1]], "nice": False},
-        "axis": {"values": ticks, "labelExpr": label, "labelOverlap": True},
-    }
+    scale = {"type": "log", "domain": [ticks[0], ticks[-1]], "nice": False}
+    return quantity(axis.title, scale=scale, axis={"values": ticks, "labelExpr": label, "labelOverlap": True})
+
+
+def drawn(series: Sequence[Series], layers: Sequence[Spec], alt: str, *, height: int, **more: Any) -> Spec:
+    """A chart of the rows of all series. more : `transform`."""
+    return framed({"data": {"values": named(series, "rows")}, "layer": layers, **more}, alt, height=height)
 
 
 def framed(spec: Spec, alt: str, *, height: int) -> Spec:
@@ -322,11 +267,5 @@ def framed(spec: Spec, alt: str, *, height: int) -> Spec:
         "view": {"stroke": None},
         "axis": text | lines | {"titlePadding": 10, "labelPadding": 5, "labelLimit": 150},
     }
-    return {
-        "description": alt,
-        "width": "container",
-        "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": config,
-        **spec,
-    }
+    size = {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
+    return {"description": alt, **size, "config": config, **spec}

@@ -1,11 +1,11 @@
-"""Charts of comparisons: ratios with their intervals, a row each, on a logarithm around 1."""
+"""Draws ratios with their intervals, a row each, on a logarithm around 1."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from frbench.page.charts import Series, Spec, by_group, framed, named
+from frbench.page.charts import GROUP, Series, Spec, bars, by_group, dot, drawn, named, of_groups, quantity, tip
 
 ROW_HEIGHT = 30
 LEAST_HEIGHT = 70
@@ -13,41 +13,23 @@ LEAST_HEIGHT = 70
 
 def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
     """A row for each of `series`. rows : value, low, high, text; one each, with an interval."""
-    rows = named(series, "rows")
-    x = {
-        "type": "quantitative",
-        "title": f"{title}, log scale",
-        "scale": {"type": "log", "domain": list(_domain(rows)), "nice": False},
-        "axis": {"values": _ticks(*_domain(rows)), "format": "~r", "labelOverlap": True},
+    domain = _domain(named(series, "rows"))
+    scale = {"type": "log", "domain": list(domain), "nice": False}
+    labels = {"values": _ticks(*domain), "format": "~r", "labelOverlap": True}
+    place: Spec = {
+        "x": quantity(f"{title}, log scale", scale=scale, axis=labels),
+        "y": of_groups(series, axis={"grid": True, "ticks": False, "labelLimit": 180}),
+        "color": by_group(series, "colour"),
     }
-    y = {
-        "field": "g",
-        "type": "nominal",
-        "title": None,
-        "sort": [s.name for s in series],
-        "axis": {"grid": True, "ticks": False, "labelLimit": 180},
-    }
-    place = {"y": y, "color": by_group(series, "colour")}
-    names = (("g", "group"), ("text", title))
-    tooltip = [{"field": field, "title": name} for field, name in names]
+    one, value = (place["x"] | {"field": field} for field in ("one", "value"))
+    rule = {"type": "rule", "strokeDash": [4, 3], "color": "#5c636e"}
+    shapes = {"x": value, "shape": by_group(series, "shape"), "tooltip": [GROUP, tip("text", title)]}
     layers: list[Spec] = [
-        {
-            "data": {"values": [{"one": 1}]},
-            "mark": {"type": "rule", "strokeDash": [4, 3], "color": "#5c636e"},
-            "encoding": {"x": x | {"field": "one"}},
-        },
-        {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.5, "clip": True},
-            "encoding": place | {"x": x | {"field": "low"}, "x2": {"field": "high"}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "clip": True},
-            "encoding": place | {"x": x | {"field": "value"}, "shape": by_group(series, "shape"), "tooltip": tooltip},
-        },
+        {"data": {"values": [{"one": 1}]}, "mark": rule, "encoding": {"x": one}},
+        bars(place, "x", opacity=0.5, clip=True),
+        {"mark": dot(80, clip=True), "encoding": place | shapes},
     ]
-    return framed(
-        {"data": {"values": rows}, "layer": layers}, alt, height=max(ROW_HEIGHT * len(series) + 10, LEAST_HEIGHT)
-    )
+    return drawn(series, layers, alt, height=max(ROW_HEIGHT * len(series) + 10, LEAST_HEIGHT))
 
 
 def _domain(rows: Sequence[Spec]) -> tuple[float, float]:

@@ -122,8 +122,8 @@ class Load:
         """Each second of the measurements of one load."""
         if len(self.results["loads"]) > 1:
             return
-        rows = [{"run": m["run"] + 1, **second} for m in self.results["measurements"] for second in m["seconds"]]
-        known = [row["longest_ns"] for row in rows if row["longest_ns"] is not None]
+        measured = self.results["measurements"]
+        known = [s["longest_ns"] for m in measured for s in m["seconds"] if s["longest_ns"] is not None]
         if not known:
             return
         scale, unit = unit_of(max(known))
@@ -133,7 +133,7 @@ class Load:
             "Each second",
             alt,
             "Requests stand in the second in which their time began; those without an answer are not drawn.",
-            load_charts.seconds(rows, scale=scale, unit=unit, alt=alt),
+            load_charts.seconds(measured, scale=scale, unit=unit, alt=alt),
             [(Markup('<span class="glyph">●</span>'), "longest"), (Markup('<span class="glyph">■</span>'), "median")],
         )
 

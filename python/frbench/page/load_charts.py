@@ -1,85 +1,58 @@
-"""Charts of load: latency against offered load, and second by second."""
+"""Draws latency against offered load, and a measurement second by second."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frbench.page.charts import Row, Series, Spec, by_group, framed, named
+from frbench.page.charts import GROUP, Series, Spec, bars, by_group, dot, drawn, framed, line, quantity, tip
+from frbench.results.types import Measurement
 
 LONGEST, MEDIAN = "#D55E00", "#0072B2"
 
 
 def curve(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
     """A quantile against requests offered a second, the times on a logarithm. rows : rate, value, low, high, text."""
-    x = {"field": "rate", "type": "quantitative", "title": "requests offered a second", "scale": {"nice": True}}
-    y = {
-        "type": "quantitative",
-        "title": f"time of a request, {unit}, log scale",
-        "scale": {"type": "log"},
-        "axis": {"format": "~g", "labelOverlap": True},
+    labels = {"format": "~g", "labelOverlap": True}
+    place: Spec = {
+        "x": quantity("requests offered a second", "rate", scale={"nice": True}),
+        "y": quantity(f"time of a request, {unit}, log scale", scale={"type": "log"}, axis=labels),
+        "color": by_group(series, "colour"),
     }
-    colour = by_group(series, "colour")
-    tooltip = [
-        {"field": "g", "title": "group"},
-        {"field": "rate", "title": "offered a second", "type": "quantitative", "format": ",.1f"},
-        {"field": "text", "title": "time"},
-    ]
-    line = {"type": "line", "strokeWidth": 1.8}
+    value = place | {"y": place["y"] | {"field": "value"}}
+    tooltip = [GROUP, tip("rate", "offered a second", ",.1f"), tip("text", "time")]
     layers: list[Spec] = [
-        {
-            "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.4},
-            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
-        },
-        {
-            "mark": line,
-            "encoding": {
-                "x": x,
-                "y": y | {"field": "value"},
-                "color": colour,
-                "strokeDash": by_group(series, "dash"),
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-            "encoding": {
-                "x": x,
-                "y": y | {"field": "value"},
-                "color": colour,
-                "shape": by_group(series, "shape"),
-                "tooltip": tooltip,
-            },
-        },
+        bars(place, "y"),
+        {"mark": line(1.8), "encoding": value | {"strokeDash": by_group(series, "dash")}},
+        {"mark": dot(70), "encoding": value | {"shape": by_group(series, "shape"), "tooltip": tooltip}},
     ]
-    return framed({"data": {"values": named(series, "rows")}, "layer": layers}, alt, height=320)
+    return drawn(series, layers, alt, height=320)
 
 
-def seconds(rows: Sequence[Row], *, scale: float, unit: str, alt: str) -> Spec:
-    """The longest and the median time of each second. rows : run, second, requests, failed, median_ns, longest_ns."""
-    kinds = (("longest_ns", "longest", "circle", LONGEST), ("median_ns", "median", "square", MEDIAN))
+def seconds(measurements: Sequence[Measurement], *, scale: float, unit: str, alt: str) -> Spec:
+    """The longest and the median time of each second of each run."""
+    rows = [(m["run"] + 1, second) for m in measurements for second in m["seconds"]]
+    kinds = (("longest", "circle", LONGEST), ("median", "square", MEDIAN))
     values = [
-        {"kind": kind, "time": round(row[field] / scale, 6)}
-        | {name: row[name] for name in ("run", "second", "requests", "failed")}
-        for field, kind, _, _ in kinds
-        for row in rows
-        if row[field] is not None
+        {"kind": kind, "time": round(time / scale, 6), "run": run}
+        | {"second": second["second"], "requests": second["requests"], "failed": second["failed"]}
+        for kind, _, _ in kinds
+        for run, second in rows
+        for time in [second["longest_ns"] if kind == "longest" else second["median_ns"]]
+        if time is not None
     ]
-    names = [kind for _, kind, _, _ in kinds]
 
     def looks(of: int) -> Spec:
-        scale_of = {"domain": names, "range": [kind[of] for kind in kinds]}
+        scale_of = {"domain": [kind[0] for kind in kinds], "range": [kind[of] for kind in kinds]}
         return {"field": "kind", "type": "nominal", "scale": scale_of, "legend": None}
 
-    encoding = {
-        "x": {"field": "second", "type": "quantitative", "title": "second after the warm-up", "axis": {"format": "d"}},
-        "y": {"field": "time", "type": "quantitative", "title": f"time of a request, {unit}", "scale": {"zero": True}},
-        "color": looks(3),
+    place = {
+        "x": quantity("second after the warm-up", "second", axis={"format": "d"}),
+        "y": quantity(f"time of a request, {unit}", "time", scale={"zero": True}),
+        "color": looks(2),
     }
     tooltip = [{"field": name} for name in ("kind", "time", "run", "second", "requests", "failed")]
     layers: list[Spec] = [
-        {"mark": {"type": "line", "strokeWidth": 1.4}, "encoding": encoding | {"detail": {"field": "run"}}},
-        {
-            "mark": {"type": "point", "filled": True, "size": 40, "opacity": 1},
-            "encoding": encoding | {"shape": looks(2), "tooltip": tooltip},
-        },
+        {"mark": line(1.4), "encoding": place | {"detail": {"field": "run"}}},
+        {"mark": dot(40), "encoding": place | {"shape": looks(1), "tooltip": tooltip}},
     ]
     return framed({"data": {"values": values}, "layer": layers}, alt, height=240)
