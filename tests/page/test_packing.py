@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -11,10 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from playwright.sync_api import Browser
 
-from frbench.page.packing import pack, unpack
+from frbench.page.packing import WIDTH, pack
 from tests.worlds.browser import Watched
 
 ROWS = [[0.0, 0.5, 0.5, math.nan], [1e-300, -2.0, 87_307_271.0, 1 / 3]]
+
+
+def unpack(text: str, n_columns: int) -> np.ndarray:
+    """The rows that `pack` was given, in other words than those of the page."""
+    if not text:
+        return np.empty((0, n_columns))
+    change = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(WIDTH, -1, n_columns)
+    places = np.bitwise_xor.accumulate(change, axis=2).transpose(1, 2, 0)
+    return np.ascontiguousarray(places).view("<f8")[..., 0]
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 9))))

@@ -562,7 +562,7 @@ def rates(*found: tuple[str, int, float | None, float | None]) -> list[tuple[str
 
 def side_by_side(*found: tuple[str, int, float | None, float | None]) -> str:
     """The sentence on these groups, or nothing."""
-    return "".join(summary._side_by_side("FNMR by {}{} was {}. {}", "sex", rates(*found), "within"))
+    return "".join(summary._side_by_side("FNMR", "sex", rates(*found), "within", has_ratios=False))
 
 
 def test_group_without_errors_stands_beside_the_others():

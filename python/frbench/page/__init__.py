@@ -1,4 +1,4 @@
-"""Report: one HTML file that opens anywhere, without a network, and says what was counted and what it suggests."""
+"""Makes the page of finished runs: one HTML file that opens anywhere, says what was counted and what it suggests."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from frbench.page.provenance import limits, provenance, reading
 from frbench.page.style import Key, Palette
 from frbench.page.verify import Verify
 from frbench.plan import ALL
+from frbench.results import types
+from frbench.results.types import results_of
 
 TITLES = {"verify": "1:1 verification", "identify": "1:N identification", "latency": "Search latency"}
 
@@ -62,62 +64,57 @@ def render(sections: Sequence[FinishedRun], *, title: str, subtitle: str = "") -
 
 def view_of(section: FinishedRun, palette: Palette, number: int) -> View:
     """One run as the page shows it; `number` makes its anchors its own."""
-    kind = section.results["kind"]
-    make = {
-        "verify": _verify,
-        "identify": _identify,
-        "latency": _latency,
-        "load": load.view,
-        "ann": shortcuts.view,
-        "precision": shortcuts.view,
-    }[kind]
-    return make(section, palette, f"s{number}")
+    results, anchor = results_of(section.results), f"s{number}"
+    match results["kind"]:
+        case "verify":
+            return _verify(results, section, palette, anchor)
+        case "identify":
+            return _identify(results, section, palette, anchor)
+        case "latency":
+            return _latency(results, palette, anchor)
+        case "load":
+            return load.view(results, palette, anchor)
+        case _:
+            return shortcuts.view(results, palette, anchor)
 
 
-def _verify(section: FinishedRun, palette: Palette, anchor: str) -> View:
-    found = Verify(section.results, section.tally, palette, anchor)
+def _verify(results: types.Verify, section: FinishedRun, palette: Palette, anchor: str) -> View:
+    found = Verify(results, section.tally, palette, anchor)
     is_listed = section.tally.plan.kind == "pairs"
     return View(
         anchor=anchor,
         title=TITLES["verify"] + (" of listed pairs" if is_listed else ""),
-        measured=summary.measured_verify(section.results, section.manifest, section.tally),
+        measured=summary.measured_verify(results, section.manifest, section.tally),
         summary=summary.verify_sentences(found),
         explained=(),
-        refused=parts.refused(section.results),
+        refused=parts.refused(results),
         points=found.points(),
         figures=found.figures(),
-        blocks=[
-            *group_thresholds.blocks(section.results, palette),
-            *whole_curves.blocks(section.results, palette),
-        ],
+        blocks=[*group_thresholds.blocks(results, palette), *whole_curves.blocks(results, palette)],
         after=[*found.spreads(), found.failures()],
-        explorer=explorer.of(section, palette),
+        explorer=explorer.of(results, section.tally, palette),
     )
 
 
-def _identify(section: FinishedRun, palette: Palette, anchor: str) -> View:
-    found = Identify(section.results, section.tally, palette, anchor)
+def _identify(results: types.Identify, section: FinishedRun, palette: Palette, anchor: str) -> View:
+    found = Identify(results, section.tally, palette, anchor)
     return View(
         anchor=anchor,
         title=TITLES["identify"],
-        measured=summary.measured_identify(section.results),
+        measured=summary.measured_identify(results),
         summary=summary.identify_sentences(found),
         explained=(),
-        refused=parts.refused(section.results),
+        refused=parts.refused(results),
         points=found.points(),
         tables=[found.investigation()],
         figures=found.figures(),
-        blocks=[
-            *modes.blocks(section.results, palette),
-            *gallery_sizes.blocks(section.results, palette, anchor),
-        ],
+        blocks=[*modes.blocks(results, palette), *gallery_sizes.blocks(results, palette, anchor)],
         after=[found.failures()],
-        explorer=explorer.of(section, palette),
+        explorer=explorer.of(results, section.tally, palette),
     )
 
 
-def _latency(section: FinishedRun, palette: Palette, anchor: str) -> View:
-    results = section.results
+def _latency(results: types.Latency, palette: Palette, anchor: str) -> View:
     found = Latency(results, palette, anchor)
     return View(
         anchor=anchor,

@@ -1,4 +1,4 @@
-"""User cache: texts that take long to make and never change, kept for other processes of the same user.
+"""Keeps texts that take long to make and never change, for other processes of the same user.
 
 A file is its SHA-256 in hexadecimal, a line, and then the text. One that is missing, damaged or not the user's alone to
 write is made again; where nothing can be kept, nothing is.

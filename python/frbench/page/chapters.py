@@ -1,4 +1,4 @@
-"""Chapters: a page about several runs, in the looks of a report: headings, tables and charts, all in one file."""
+"""Makes a page about several runs in the looks of a report: headings, tables and charts, all in one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims: what was and was not shown at one threshold, in sentences of fixed forms.
+"""Says what was and was not shown at one threshold, in sentences of fixed forms.
 
 `TEMPLATES` are the only text of them: the page carries them, and `assets/claims.js` fills them as this module does; a
 test compares every sentence of both.
@@ -7,15 +7,15 @@ test compares every sentence of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frbench.estimate import LEVEL
 from frbench.page import operation, words
 from frbench.page.explored import Explored, Rate, RatioCurve
 from frbench.page.operation import Range, Setting
 from frbench.reading.power import POWER
+from frbench.results.types import Estimate
 
 # More ratios than this are counted rather than named.
 MAX_NAMED = 4
@@ -117,7 +117,7 @@ def day(
     return operation.of_searches(setting, wrong, missed, measured=gallery)
 
 
-def _rate_claim(rate: Rate, estimate: Mapping[str, Any]) -> Claim:
+def _rate_claim(rate: Rate, estimate: Estimate) -> Claim:
     if estimate["value"] is None or (estimate["k"] in (0, estimate["n"]) and estimate["low"] is None):
         return Claim(fill(f"{rate.metric}.undefined", reason=_undefined(estimate)), is_shown=False)
     write = words.scientific if rate.metric == "fmr" else words.percent
@@ -135,12 +135,12 @@ def _rate_claim(rate: Rate, estimate: Mapping[str, Any]) -> Claim:
     return Claim(fill(rate.metric, rate=text, rank=rate.rank))
 
 
-def _undefined(estimate: Mapping[str, Any]) -> str:
+def _undefined(estimate: Estimate) -> str:
     reason = words.reason(estimate["reason"])
     return f"{reason} ({estimate['k']:,} of {estimate['n']:,})" if estimate["n"] else reason
 
 
-def _kind(estimate: Mapping[str, Any]) -> str:
+def _kind(estimate: Estimate) -> str:
     if estimate["low"] is None:
         return "bare"
     return "none" if not estimate["k"] else "every" if estimate["k"] == estimate["n"] else "interval"

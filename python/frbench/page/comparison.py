@@ -1,8 +1,9 @@
-"""Comparison: the page of two systems and more, side by side on the same trials, and what differs between groups."""
+"""Makes the page of two systems and more side by side on the same trials, and of what differs between groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from frbench.page import time_cells, words
@@ -14,6 +15,7 @@ from frbench.page.style import EVERYTHING, Palette, Style
 from frbench.page.words import RateCell
 from frbench.plan import ALL
 from frbench.reading.systems.time_figures import WORK
+from frbench.results.types import Range
 
 EVERYBODY = "everybody"
 COLUMNS = [("Group", ""), ("A", ""), ("B", ""), ("B less A", "paired 95% interval"), ("B / A", ""), ("In words", "")]
@@ -101,7 +103,7 @@ def _differentials(setting: Mapping[str, Any], rows: Rows, palette: Palette, anc
     figures = (
         _forest(
             f"{name}: ratio to the reference, B against A",
-            [(_contrast(r), palette[r["grouping"], r["group"]], r) for r in own],
+            [(_contrast(r), palette[r["grouping"], r["group"]], _range(r, r["value"])) for r in own],
             f"{anchor}-ratio-{i}",
             caption="Where the dashed line is, groups differ as much in B as in A.",
         )
@@ -115,9 +117,7 @@ def _differentials(setting: Mapping[str, Any], rows: Rows, palette: Palette, anc
     return Block(f"Differences between groups, {where}", [PAIRED], figures=[f for f in figures if f], tables=tables)
 
 
-def _forest(
-    title: str, rows: Iterable[tuple[str, Style, Mapping[str, Any]]], anchor: str, *, caption: str
-) -> Figure | None:
+def _forest(title: str, rows: Iterable[tuple[str, Style, Range]], anchor: str, *, caption: str) -> Figure | None:
     """A chart of the ratios that have an interval, None without any."""
     series = [Series(name, style, [_point(r)]) for name, style, r in rows if r["low"] is not None and r["low"] > 0]
     if not series:
@@ -126,40 +126,29 @@ def _forest(
     return Figure(anchor, title, alt, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))
 
 
-def _point(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _point(row: Range) -> Mapping[str, Any]:
     cell = words.value_cell(row, words.factor)
-    return {end: row[end] for end in ("value", "low", "high")} | {"text": f"{cell.value} ({cell.interval})"}
+    text = f"{cell.value} ({cell.interval})"
+    return {"value": row["value"], "low": row["low"], "high": row["high"], "text": text}
 
 
-def _factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
+def _range(row: Mapping[str, Any], value: float | None) -> Range:
+    """`value`, between the ends of the row."""
+    return {"value": value, "low": row["low"], "high": row["high"], "reason": row["reason"]}
+
+
+def _factor(row: Mapping[str, Any]) -> Range:
     """The ratio of two rates, as a value with its interval."""
-    return {"value": row["ratio"], "low": row["ratio_low"], "high": row["ratio_high"]}
+    return {"value": row["ratio"], "low": row["ratio_low"], "high": row["ratio_high"], "reason": ""}
 
 
 def _row(row: Mapping[str, Any]) -> Row:
     rare = row["metric"] in ("fmr", "fpir")
     write = words.signed if rare else words.signed_percent
-    sides = [_rate(row[side], rare=rare) for side in ("a", "b")]
-    difference = row["difference"]
-    if difference is None:
-        gap = RateCell("not estimable", False, words.reason(row["reason"]), "")
-    else:
-        known = row["low"] is not None
-        ends = f"{write(row['low'])} to {write(row['high'])}" if known else words.reason(row["reason"])
-        gap = RateCell(write(difference), True, ends, "")
-    return Row(
-        _group(row), [*sides, gap, _times_as(row), words.sentence(row["verdict"])], is_total=row["grouping"] == ALL
-    )
-
-
-def _rate(side: Mapping[str, Any], *, rare: bool) -> RateCell:
-    cell = words.rate_cell(side, exponent=rare)
-    return RateCell(cell.value, cell.is_number, cell.interval, cell.share, under=cell.share, warning=cell.warning)
-
-
-def _times_as(row: Mapping[str, Any]) -> RateCell | str:
-    found = _factor(row)
-    return "-" if found["value"] is None else words.value_cell({**found, "reason": ""}, words.factor)
+    sides = [words.stacked(row[side], exponent=rare) for side in ("a", "b")]
+    gap = words.value_cell(_range(row, row["difference"]), write)
+    times = "-" if row["ratio"] is None else words.value_cell(_factor(row), words.factor)
+    return Row(_group(row), [*sides, gap, times, words.sentence(row["verdict"])], is_total=row["grouping"] == ALL)
 
 
 def _group(row: Mapping[str, Any]) -> str:
@@ -170,7 +159,7 @@ def _group(row: Mapping[str, Any]) -> str:
 
 
 def _ratios(row: Mapping[str, Any]) -> Row:
-    change = words.value_cell(row, words.factor)
+    change = words.value_cell(_range(row, row["value"]), words.factor)
     return Row(_contrast(row), [_ratio(row["a"]), _ratio(row["b"]), change, words.sentence(row["verdict"])])
 
 
@@ -179,9 +168,9 @@ def _contrast(row: Mapping[str, Any]) -> str:
 
 
 def _ratio(found: Mapping[str, Any]) -> RateCell:
-    cell = words.value_cell(found, words.three_digits)
+    cell = words.value_cell(_range(found, found["value"]), words.three_digits)
     counts = " and ".join(f"{k:,}{NBSP}/{NBSP}{n:,}" for k, n in zip(found["k"], found["n"], strict=True))
-    return RateCell(cell.value, cell.is_number, cell.interval, counts, under=counts)
+    return replace(cell, share=counts, under=counts)
 
 
 def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
@@ -210,9 +199,8 @@ def _nowhere(metric: str, rows: Rows) -> str:
     return f"{words.capital(time_cells.title(metric))}: not estimable in either run, {reason}."
 
 
-def _time_factor(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    ends = ("low", "high") if row["ratio"] is not None else ()
-    return {"value": row["ratio"], "low": None, "high": None} | {end: row[end] for end in ends}
+def _time_factor(row: Mapping[str, Any]) -> Range:
+    return _range(row, row["ratio"]) if row["ratio"] is not None else words.bare({"value": None, "reason": ""})
 
 
 def _time_table(metric: str, rows: Rows) -> Table:

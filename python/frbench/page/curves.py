@@ -1,4 +1,4 @@
-"""Curves: the counts of a tally as rows of charts, thinned to what an eye can tell apart."""
+"""Makes rows of charts of the counts of a tally, thinned to what an eye can tell apart."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from frbench.page.parts import MIN_CHART_TRIALS
 from frbench.page.style import Style
 from frbench.reading import metrics
 from frbench.reading.metrics import Det
+from frbench.results.types import Estimate
 from frbench.tally import Histogram, Tally
 
 STEPS_A_DECADE = 80
@@ -44,7 +45,7 @@ def tradeoff_series(
     *,
     columns: Sequence[str],
     group: Pair | None,
-    marks: Sequence[tuple[float, dict[str, Any], dict[str, Any]]],
+    marks: Sequence[tuple[float, Estimate, Estimate]],
     failed: Failed = "reject",
     parts: Sequence[int] | None = None,
 ) -> Series | None:

@@ -1,19 +1,18 @@
-"""Differentials as the page shows them: accuracy first, then who is compared with whom, then every index."""
+"""Shows differences between groups on the page: accuracy, then who is compared with whom, then every index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from markupsafe import Markup
 
 from frbench.page import parts, ratios, words
-from frbench.page.parts import Block, HeatMap, Row, Table
+from frbench.page.parts import Block, HeatMap, Row, Table, together
 from frbench.page.style import Palette
-from frbench.page.words import CountCell, RateCell, rate_cell
+from frbench.page.words import Cell, RateCell, missing, rate_and_counts
 from frbench.reading.groups.indices import BOTH, BY_NAME
+from frbench.results.types import Differentials, Index, Rates
 
-Found = Mapping[str, Any]
 PAIRINGS = {"same_group": "pairs of one group", "cross_group": "pairs of two groups", "pooled": "all pairs"}
 PAIRING_COLUMNS = (("Non-mated comparisons", ""), ("FMR", "95% interval"), ("False matches", "of comparisons"))
 INDEX_COLUMNS = (
@@ -27,14 +26,14 @@ INDEX_COLUMNS = (
 BEYOND, WITHIN, UNKNOWN = "more than chance", "no more than chance may show", "no statement"
 
 
-def at(results: parts.Results, grouping: str, threshold: float) -> Found | None:
+def at(results: Rates, grouping: str, threshold: float) -> Differentials | None:
     """What a run says of a grouping at a threshold; None of a run that was not asked."""
     found = [d for d in results.get("differentials", []) if (d["grouping"], d["threshold"]) == (grouping, threshold)]
     return found[0] if found else None
 
 
 def blocks(
-    results: parts.Results, palette: Palette, threshold: float, heat_maps: Mapping[str, Sequence[HeatMap]]
+    results: Rates, palette: Palette, threshold: float, heat_maps: Mapping[str, Sequence[HeatMap]]
 ) -> Iterator[Block]:
     """Differences between the groups of each grouping at one threshold."""
     for grouping in parts.groupings(results):
@@ -52,7 +51,7 @@ def blocks(
             yield block
 
 
-def _accuracy(found: Found) -> Markup:
+def _accuracy(found: Differentials) -> Markup:
     """The rates of everybody, that differences are to be read beside."""
     rates = Markup(", and ").join(
         Markup("{} was {}").format(
@@ -64,7 +63,7 @@ def _accuracy(found: Found) -> Markup:
     return Markup("For everybody, {}.").format(rates)
 
 
-def _left_out(found: Found) -> Iterator[str]:
+def _left_out(found: Differentials) -> Iterator[str]:
     """Groups that indices leave out, with the reason; those of one reason together."""
     names: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for one in found["left_out"]:
@@ -75,12 +74,19 @@ def _left_out(found: Found) -> Iterator[str]:
         yield f"Left out of indices of {of}: {who} ({words.reason(why)})."
 
 
-def _pairings(found: Found, palette: Palette) -> Table:
+def _pairings(found: Differentials, palette: Palette) -> Table:
     """Who is compared with whom: the rates that all pairs together hide."""
     who = words.grouping(found["grouping"])
-    pairs = [Row(text, _two(found["impostors"][name]), is_total=name == "pooled") for name, text in PAIRINGS.items()]
+    pairs = [
+        Row(text, rate_and_counts(found["impostors"][name], exponent=True), is_total=name == "pooled")
+        for name, text in PAIRINGS.items()
+    ]
     against = [
-        Row(f"{e['group']} with anybody", _two(e), palette[found["grouping"], e["group"]].swatch)
+        Row(
+            f"{e['group']} with anybody",
+            rate_and_counts(e, exponent=True),
+            palette[found["grouping"], e["group"]].swatch,
+        )
         for e in found["groups"]
         if e["among"] == "everybody"
     ]
@@ -89,13 +95,12 @@ def _pairings(found: Found, palette: Palette) -> Table:
     return Table(f"Who is compared with whom, by {who}", PAIRING_COLUMNS, bodies, [note], True)
 
 
-def _indices(found: Found) -> Table:
+def _indices(found: Differentials) -> Table:
     """Every index with its interval, and what it is worth beside chance."""
-    by_rates: dict[str, list[Found]] = {}
-    for index in found["indices"]:
-        of = words.listed([metric.upper() for metric in index["of"].split(BOTH)])
-        by_rates.setdefault(f"Of {of}", []).append(index)
-    bodies = {of: _index_rows(indices) for of, indices in by_rates.items()}
+    by_rates = together(
+        (f"Of {words.listed([metric.upper() for metric in index['of'].split(BOTH)])}", index)
+        for index in found["indices"]
+    )
     null = found["no_difference"]
     notes = [
         "An index is no accuracy: the rates above come first. Each has an interval from blocks of people and stands "
@@ -106,12 +111,12 @@ def _indices(found: Found) -> Table:
     return Table(
         f"Indices of differences between groups of {words.grouping(found['grouping'])}",
         INDEX_COLUMNS,
-        list(bodies.items()),
+        [(of, _index_rows(indices)) for of, indices in by_rates],
         notes,
     )
 
 
-def _index_rows(found: Sequence[Found]) -> list[Row]:
+def _index_rows(found: Sequence[Index]) -> list[Row]:
     """A row of each index; one for all that do not exist for the same reason."""
     if len({index["reason"] for index in found}) == 1 and all(
         index["value"] is None and index["lower_bound"] is None for index in found
@@ -120,24 +125,23 @@ def _index_rows(found: Sequence[Found]) -> list[Row]:
     return [Row(_name(index), _index_cells(index)) for index in found]
 
 
-def _index_cells(index: Found) -> list[RateCell | CountCell | str]:
+def _index_cells(index: Index) -> list[Cell]:
     if index["value"] is None:
         bound = index["lower_bound"]
         # The largest rate over the smallest is at least 1 without any data.
         value = f"at least {words.digits(bound, 3)}" if bound and bound > 1 else "not estimable"
-        return [RateCell(value, False, words.reason(index["reason"]), ""), "", "", "", UNKNOWN]
-    interval = words.reason(index["interval_reason"])
-    if index["low"] is not None:
-        interval = f"{words.number(index['low'])} to {words.number(index['high'])}"
+        return [RateCell(value, False, words.reason(index["reason"])), "", "", "", UNKNOWN]
+    low, high = index["low"], index["high"]
+    between = words.reason(index["interval_reason"])
+    if low is not None and high is not None:
+        between = f"{words.number(low)} to {words.number(high)}"
     expected, critical = (
-        RateCell("not estimable", False, words.reason(index["null_reason"]), "")
-        if index[end] is None
-        else words.number(index[end])
-        for end in ("expected", "critical")
+        missing(index["null_reason"]) if end is None else words.number(end)
+        for end in (index["expected"], index["critical"])
     )
     p = index["p_value"]
     return [
-        RateCell(words.number(index["value"]), True, interval, ""),
+        RateCell(words.number(index["value"]), True, between),
         expected,
         critical,
         "not estimable" if p is None else words.digits(p),
@@ -145,12 +149,7 @@ def _index_cells(index: Found) -> list[RateCell | CountCell | str]:
     ]
 
 
-def _name(index: Found) -> str:
+def _name(index: Index) -> str:
     """An index with its parameters: FDR (alpha 0.5)."""
     given = ", ".join(f"{name} {value:g}" for name, value in index["parameters"].items())
     return BY_NAME[index["name"]].title + (f" ({given})" if given else "")
-
-
-def _two(estimate: Found) -> tuple[RateCell, CountCell]:
-    cell = rate_cell(estimate, exponent=True)
-    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))

@@ -1,4 +1,4 @@
-"""Explored: the figures of a run at every threshold that a handle may stop at, with the intervals of the tally.
+"""Finds the figures of a run at every threshold that a handle may stop at, with the intervals of the tally.
 
 Nothing is estimated here: at each stop the tally is cut to that one edge and asked as a command would ask it, so that a
 figure is the command line's, whatever the stop.
@@ -20,6 +20,8 @@ from frbench.plan import ALL, OVERALL, UNLABELLED
 from frbench.reading import differentials, metrics
 from frbench.reading.joint import Replicates, replicates
 from frbench.reading.rate import Metric
+from frbench.results import types
+from frbench.results.types import Rates
 from frbench.tally import Tally
 
 # Stops of a handle; a screen is no wider, and every one costs an estimate of each figure.
@@ -81,12 +83,25 @@ class Curve:
     high: Floats
     reasons: tuple[str, ...]
 
-    def at(self, stop: int) -> dict[str, Any]:
-        """The estimate at one stop, with the keys of `results.json`."""
-        k, reason = int(self.k[stop]), self.reasons[stop]
+    def at(self, stop: int) -> types.Estimate:
+        """The estimate at one stop, as `results.json` has it, but for how its interval was made."""
+        k = int(self.k[stop])
         low, high = (None if np.isnan(end[stop]) else float(end[stop]) for end in (self.low, self.high))
-        value = k / self.n if self.n else None
-        return {"k": k, "n": self.n, "value": value, "low": low, "high": high, "level": LEVEL, "reason": reason}
+        ends: types.Range = {
+            "value": k / self.n if self.n else None,
+            "low": low,
+            "high": high,
+            "reason": self.reasons[stop],
+        }
+        return {
+            **ends,
+            "k": k,
+            "n": self.n,
+            "n_effective": None,
+            "n_subjects": self.people,
+            "level": LEVEL,
+            "method": "",
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +143,7 @@ class Explored:
         return self.curves[self.rates.index(rate) * len(self.rows) + row]
 
 
-def explored(results: parts.Results, tally: Tally) -> Explored | None:
+def explored(results: Rates, tally: Tally) -> Explored | None:
     """Every figure of a run of 1:1 comparisons or 1:N searches; None if nothing has a score."""
     is_search = results["kind"] == "identify"
     rows = tuple(_rows(results, tally, "all searches" if is_search else "all pairs"))
@@ -139,7 +154,8 @@ def explored(results: parts.Results, tally: Tally) -> Explored | None:
     if not edges:
         return None
     contrasts = tuple(_contrasts(tally, rates, rows))
-    asked = _Asked(results.get("failed_policy", "reject"), rates, rows, contrasts)
+    failed: Failed = results["failed_policy"] if results["kind"] == "verify" else "reject"
+    asked = _Asked(failed, rates, rows, contrasts)
     at_stops = [asked.at(tally_at) for tally_at in cut(tally, edges)]
     thresholds = tally.plan.axis[edges]
     return Explored(
@@ -193,7 +209,7 @@ def _above(counts: NDArray[np.uint64], edges: Sequence[int]) -> Any:
     return at
 
 
-def _rows(results: parts.Results, tally: Tally, everybody: str) -> Iterator[Row]:
+def _rows(results: Rates, tally: Tally, everybody: str) -> Iterator[Row]:
     several = len(parts.groupings(results)) > 1
     yield Row(ALL, OVERALL, everybody)
     for grouping in parts.groupings(results):
@@ -201,13 +217,12 @@ def _rows(results: parts.Results, tally: Tally, everybody: str) -> Iterator[Row]
             yield Row(grouping, name, f"{grouping}={name}" if several else name)
 
 
-def _rates(results: parts.Results) -> Iterator[Rate]:
+def _rates(results: Rates) -> Iterator[Rate]:
     if results["kind"] != "identify":
         yield from (Rate("fmr"), Rate("fnmr"))
         return
-    ranks = results["ranks"]
     yield Rate("fpir")
-    yield from (Rate("fnir", rank) for rank in dict.fromkeys((ranks[0], ranks[-1])))
+    yield from (Rate("fnir", rank) for rank in dict.fromkeys((results["ranks"][0], results["ranks"][-1])))
 
 
 def _pairs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Explorer: a run at every counted threshold, as data and scripts of the page."""
+"""Puts a run at every counted threshold on the page, as data for the scripts that follow a handle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from frbench.estimate import LEVEL
-from frbench.finished_run import FinishedRun
 from frbench.page import parts, words
 from frbench.page.claims import MAX_NAMED, TEMPLATES
 from frbench.page.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored
@@ -22,6 +21,8 @@ from frbench.page.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
 from frbench.reading.rate import ERRORS
+from frbench.results.types import Rates
+from frbench.tally import Tally
 
 SCRIPTS = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
 DRAWING = ("elements", "downloads", "drawn")
@@ -60,13 +61,12 @@ CAPTIONS = {
 }
 
 
-def of(section: FinishedRun, palette: Palette) -> Explorer | None:
+def of(results: Rates, tally: Tally, palette: Palette) -> Explorer | None:
     """The explorer of a run of comparisons or searches; None if nothing has a score."""
-    results, tally = section.results, section.tally
     found = explored(results, tally)
     if found is None:
         return None
-    gallery = results.get("gallery")
+    gallery = results["gallery"] if results["kind"] == "identify" else None
     return Explorer(
         data=_data(found, palette, gallery),
         stop=found.reported[0] if found.reported else len(found.thresholds) // 2,
@@ -105,7 +105,7 @@ def _asset(name: str) -> str:
     return files("frbench.page").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _mark(results: parts.Results, threshold: float) -> str:
+def _mark(results: Rates, threshold: float) -> str:
     targets = [words.target(p["at"]) for p in parts.origins(results, threshold)]
     return f"{words.exact(threshold)}{', ' * bool(targets)}{words.listed(targets)}"
 

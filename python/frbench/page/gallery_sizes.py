@@ -1,19 +1,18 @@
-"""Gallery sizes as the page shows them: measured up to the gallery that was searched, extrapolated above it."""
+"""Shows rates at other gallery sizes on the page: measured up to the gallery that was searched, then extrapolated."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from frbench.page import charts, parts, words
 from frbench.page.charts import Series
-from frbench.page.parts import Block, Figure, Row, Table
+from frbench.page.parts import Block, Figure, Row, Table, gallery_size, key_of, name_of, row_of, together
 from frbench.page.style import Palette
-from frbench.page.words import CountCell, RateCell
+from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
+from frbench.results.types import GallerySizes, Identify, Range, SizedRate
 
-Sized = Mapping[str, Any]
 EVERYONE = "all searches"
 MAX_BANDS = 3
 COLUMNS = (
@@ -32,30 +31,28 @@ CHECK_COLUMNS = (
 )
 
 
-def blocks(results: parts.Results, palette: Palette, prefix: str) -> Iterator[Block]:
+def blocks(results: Identify, palette: Palette, prefix: str) -> Iterator[Block]:
     """Rates at other gallery sizes, if they were asked for."""
     sized = results.get("gallery_sizes")
     if sized is None:
         return
-    numbers = range(1, len(results["thresholds"]) + 1)
     figures = [
         figure
-        for number, t in zip(numbers, results["thresholds"], strict=True)
-        for grouping in parts.groupings(results) or [ALL]
+        for number, t in enumerate(results["thresholds"], 1)
+        for grouping in parts.drawn_groupings(results)
         for figure in _figure(sized, palette, grouping, t, f"{prefix}-sizes-{grouping.replace(',', '-')}-{number}")
     ]
     rank = min(results["ranks"])
-    tables = [_table(sized, palette, t, rank) for t in results["thresholds"]]
     yield Block(
         "Other gallery sizes",
         lead=[*_lead(sized), *_refusals(sized)],
         figures=figures,
-        tables=tables,
+        tables=[_table(sized, palette, t, rank) for t in results["thresholds"]],
         closing=[_misses(sized, palette, rank), *_checks(sized, palette)],
     )
 
 
-def _lead(sized: Sized) -> Iterator[str]:
+def _lead(sized: GallerySizes) -> Iterator[str]:
     n = f"{sized['gallery']:,}"
     yield (
         f"Up to the {n} rows that were searched, a rate is measured: it is the mean over all galleries of that size "
@@ -69,29 +66,38 @@ def _lead(sized: Sized) -> Iterator[str]:
         )
 
 
-def _refusals(sized: Sized) -> Iterator[str]:
+def _refusals(sized: GallerySizes) -> Iterator[str]:
     """Why FPIR of a larger gallery is not given, by group; those of one reason together."""
-    names: dict[str, dict[str, None]] = {}
-    for row in _of("fpir", sized["rows"]):
-        if row["value"] is None and row["size"] > sized["gallery"] and row["searches"]:
-            names.setdefault(row["reason"], {})[_name(row)] = None
-    for why, groups in names.items():
-        yield f"FPIR of a larger gallery is not estimable for {words.listed(list(groups))}: {words.reason(why)}."
+    refused = (
+        (row["reason"], name_of(row, EVERYONE))
+        for row in _of("fpir", sized["rows"])
+        if row["value"] is None and row["size"] > sized["gallery"] and row["searches"]
+    )
+    for why, names in together(refused):
+        groups = words.listed(list(dict.fromkeys(names)))
+        yield f"FPIR of a larger gallery is not estimable for {groups}: {words.reason(why)}."
 
 
-def _table(sized: Sized, palette: Palette, threshold: float, rank: int) -> Table:
+def _table(sized: GallerySizes, palette: Palette, threshold: float, rank: int) -> Table:
     every = [row for row in _of("fpir", sized["rows"]) if row["threshold"] == threshold]
     rows = [row for row in every if row["searches"]]
-    left_out = list(dict.fromkeys(_name(row) for row in every if not row["searches"]))
+    left_out = list(dict.fromkeys(name_of(row, EVERYONE) for row in every if not row["searches"]))
     misses = {
-        (_key(row), row["size"]): row
+        (key_of(row), row["size"]): row
         for row in _of("fnir", sized["rows"])
         if row["threshold"] == threshold and row["rank"] == rank
     }
-    bodies: dict[str, list[Row]] = {}
-    for row in rows:
-        cells = [*_cells(row), _miss(misses[_key(row), row["size"]])]
-        bodies.setdefault(_heading(row), []).append(Row(f"{row['size']:,}", cells, _swatch(palette, row)))
+    bodies = together(
+        (
+            _heading(row),
+            Row(
+                f"{row['size']:,}",
+                [*_cells(row), _miss(misses[key_of(row), row["size"]])],
+                palette[key_of(row)].swatch,
+            ),
+        )
+        for row in rows
+    )
     columns = (*COLUMNS, (f"FNIR, rank {rank}", "95% interval"))
     notes = list(
         dict.fromkeys(words.sentence(words.reason(m["reason"])) for m in misses.values() if m["value"] is None)
@@ -99,31 +105,30 @@ def _table(sized: Sized, palette: Palette, threshold: float, rank: int) -> Table
     if left_out:
         notes.append(f"Left out, with 0 non-mated searches: {words.listed(left_out)}.")
     caption = f"Rates by size of the gallery, threshold {words.exact(threshold)}"
-    return Table(caption, columns, list(bodies.items()), notes)
+    return Table(caption, columns, bodies, notes)
 
 
-def _misses(sized: Sized, palette: Palette, rank: int) -> Table:
+def _misses(sized: GallerySizes, palette: Palette, rank: int) -> Table:
     """FNIR without a threshold, by size."""
     rows = [row for row in _of("fnir", sized["rows"]) if row["threshold"] is None and row["rank"] == rank]
     sizes = list(dict.fromkeys(row["size"] for row in rows if row["size"] <= sized["gallery"]))
-    at = {(_key(row), row["size"]): row for row in rows}
-    groups = {_key(row): row for row in rows}
+    at = {(key_of(row), row["size"]): row for row in rows}
+    groups = {key_of(row): row for row in rows}
     found = [
-        Row(_name(row), [rate(at[key, size]) for size in sizes], _swatch(palette, row), row["grouping"] == ALL)
-        for key, row in groups.items()
+        row_of(row, [sized_cell(at[key, size]) for size in sizes], palette, EVERYONE) for key, row in groups.items()
     ]
-    columns = [("Group", ""), *((f"N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{size:,}", "95% interval") for size in sizes)]
+    columns = [("Group", ""), *((gallery_size(size), "95% interval") for size in sizes)]
     return Table(f"FNIR at rank {rank} without a threshold, by size of the gallery", columns, [("", found)], (), True)
 
 
-def _checks(sized: Sized, palette: Palette) -> Iterator[Table]:
+def _checks(sized: GallerySizes, palette: Palette) -> Iterator[Table]:
     """How every model did on galleries whose rate is known."""
     tried = [c for c in sized["checks"] if c["tried"]]
     if not tried:
         return
     rows = [
-        Row(
-            _name(c),
+        row_of(
+            c,
             [
                 c["model"],
                 words.exact(c["at"]),
@@ -131,8 +136,8 @@ def _checks(sized: Sized, palette: Palette) -> Iterator[Table]:
                 "not estimable" if c["error"] is None else words.digits(math.exp(c["error"]), 3),
                 "yes" if c["is_passed"] else "no",
             ],
-            _swatch(palette, c),
-            c["grouping"] == ALL,
+            palette,
+            EVERYONE,
         )
         for c in tried
     ]
@@ -143,24 +148,23 @@ def _checks(sized: Sized, palette: Palette) -> Iterator[Table]:
     yield Table("Models, checked on parts of the gallery that was searched", CHECK_COLUMNS, [("", rows)], notes, True)
 
 
-def _figure(sized: Sized, palette: Palette, grouping: str, threshold: float, anchor: str) -> Iterator[Figure]:
+def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: float, anchor: str) -> Iterator[Figure]:
     rows = [
         row
         for row in _of("fpir", sized["rows"])
         if row["threshold"] == threshold and row["grouping"] in (ALL, grouping) and row["value"]
     ]
-    names = list(dict.fromkeys(_key(row) for row in rows))
+    by_group: dict[tuple[str, str], list[SizedRate]] = {}
+    for row in rows:
+        by_group.setdefault(key_of(row), []).append(row)
     series = [
-        Series(_name(own[0]), palette[key], [_point(row) for row in own])
-        for key in names
-        for own in [[row for row in rows if _key(row) == key]]
+        Series(name_of(own[0], EVERYONE), palette[key], [_point(row) for row in own]) for key, own in by_group.items()
     ]
     # One size is no curve; the table has it.
     if len({row["size"] for row in rows}) < 2:
         return
     has_models = any(row["state"] == "extrapolated" for row in rows)
     bands = [s.name for s in series] if len(series) <= MAX_BANDS else [EVERYONE]
-    by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
     dashed = ", extrapolated (dashed) above it" if has_models else ""
     alt = (
         f"FPIR against the size of the gallery, both logarithmic, measured up to {sized['gallery']:,} rows"
@@ -170,7 +174,7 @@ def _figure(sized: Sized, palette: Palette, grouping: str, threshold: float, anc
     dashes = " Dashed and hollow: extrapolated by a model." if has_models else ""
     yield Figure(
         anchor,
-        f"False alarms by size of the gallery{by}, threshold {words.exact(threshold)}",
+        f"False alarms by size of the gallery{parts.by(grouping)}, threshold {words.exact(threshold)}",
         alt,
         f"Filled points: measured. Lines join the sizes that were asked for.{dashes} Bands: 95% {whose}.",
         charts.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
@@ -179,7 +183,7 @@ def _figure(sized: Sized, palette: Palette, grouping: str, threshold: float, anc
     )
 
 
-def _undrawn(sized: Sized, grouping: str, threshold: float) -> list[str]:
+def _undrawn(sized: GallerySizes, grouping: str, threshold: float) -> list[str]:
     """Groups that have no place on a logarithm."""
     rows = [r for r in _of("fpir", sized["rows"]) if r["threshold"] == threshold and r["grouping"] == grouping]
     drawn = {r["group"] for r in rows if r["value"]}
@@ -187,58 +191,43 @@ def _undrawn(sized: Sized, grouping: str, threshold: float) -> list[str]:
     return [f"Not drawn, without false alarms or searches: {words.listed(left_out)}."] if left_out else []
 
 
-def _point(row: Sized) -> dict[str, Any]:
-    return {
-        "size": row["size"],
-        "value": row["value"],
-        "low": row["low"],
-        "high": row["high"],
-        "state": row["state"],
-        "text": rate(row).value,
-        "interval": rate(row).interval,
-        "matches": row["false_matches"],
-    }
+def _point(row: SizedRate) -> charts.Row:
+    cell = sized_cell(row)
+    found = {"size": row["size"], "value": row["value"], "low": row["low"], "high": row["high"], "state": row["state"]}
+    return found | {"text": cell.value, "interval": cell.interval, "matches": row["false_matches"]}
 
 
-def _cells(row: Sized) -> list[RateCell | CountCell | str]:
-    state = RateCell(row["state"], row["state"] == "measured", row["model"], "")
+def _cells(row: SizedRate) -> list[Cell]:
+    state = RateCell(row["state"], row["state"] == "measured", row["model"])
     searches = words.plural(row["searches"], "search", "searches")
-    return [rate(row), state, CountCell(f"{row['false_matches']:,}", searches)]
+    return [sized_cell(row), state, CountCell(f"{row['false_matches']:,}", searches)]
 
 
-def rate(row: Sized) -> RateCell:
-    """A rate at one size for a table: what stands for it where there is none, and the reason."""
-    if row["value"] is None:
-        return RateCell("not estimable", False, words.reason(row["reason"]), "")
-    low, high = row["low"], row["high"]
-    ends = words.reason(row["reason"]) if low is None else f"{words.percent(low)} to {words.percent(high)}"
-    if row["value"] == 0:
-        return RateCell("none seen", False, ends if high is None else f"at most {words.percent(high)}", "")
-    # A model never says that every search is a false alarm.
+def sized_cell(row: SizedRate) -> RateCell:
+    """A rate at one size for a table; a model never says that every search is a false alarm."""
+    cell = plain_cell(row)
     is_all = row["value"] == 1 and row["state"] == "extrapolated"
-    return RateCell(words.ABOVE if is_all else words.percent(row["value"]), True, ends, "")
+    return RateCell(words.ABOVE, True, cell.interval) if is_all else cell
 
 
-def _miss(row: Sized) -> RateCell:
+def plain_cell(row: Range) -> RateCell:
+    """A rate as a share for a table: what stands for it where there is none, and the reason."""
+    if row["value"] is None:
+        return missing(row["reason"])
+    ends = words.ends(row, words.percent)
+    if row["value"] == 0:
+        return RateCell("none seen", False, ends if row["high"] is None else f"at most {words.percent(row['high'])}")
+    return RateCell(words.percent(row["value"]), True, ends)
+
+
+def _miss(row: SizedRate) -> RateCell:
     """FNIR; the reason of one that is not known stands below the table."""
-    return rate(row if row["value"] is not None else {**row, "reason": ""})
+    return missing("") if row["value"] is None else sized_cell(row)
 
 
-def _of(metric: str, rows: Sequence[Sized]) -> list[Sized]:
+def _of(metric: str, rows: Sequence[SizedRate]) -> list[SizedRate]:
     return [row for row in rows if row["metric"] == metric]
 
 
-def _key(row: Sized) -> tuple[str, str]:
-    return row["grouping"], row["group"]
-
-
-def _name(row: Sized) -> str:
-    return EVERYONE if row["grouping"] == ALL else str(row["group"])
-
-
-def _heading(row: Sized) -> str:
+def _heading(row: SizedRate) -> str:
     return EVERYONE if row["grouping"] == ALL else f"{row['group']} ({words.grouping(row['grouping'])})"
-
-
-def _swatch(palette: Palette, row: Sized) -> Any:
-    return palette[_key(row)].swatch

@@ -1,21 +1,20 @@
-"""Thresholds by group as the page shows them: what each group needs, and what it gets at the others'."""
+"""Shows thresholds by group on the page: what each group needs, and what it gets at those of the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 from markupsafe import Markup
 
 from frbench.page import parts, words
 from frbench.page.parts import Block, HeatCell, HeatMap, Row, Table
 from frbench.page.style import LogScale, Palette
-from frbench.page.verify import heat_cell
-from frbench.page.words import CountCell, RateCell, rate_cell
+from frbench.page.verify import heat_cell, heat_scale
+from frbench.page.words import CountCell, RateCell, rate_and_counts, rate_cell
 from frbench.plan import OVERALL
+from frbench.results.types import GroupPoint, GroupRates, GroupThresholds, Verify
 
-Found = Mapping[str, Any]
 EVERYBODY = "everybody"
 ABOVE = "above the target"
 LEAD = (
@@ -34,7 +33,7 @@ COLUMNS = (
 SCALE = "log scale; hatched: no false match seen"
 
 
-def blocks(results: parts.Results, palette: Palette) -> Iterator[Block]:
+def blocks(results: Verify, palette: Palette) -> Iterator[Block]:
     """Thresholds of every grouping and target, if there are any."""
     for number, one in enumerate(results.get("group_thresholds", [])):
         yield Block(
@@ -45,7 +44,7 @@ def blocks(results: parts.Results, palette: Palette) -> Iterator[Block]:
         )
 
 
-def worst(found: Found) -> Markup:
+def worst(found: GroupThresholds) -> Markup:
     """The threshold that holds the target within every group, or why there is none."""
     head = Markup("An FMR of at most {} within every group of {} ").format(
         found["rate"], words.grouping(found["grouping"])
@@ -59,7 +58,7 @@ def worst(found: Found) -> Markup:
     return head + Markup(text).format(words.exact(needed["threshold"]), needed["group"], few)
 
 
-def _table(found: Found, palette: Palette) -> Table:
+def _table(found: GroupThresholds, palette: Palette) -> Table:
     at = {(r["set_on"], r["group"]): r for r in found["rates"]}
     rows = [_row(point, at.get((point["set_on"],) * 2), found["grouping"], palette) for point in found["thresholds"]]
     notes = [f"Left out: {one['group']} ({words.reason(one['reason'])})." for one in found["left_out"]]
@@ -74,31 +73,22 @@ def _table(found: Found, palette: Palette) -> Table:
     )
 
 
-def _row(point: Found, rates: Found | None, grouping: str, palette: Palette) -> Row:
-    label, swatch = name(point["set_on"]), palette[grouping, point["set_on"]].swatch
+def _row(point: GroupPoint, rates: GroupRates | None, grouping: str, palette: Palette) -> Row:
     is_total = point["set_on"] == OVERALL
-    if rates is None:
+    swatch = parts.NO_SWATCH if is_total else palette[grouping, point["set_on"]].swatch
+    if rates is None or point["threshold"] is None:
         counts = CountCell(f"{point['k']:,} / {point['n']:,}")
-        refused = RateCell("no threshold", False, words.reason(point["reason"]), "")
-        return Row(label, [refused, "", counts, "", ""], parts.NO_SWATCH if is_total else swatch, is_total)
-    accepts, rejects = rate_cell(rates["fmr"], exponent=True), rate_cell(rates["fnmr"])
-    cells: list[RateCell | CountCell | str] = [
-        words.exact(point["threshold"]),
-        accepts,
-        CountCell(accepts.share, words.people(rates["fmr"]["n_subjects"])),
-        rejects,
-        CountCell(rejects.share, words.people(rates["fnmr"]["n_subjects"])),
-    ]
-    return Row(label, cells, parts.NO_SWATCH if is_total else swatch, is_total)
+        refused = RateCell("no threshold", False, words.reason(point["reason"]))
+        return Row(name(point["set_on"]), [refused, "", counts, "", ""], swatch, is_total)
+    cells = (*rate_and_counts(rates["fmr"], exponent=True), *rate_and_counts(rates["fnmr"]))
+    return Row(name(point["set_on"]), [words.exact(point["threshold"]), *cells], swatch, is_total)
 
 
-def _heat_map(found: Found) -> HeatMap:
-    rates = [r["fmr"]["value"] for r in found["rates"] if r["fmr"]["value"]]
-    scale = LogScale(min(rates), max(rates)) if rates else None
+def _heat_map(found: GroupThresholds) -> HeatMap:
+    scale, ends = heat_scale([r["fmr"] for r in found["rates"]])
     rows = list(dict.fromkeys(r["set_on"] for r in found["rates"]))
     columns = list(dict.fromkeys(r["group"] for r in found["rates"]))
     at = {(r["set_on"], r["group"]): r for r in found["rates"]}
-    ends = (words.scientific(scale.low), words.scientific(scale.high)) if scale else ("", "")
     target = Fraction(found["rate"])
     return HeatMap(
         f"FMR within each group (columns) at the thresholds of the others (rows); target {found['rate']}",
@@ -114,7 +104,7 @@ def _heat_map(found: Found) -> HeatMap:
     )
 
 
-def _cell(rates: Found, scale: LogScale | None, target: Fraction) -> HeatCell:
+def _cell(rates: GroupRates, scale: LogScale | None, target: Fraction) -> HeatCell:
     fmr, fnmr = rates["fmr"], rates["fnmr"]
     what = f"{name(rates['group'])} at {words.exact(rates['threshold'])}, set on {name(rates['set_on'])}"
     below = [f"FNMR {rate_cell(fnmr).value}"] if fnmr["n"] else []

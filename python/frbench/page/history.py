@@ -1,8 +1,9 @@
-"""History: the page of figures run after run, a chapter for the runs that may stand in one line."""
+"""Makes the page of figures run after run, with a chapter for the runs that may stand in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from markupsafe import Markup
 
@@ -11,7 +12,7 @@ from frbench.page.chapters import Chapter, render_chapters
 from frbench.page.charts import Series
 from frbench.page.history_charts import over_runs
 from frbench.page.latency import unit_of
-from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, few_trials_note
+from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, by, few_trials_note, legend
 from frbench.page.style import Palette
 from frbench.page.words import RateCell
 from frbench.plan import ALL
@@ -19,6 +20,7 @@ from frbench.reading.systems.history import History, Line, Past
 from frbench.reading.systems.run_figures import Figure as RunFigure
 from frbench.reading.systems.run_figures import Name, is_of_everybody
 from frbench.reading.systems.time_figures import MEASURED_ONCE, UNANSWERED
+from frbench.results.types import Estimate
 
 KINDS = {
     "verify": "1:1 verification",
@@ -80,7 +82,7 @@ def _when(created: str) -> str:
 def _block(line: Line, heading: Heading, names: list[Name], anchor: str) -> Block:
     metric, at, population, grouping, rank = heading
     title = f"{_metric(metric)}{f' at rank {rank}' if rank else ''}{f', {_at(metric, at)}' if at else ''}"
-    title += "" if grouping == ALL else f", by {words.grouping(grouping)}"
+    title += f",{by(grouping)}" * (grouping != ALL)
     lead = [f"Threshold set over {population} of each run, and so another in each."] if population else []
     found = [figure for name in names for _, figure in line.points(name)]
     if all(figure.value is None for figure in found):
@@ -113,8 +115,7 @@ def _cell(name: Name, figure: RunFigure | None) -> RateCell | str:
         return "not in this run"
     if name.metric not in RATES:
         return time_cells.cell(name.metric, vars(figure))
-    found = words.rate_cell(vars(figure), exponent=_is_rare(name))
-    return RateCell(found.value, found.is_number, found.interval, found.share, under=found.share, warning=found.warning)
+    return words.stacked(cast("Estimate", vars(figure)), exponent=_is_rare(name))
 
 
 def _is_rare(name: Name) -> bool:
@@ -143,9 +144,8 @@ def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[F
     number = "~e" if _is_rare(names[0]) else "~%" if metric in (*RATES, UNANSWERED) else "~s"
     axis = f"{_metric(metric)}{f', {unit}' if unit else ''}"
     spec = over_runs(series, runs=[run.name for run in line.runs], title=axis, number=number, alt=alt)
-    legend = [(s.style.swatch, s.name) for s in series]
     few = few_trials_note([_group(name) for name in points if points[name] and name not in drawn], "trials")
-    yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend, few)
+    yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend(series), few)
 
 
 def _least(name: Name, found: Sequence[tuple[Past, RunFigure]]) -> int:

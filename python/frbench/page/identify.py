@@ -1,37 +1,32 @@
-"""1:N searches as the page shows them."""
+"""Shows 1:N searches on the page: rates by group and threshold, trade-offs, rank hits and failures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from frbench.page import charts, differentials, parts, words
 from frbench.page.charts import Series
 from frbench.page.curves import tradeoff_series
-from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table
+from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table, key_of, row_of
 from frbench.page.style import Palette
-from frbench.page.words import CountCell, RateCell, rate_cell
+from frbench.page.words import Cell, rate_and_counts
 from frbench.plan import ALL, OVERALL
+from frbench.results import types
+from frbench.results.types import Estimate
 from frbench.tally import Tally
 
-Estimate = dict[str, Any]
 EVERYONE = "all searches"
 
 
 class Identify:
     """Views of one identification run."""
 
-    def __init__(self, results: parts.Results, tally: Tally, palette: Palette, prefix: str) -> None:
+    def __init__(self, results: types.Identify, tally: Tally, palette: Palette, prefix: str) -> None:
         self.results, self.tally, self.palette, self.prefix = results, tally, palette, prefix
-        self.ranks: list[int] = results["ranks"]
+        self.ranks, self.gallery = results["ranks"], parts.gallery_size(results["gallery"])
         self._estimates: dict[tuple[str, str, str, float | None, int | None], Estimate] = {
             (e["metric"], e["grouping"], e["group"], e["threshold"], e["rank"]): e for e in results["estimates"]
         }
-
-    @property
-    def gallery(self) -> str:
-        """The size of the gallery, as it stands in labels."""
-        return f"N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{self.results['gallery']:,}"
 
     @property
     def first_and_last(self) -> list[int]:
@@ -84,11 +79,16 @@ class Identify:
     def failures(self) -> Table:
         """Searches and gallery entries whose template failed."""
         rows = [
-            Row(
-                EVERYONE if g["grouping"] == ALL else g["group"],
-                [f"{g[x]:,}" for x in ("mated_searches", "mated_unscored", "nonmated_searches", "nonmated_unscored")],
-                self._swatch(g["grouping"], g["group"]),
-                g["grouping"] == ALL,
+            row_of(
+                g,
+                [
+                    f"{g['mated_searches']:,}",
+                    f"{g['mated_unscored']:,}",
+                    f"{g['nonmated_searches']:,}",
+                    f"{g['nonmated_unscored']:,}",
+                ],
+                self.palette,
+                EVERYONE,
             )
             for g in self.results["groups"]
         ]
@@ -108,21 +108,17 @@ class Identify:
 
     def figures(self) -> list[Figure]:
         """Trade-offs and rank hits by grouping."""
-        chosen = parts.groupings(self.results) or [ALL]
+        chosen = parts.drawn_groupings(self.results)
         return [figure for g in chosen for figure in (*self._tradeoff(g), *self._rank_hits(g))]
 
     def _table(self, threshold: float) -> Table:
-        columns = [
-            ("Group", ""),
-            ("FPIR", self.gallery),
-            ("False alarms", "of non-mated searches"),
-        ]
+        columns = [("Group", ""), ("FPIR", self.gallery), ("False alarms", "of non-mated searches")]
         for rank in self.first_and_last:
             columns += [(f"FNIR, rank {rank}", self.gallery), ("Missed", "of mated searches")]
 
-        def cells(grouping: str, name: str) -> list[RateCell | CountCell]:
+        def cells(grouping: str, name: str) -> list[Cell]:
             alarms = self.estimate("fpir", grouping, name, threshold)
-            return [*_two(alarms), *self._misses(grouping, name, threshold)]
+            return [*rate_and_counts(alarms), *self._misses(grouping, name, threshold)]
 
         return Table(
             "Error rates at this threshold, with 95% intervals",
@@ -131,23 +127,19 @@ class Identify:
             ["Intervals are over the people searched for, conditional on this gallery: another gallery would differ."],
         )
 
-    def _misses(self, grouping: str, name: str, threshold: float | None = None) -> list[RateCell | CountCell]:
+    def _misses(self, grouping: str, name: str, threshold: float | None = None) -> list[Cell]:
         found = [self.estimate("fnir", grouping, name, threshold, rank) for rank in self.first_and_last]
-        return [part for e in found for part in _two(e)]
+        return [part for e in found for part in rate_and_counts(e)]
 
-    def _bodies(self, cells: Any) -> list[tuple[str, list[Row]]]:
-        bodies = [("", [Row(EVERYONE, cells(ALL, OVERALL), self._swatch(ALL, OVERALL), True)])]
+    def _bodies(self, cells: Callable[[str, str], list[Cell]]) -> list[tuple[str, list[Row]]]:
+        bodies = [("", [Row(EVERYONE, cells(ALL, OVERALL), self.palette[ALL, OVERALL].swatch, True)])]
         for g in parts.groupings(self.results):
-            rows = [Row(name, cells(g, name), self._swatch(g, name)) for name in self.names(g)]
+            rows = [Row(name, cells(g, name), self.palette[g, name].swatch) for name in self.names(g)]
             bodies.append((f"By {words.grouping(g)} of the person searched for", rows))
         return bodies
 
-    def _swatch(self, grouping: str, name: str) -> Any:
-        return self.palette[grouping, name].swatch
-
     def _groups(self, grouping: str) -> list[tuple[str, str, str]]:
-        own = [(name, grouping, name) for name in self.names(grouping)]
-        return [(EVERYONE, ALL, OVERALL), *own]
+        return [(EVERYONE, ALL, OVERALL), *((name, grouping, name) for name in self.names(grouping))]
 
     def _tradeoff(self, grouping: str) -> Iterator[Figure]:
         rank = max(self.ranks)
@@ -171,13 +163,12 @@ class Identify:
                 left_out.append(label)
         if not drawn:
             return
-        by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
         alt = f"FNIR at rank {rank} against FPIR at every threshold, for {', '.join(s.name for s in drawn)}."
         x = charts.Axis("false alarms (FPIR), log scale", "FPIR")
         y = charts.Axis(f"FNIR, rank {rank} ({self.gallery})", "FNIR")
         yield Figure(
             f"{self.prefix}-tradeoff-{grouping.replace(',', '-')}",
-            f"Misses against false alarms at every threshold{by}",
+            f"Misses against false alarms at every threshold{parts.by(grouping)}",
             alt,
             f"FNIR(N, {rank}, T) against FPIR(N, T), {self.gallery}. Nearer to the lower left corner is better. Points "
             "are the thresholds reported above, bars their 95% intervals. Steps join counted thresholds, those "
@@ -189,7 +180,7 @@ class Identify:
 
     def _rank_hits(self, grouping: str) -> Iterator[Figure]:
         drawn, left_out = [], []
-        counts = {(g["grouping"], g["group"]): g for g in self.results["groups"]}
+        counts = {key_of(g): g for g in self.results["groups"]}
         for label, own, name in self._groups(grouping):
             group = counts[own, name]
             n = group["mated_searches"]
@@ -201,12 +192,11 @@ class Identify:
         if not drawn:
             return
         lowest = min(row["k"] / row["n"] for s in drawn for row in s.rows)
-        by = "" if grouping == ALL else f" by {words.grouping(grouping)}"
         alt = f"Cumulative match characteristic ({self.gallery}) for {', '.join(s.name for s in drawn)}."
         zoom = "" if lowest < 0.1 else "The vertical axis does not start at zero. "
         yield Figure(
             f"{self.prefix}-cmc-{grouping.replace(',', '-')}",
-            f"Mate among the first R candidates{by} (CMC, {self.gallery})",
+            f"Mate among the first R candidates{parts.by(grouping)} (CMC, {self.gallery})",
             alt,
             f"{zoom}Share of mated searches whose mate is at rank R or better, without a threshold, {self.gallery}. "
             "Points are the ranks that were counted; a tie counts against the mate.",
@@ -214,8 +204,3 @@ class Identify:
             parts.legend(drawn),
             parts.few_trials_note(left_out, "mated searches"),
         )
-
-
-def _two(estimate: Estimate) -> tuple[RateCell, CountCell]:
-    cell = rate_cell(estimate)
-    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))

@@ -1,29 +1,28 @@
-"""Load as the page shows it."""
+"""Shows a load run on the page: what was offered, what was answered, and how long answers took by group."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from markupsafe import Markup
 
-from frbench.finished_run import FinishedRun
-from frbench.page import load_charts, parts, words
+from frbench.page import charts, load_charts, parts, words
 from frbench.page.charts import Series
-from frbench.page.latency import EVERYTHING, percentile, quantile_cell, unit_of
-from frbench.page.parts import Figure, Row, Table, View
+from frbench.page.latency import EVERYTHING, dot_of, of_probe, percentile, quantile_cell, times_listed, unit_of
+from frbench.page.parts import Figure, Row, Table, View, key_of, name_of, row_of
 from frbench.page.style import Palette
-from frbench.page.words import CountCell, RateCell
+from frbench.page.words import Cell
 from frbench.plan import ALL
+from frbench.results import types
+from frbench.results.types import LoadPoint, LoadTimes, Objective, Quantile
 
 TITLE = "Search under load"
 DRAWN = (0.5, 0.99)
 FEW_LOADS = 2
 
 
-def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
+def view(results: types.Load, palette: Palette, anchor: str) -> View:
     """A load run as the page shows it."""
-    results = section.results
     found = Load(results, palette, anchor)
     return View(
         anchor=anchor,
@@ -46,7 +45,7 @@ def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
 class Load:
     """Views of one load run."""
 
-    def __init__(self, results: parts.Results, palette: Palette, prefix: str) -> None:
+    def __init__(self, results: types.Load, palette: Palette, prefix: str) -> None:
         self.results, self.palette, self.prefix = results, palette, prefix
 
     def measured(self) -> str:
@@ -114,7 +113,7 @@ class Load:
         """Latency against offered load, a line for each group."""
         if len(self.results["loads"]) < FEW_LOADS or self.results["loads"][0]["rate"] is None:
             return
-        for grouping in parts.groupings(self.results) or [ALL]:
+        for grouping in parts.drawn_groupings(self.results):
             for q in DRAWN:
                 yield from self._curve(grouping, q)
 
@@ -137,44 +136,42 @@ class Load:
             [(Markup('<span class="glyph">●</span>'), "longest"), (Markup('<span class="glyph">■</span>'), "median")],
         )
 
-    def rows(self, grouping: str, load: int) -> list[dict[str, Any]]:
+    def rows(self, grouping: str, load: int) -> list[LoadTimes]:
         """Times of the groups of one grouping at one load."""
         return [g for g in self.results["groups"] if g["grouping"] == grouping and g["load"] == load]
 
-    def title_of(self, load: dict[str, Any]) -> str:
+    def title_of(self, load: LoadPoint) -> str:
         """A load in words."""
-        if load["rate"] is None:
+        if load["in_flight"] is not None:
             return f"{words.plural(load['in_flight'], 'request')} at a time"
-        return f"{words.digits(load['rate'], 3)} requests a second"
+        return f"{words.digits(load['rate'] or 0.0, 3)} requests a second"
 
-    def _of_load(self, load: dict[str, Any]) -> Iterator[Markup]:
+    def _of_load(self, load: LoadPoint) -> Iterator[Markup]:
         (total,) = self.rows(ALL, load["load"])
-        known = [q for q in total["quantiles"] if q["value_ns"] is not None]
         requests = words.plural(total["requests"], "request")
-        if known:
-            times = words.listed([f"{words.nanoseconds(q['value_ns'])} ({percentile(q['q'])})" for q in known])
+        if times := times_listed(total["quantiles"]):
             yield Markup("An answer took <b>{}</b>, over all {}, failed ones as the last.").format(times, requests)
         else:
             yield Markup("No percentile is supported by {}.").format(requests)
         if load["requests"] > load["answered"]:
-            said = words.listed([f"{n:,} {status}" for status, n in load["statuses"].items()])
-            yield Markup("{} of {} had no answer: {}.").format(total["failed"], requests, said)
-        if load["is_generator_late"]:
+            said = Markup("{} of {} had no answer: {}.")
+            yield said.format(total["failed"], requests, _statuses(load))
+        if load["is_generator_late"] and load["lag_p99_ns"] is not None:
             text = "<b>Generator was late</b>, by {} at the 99th percentile: times hold its lag, too."
             yield Markup(text).format(words.nanoseconds(load["lag_p99_ns"]))
 
-    def _facts(self, load: dict[str, Any]) -> list[str]:
+    def _facts(self, load: LoadPoint) -> list[str]:
         lag = load["lag_p99_ns"]
         return [
             f"{load['offered_per_s']:,.1f}",
             f"{load['achieved_per_s']:,.1f}",
             f"{load['requests']:,}",
             f"{load['answered']:,}",
-            words.listed([f"{n:,} {status}" for status, n in load["statuses"].items()]) or "none",
+            _statuses(load) or "none",
             "closed loop" if lag is None else words.nanoseconds(lag),
         ]
 
-    def _times(self, load: dict[str, Any]) -> Table:
+    def _times(self, load: LoadPoint) -> Table:
         (total,) = self.rows(ALL, load["load"])
         names = [percentile(q["q"]) for q in total["quantiles"]]
         columns = [
@@ -184,40 +181,40 @@ class Load:
             *((name, "all requests") for name in names),
             *((name, "answered") for name in names),
         ]
-        bodies = [("", [self._row(total)])]
-        for grouping in parts.groupings(self.results):
-            title = f"By {words.grouping(grouping)} of the probe"
-            bodies.append((title, [self._row(g) for g in self.rows(grouping, load["load"])]))
+        groups = [total, *(g for name in parts.groupings(self.results) for g in self.rows(name, load["load"]))]
+        bodies = parts.together((of_probe(g["grouping"]), self._row(g)) for g in groups)
         return Table(f"Time of a request at {self.title_of(load)}", columns, bodies)
 
-    def _row(self, group: dict[str, Any]) -> Row:
-        is_total = group["grouping"] == ALL
-        cells: list[RateCell | CountCell | str] = [
+    def _row(self, group: LoadTimes) -> Row:
+        cells: list[Cell] = [
             f"{group['requests']:,}",
             f"{group['failed']:,}",
-            *(_cell(q) for q in (*group["quantiles"], *group["quantiles_answered"])),
+            *(quantile_cell(q) for q in (*group["quantiles"], *group["quantiles_answered"])),
         ]
-        swatch = self.palette[group["grouping"], group["group"]].swatch
-        return Row(EVERYTHING if is_total else group["group"], cells, swatch, is_total)
+        return row_of(group, cells, self.palette, EVERYTHING)
 
     def _curve(self, grouping: str, q: float) -> Iterator[Figure]:
-        wanted = [(load, g) for load in self.results["loads"] for g in self._both(grouping, load["load"])]
-        points = [(load, g, next(x for x in g["quantiles"] if x["q"] == q)) for load, g in wanted]
-        known = [x["high_ns"] or x["value_ns"] for _, _, x in points if x["value_ns"] is not None]
+        points = [
+            (load, g, next(x for x in g["quantiles"] if x["q"] == q))
+            for load in self.results["loads"]
+            for title in dict.fromkeys((ALL, grouping))
+            for g in self.rows(title, load["load"])
+        ]
+        known = [(load, g, x) for load, g, x in points if x["value_ns"] is not None]
         if not known:
             return
-        scale, unit = unit_of(max(known))
-        by_group: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for load, g, x in points:
-            rows = by_group.setdefault((g["grouping"], g["group"]), [])
-            if x["value_ns"] is not None:
-                rows.append(_point(load, x, scale))
-        series = [
-            Series(EVERYTHING if key[0] == ALL else key[1], self.palette[key], rows) for key, rows in by_group.items()
+        scale, unit = unit_of(max(x["high_ns"] or x["value_ns"] or 0 for _, _, x in known))
+        drawn = [
+            Series(
+                name_of(first, EVERYTHING),
+                self.palette[key_of(first)],
+                [_point(load, x, scale) for load, g, x in known if key_of(g) == key_of(first)],
+            )
+            for first in {key_of(g): g for _, g, _ in points}.values()
+            if any(key_of(g) == key_of(first) for _, g, _ in known)
         ]
-        drawn = [s for s in series if s.rows]
         name = percentile(q)
-        n_missing = sum(x["value_ns"] is None for _, _, x in points)
+        n_missing = len(points) - len(known)
         alt = f"{name} of the time of a request against offered load, by {grouping}, with intervals."
         missing = f"{words.plural(n_missing, 'point')} not drawn: too few requests, or among those without an answer."
         yield Figure(
@@ -230,11 +227,12 @@ class Load:
             [missing] if n_missing else [],
         )
 
-    def _both(self, grouping: str, load: int) -> list[dict[str, Any]]:
-        return self.rows(ALL, load) + (self.rows(grouping, load) if grouping != ALL else [])
+
+def _statuses(load: LoadPoint) -> str:
+    return words.listed([f"{n:,} {status}" for status, n in load["statuses"].items()])
 
 
-def _objective(slo: dict[str, Any]) -> Markup:
+def _objective(slo: Objective) -> Markup:
     tried = words.plural(len(slo["trials"]), "rate")
     if slo["rate"] is None:
         return Markup("No rate was found that meets it; {} were tried.").format(tried)
@@ -242,14 +240,6 @@ def _objective(slo: dict[str, Any]) -> Markup:
     return Markup(text).format(words.digits(slo["rate"], 3), tried)
 
 
-def _cell(q: dict[str, Any]) -> RateCell:
-    if q["value_ns"] is not None and q["high_ns"] is None:
-        return RateCell(words.nanoseconds(q["value_ns"]), True, f"from {words.nanoseconds(q['low_ns'])} on", "")
-    return quantile_cell(q)
-
-
-def _point(load: dict[str, Any], q: dict[str, Any], scale: float) -> dict[str, Any]:
-    value, low = (round(q[end] / scale, 6) for end in ("value_ns", "low_ns"))
-    high = value if q["high_ns"] is None else round(q["high_ns"] / scale, 6)
-    rate = round(load["offered_per_s"], 3)
-    return {"rate": rate, "value": value, "low": low, "high": high, "text": _cell(q).value}
+def _point(load: LoadPoint, q: Quantile, scale: float) -> charts.Row:
+    dot = dot_of(q, scale)
+    return {"rate": round(load["offered_per_s"], 3)} | {name: dot[name] for name in ("value", "low", "high", "text")}

@@ -1,4 +1,4 @@
-"""Operation: what measured rates come to in a day of use, under stated assumptions and without a model of scores.
+"""Works out what measured rates come to in a day of use, under stated assumptions and without a model of scores.
 
 Size of the gallery, searches a day and the share of them that are of enrolled people are assumed, not measured. Where a
 1:N rate was measured in another gallery only bounds are given, which hold for any scores: a gallery of M people drawn
@@ -11,11 +11,9 @@ is the same in the page, and a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Found = Mapping[str, Any]
+from frbench.results import types
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Range:
     high: float | None
 
     @classmethod
-    def of(cls, estimate: Found) -> Range:
+    def of(cls, estimate: types.Range) -> Range:
         """Those of an estimate."""
         return cls(estimate["value"], estimate["low"], estimate["high"])
 
@@ -58,7 +56,7 @@ class Day:
     precision: Range
 
 
-def of_comparisons(setting: Setting, fmr: Found, fnmr: Found) -> Day:
+def of_comparisons(setting: Setting, fmr: types.Range, fnmr: types.Range) -> Day:
     """A day of 1:1 rates: each search is compared with every enrolled person, and one of them may be a mate.
 
     False matches are (1 - q) M + q (M - 1) comparisons a search times FMR, by expectation alone. Precision is over
@@ -69,7 +67,7 @@ def of_comparisons(setting: Setting, fmr: Found, fnmr: Found) -> Day:
     return Day(false, precision(Range.of(fnmr).others.times(setting.searches * setting.enrolled), false))
 
 
-def of_searches(setting: Setting, fpir: Found, fnir: Found, *, measured: int) -> Day:
+def of_searches(setting: Setting, fpir: types.Range, fnir: types.Range, *, measured: int) -> Day:
     """A day of 1:N rates that were measured in a gallery of `measured`. Precision is over searches that raise an alarm.
 
     False alarms are those of people who are not enrolled.

@@ -1,21 +1,21 @@
-"""Parts of a page: what the templates print, and how a run is cut into them."""
+"""Holds what the templates of a page print: tables, charts, blocks; and names groups and thresholds on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
 from frbench.page import words
 from frbench.page.charts import Series, Spec
 from frbench.page.operation import Setting
-from frbench.page.style import Shade
-from frbench.page.words import CountCell, RateCell
+from frbench.page.style import Key, Palette, Shade
+from frbench.page.words import Cell, RateCell
 from frbench.plan import ALL, UNLABELLED
+from frbench.results.types import Head, OfGroup, OperatingPoint
 
-Results = dict[str, Any]
 # A curve of fewer trials is a handful of steps; the tables have its counts.
 MIN_CHART_TRIALS = 100
 NO_SWATCH = Markup("")
@@ -39,7 +39,7 @@ class Row:
     """A line of a table: a group, or what its label says instead, and its cells."""
 
     label: str
-    cells: Sequence[RateCell | CountCell | str]
+    cells: Sequence[Cell]
     swatch: Markup = NO_SWATCH
     is_total: bool = False
 
@@ -189,9 +189,50 @@ class View:
         return [*self.figures, *(figure for block in self.blocks for figure in block.figures)]
 
 
-def groupings(results: Results) -> list[str]:
+Item = TypeVar("Item")
+
+
+def together(found: Iterable[tuple[str, Item]]) -> list[tuple[str, list[Item]]]:
+    """Bodies of a table: what stands under each heading, headings in the order of their first."""
+    bodies: dict[str, list[Item]] = {}
+    for heading, item in found:
+        bodies.setdefault(heading, []).append(item)
+    return list(bodies.items())
+
+
+def key_of(row: OfGroup) -> Key:
+    """Grouping and group of a row of results."""
+    return row["grouping"], row["group"]
+
+
+def name_of(row: OfGroup, everybody: str) -> str:
+    """The group of a row of results; `everybody` for all together."""
+    return everybody if row["grouping"] == ALL else row["group"]
+
+
+def row_of(row: OfGroup, cells: Sequence[Cell], palette: Palette, everybody: str) -> Row:
+    """A line of a table for a row of results: its group with its swatch, and `cells`."""
+    return Row(name_of(row, everybody), cells, palette[key_of(row)].swatch, row["grouping"] == ALL)
+
+
+def groupings(results: Head) -> list[str]:
     """Groupings other than everything together."""
     return [name for name in results["groupings"] if name != ALL]
+
+
+def drawn_groupings(results: Head) -> list[str]:
+    """Groupings that have charts: everything together where there is no other."""
+    return groupings(results) or [ALL]
+
+
+def by(grouping: str) -> str:
+    """The end of a title: " by sex and region", or nothing for everything together."""
+    return "" if grouping == ALL else f" by {words.grouping(grouping)}"
+
+
+def gallery_size(n: int) -> str:
+    """The size of a gallery, as it stands in headings."""
+    return f"N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,}"
 
 
 def labelled(names: Sequence[str]) -> list[str]:
@@ -204,43 +245,43 @@ def columns_of(grouping: str) -> tuple[str, ...]:
     return () if grouping == ALL else tuple(grouping.split(","))
 
 
-def origins(results: Results, threshold: float) -> list[dict[str, Any]]:
+def origins(results: Head, threshold: float) -> list[OperatingPoint]:
     """Operating points that have this threshold."""
     return [p for p in results["operating_points"] if p["threshold"] == threshold]
 
 
-def refused(results: Results) -> list[tuple[str, str]]:
+def _set_for(point: OperatingPoint) -> str:
+    return f"{words.target(point['at'])} over {words.population(point['population'])}"
+
+
+def refused(results: Head) -> list[tuple[str, str]]:
     """Targets for which no threshold could be set, and why."""
-    return [
-        (f"{words.target(p['at'])} over {words.population(p['population'])}", words.reason(p["reason"]))
-        for p in results["operating_points"]
-        if p["threshold"] is None
-    ]
+    return [(_set_for(p), words.reason(p["reason"])) for p in results["operating_points"] if p["threshold"] is None]
 
 
-def point_title(results: Results, threshold: float) -> str:
+def point_title(results: Head, threshold: float) -> str:
     """The heading of an operating point."""
     set_for = words.listed([words.target(p["at"]) for p in origins(results, threshold)])
     return f"Threshold {words.score(threshold)}" + (f", set for {set_for}" if set_for else "")
 
 
-def at_threshold(results: Results, threshold: float) -> str:
+def at_threshold(results: Head, threshold: float) -> str:
     """What sentences about one threshold stand under."""
-    found = [f"{words.target(p['at'])} over {words.population(p['population'])}" for p in origins(results, threshold)]
-    return f"At the threshold {words.exact(threshold)}" + (f", set for {words.listed(found)}" if found else "")
+    found = words.listed([_set_for(p) for p in origins(results, threshold)])
+    return f"At the threshold {words.exact(threshold)}" + (f", set for {found}" if found else "")
 
 
-def origin_lines(results: Results, threshold: float) -> list[str]:
+def origin_lines(results: Head, threshold: float) -> list[str]:
     """Where a threshold was set, and what it reached there."""
     lines = [
-        f"Set for {words.target(p['at'])} over {words.population(p['population'])}; reached "
-        f"{words.scientific(p['achieved'])} there: {p['k']:,} of {p['n']:,}. Exact value {threshold!r}."
+        f"Set for {_set_for(p)}; reached {words.scientific(p['k'] / p['n'])} there: {p['k']:,} of {p['n']:,}. "
+        f"Exact value {threshold!r}."
         for p in origins(results, threshold)
     ]
     return lines or [f"Given by the user, not set on data. Exact value {threshold!r}."]
 
 
-def weak_origins(results: Results, threshold: float) -> list[str]:
+def weak_origins(results: Head, threshold: float) -> list[str]:
     """Warnings about a threshold that few errors support."""
     return [
         f"Only {words.plural(p['k'], 'false positive')} stand behind this threshold for {words.target(p['at'])}; below "

@@ -1,4 +1,4 @@
-"""Provenance: what produced the numbers, how to read them, and what they do not show."""
+"""Says on the page what produced the numbers, how to read them, and what they do not show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from frbench.finished_run import FinishedRun
 from frbench.plan import digest_of
+from frbench.results.types import results_of
 
 READING = (
     (
@@ -170,19 +171,20 @@ def provenance(sections: Sequence[FinishedRun], titles: Sequence[str]) -> Proven
 
 def _method(section: FinishedRun) -> dict[str, str]:
     """What was counted and how, what was left out, what failed, and the digest of the counts."""
-    found, tally = section.results, section.tally
+    found, tally = results_of(section.results), section.tally
     kind = tally.plan.kind
     lost = {mated: tally.pick(mated=mated) for mated in (False, True)}
     failed = "; ".join(
         f"{histogram.unscored:,} of {histogram.trials:,} {'mated' if mated else 'non-mated'} trials"
         for mated, histogram in lost.items()
     )
-    excluded = found.get("excluded")
+    excluded = found["excluded"] if found["kind"] == "verify" else None
+    policy = found["failed_policy"] if found["kind"] == "verify" else ""
     own = {
         "Method": METHODS.get(kind, kind),
         "Kind of trial": kind,
         "Excluded": "none" if excluded is None else f"{excluded['pairs']:,} reviewed pairs of {excluded['file']}",
-        "Failed templates": f"{failed}; {POLICIES.get(found.get('failed_policy', ''), 'they stay in the numbers')}",
+        "Failed templates": f"{failed}; {POLICIES.get(policy, 'they stay in the numbers')}",
         "Notes": "; ".join(section.manifest.get("notes", ())) or "none",
         "Digest of the counts": digest_of(tally.total, tally.touching),
     }

@@ -1,24 +1,28 @@
-"""Ratios: each group held against a reference, with what would have been detected."""
+"""Shows each group held against a reference on the page, with what would have been detected."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
-from frbench.page import parts, words
+from markupsafe import Markup
+
+from frbench.page import words
 from frbench.page.parts import RatioRow, RatioTable
 from frbench.page.style import Palette
 from frbench.reading.power import POWER
+from frbench.results.types import Contrast, Rates, Ratio
 
-Contrast = Mapping[str, Any]
+AnyContrast: TypeAlias = Contrast | Ratio
 HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT = "higher", "lower", "no difference was detected", "no statement"
 NONE_NAMED = "no ratio can be named that would have been detected"
 
 
-def at(results: parts.Results, grouping: str, threshold: float, metric: str) -> list[Contrast]:
+def at(results: Rates, grouping: str, threshold: float, metric: str) -> list[AnyContrast]:
     """Groups of a grouping against their reference; runs of older versions have ratios of FMR alone."""
-    found = results["contrasts"] if "contrasts" in results else results.get("ratios", [])
+    older: Sequence[AnyContrast] = results["ratios"] if results["kind"] == "verify" and "ratios" in results else []
+    found: Sequence[AnyContrast] = results.get("contrasts", older)
     return [
         r
         for r in found
@@ -26,23 +30,30 @@ def at(results: parts.Results, grouping: str, threshold: float, metric: str) -> 
     ]
 
 
-def verdict(ratio: Contrast) -> str:
+def verdict(ratio: AnyContrast) -> str:
     """What the interval of a ratio says, and no more."""
-    if ratio["value"] is None or ratio["low"] is None:
+    if ratio["value"] is None or ratio["low"] is None or ratio["high"] is None:
         return NO_STATEMENT
     if ratio["low"] > 1:
         return HIGHER
     return LOWER if ratio["high"] < 1 else NO_DIFFERENCE
 
 
-def power(ratio: Contrast) -> str:
+def rank_of(ratio: AnyContrast) -> int | None:
+    """The rank of FNIR; runs of older versions have ratios of FMR alone."""
+    if "rank" in ratio:
+        return ratio["rank"]
+    return None
+
+
+def power(ratio: AnyContrast) -> str:
     """The smallest ratio that would have been detected, as a sentence without its end.
 
     Runs of older versions hold none; for them it is the ratio whose interval, as wide as the one seen, would not hold
     1.
     """
     if "detectable" not in ratio:
-        if ratio["low"] is None or not ratio["low"] > 0:
+        if ratio["low"] is None or ratio["high"] is None or not ratio["low"] > 0:
             return NONE_NAMED
         # The half-width of the interval on the logarithm.
         spread = math.sqrt(ratio["high"] / ratio["low"])
@@ -52,7 +63,7 @@ def power(ratio: Contrast) -> str:
     return f"a ratio of {words.digits(ratio['detectable'], 3)} would have been detected, with {POWER:.0%} power"
 
 
-def tables(results: parts.Results, palette: Palette, grouping: str, threshold: float) -> Iterator[RatioTable]:
+def tables(results: Rates, palette: Palette, grouping: str, threshold: float) -> Iterator[RatioTable]:
     """A table of each rate that groups were held against each other in."""
     for metric in ("fmr", "fnmr", "fpir", "fnir"):
         found = at(results, grouping, threshold, metric)
@@ -61,7 +72,9 @@ def tables(results: parts.Results, palette: Palette, grouping: str, threshold: f
             yield _table(found, palette, grouping, metric, _highest(results, grouping, threshold, metric))
 
 
-def _table(found: Sequence[Contrast], palette: Palette, grouping: str, metric: str, notes: Sequence[str]) -> RatioTable:
+def _table(
+    found: Sequence[AnyContrast], palette: Palette, grouping: str, metric: str, notes: Sequence[str]
+) -> RatioTable:
     ends = [x for r in found for x in (r["low"], r["value"], r["high"]) if x]
     # Whole powers of two, 1 always among them.
     low = math.floor(math.log2(min([0.5, *ends])))
@@ -72,26 +85,25 @@ def _table(found: Sequence[Contrast], palette: Palette, grouping: str, metric: s
 
     stride = math.ceil((high - low) / 4)
     ticks = [(place(2.0**i), _power_of_two(i)) for i in range(low, high + 1) if i % stride == 0]
-    title = words.capital(words.metric(metric, found[0].get("rank")).removeprefix("the "))
+    title = words.capital(words.metric(metric, rank_of(found[0])).removeprefix("the "))
     whose = "within" if metric in words.PAIRWISE else "for"
     caption = f"{title} {whose} a group of {words.grouping(grouping)}, as a multiple of the reference group's"
     rows = [_row(r, palette[grouping, r["group"][0]].swatch, place) for r in found]
     return RatioTable(caption, metric.upper(), rows, place(1.0), ticks, notes)
 
 
-def _row(ratio: Contrast, swatch: Any, place: Callable[[float], float]) -> RatioRow:
+def _row(ratio: AnyContrast, swatch: Markup, place: Callable[[float], float]) -> RatioRow:
     value, low, high = ratio["value"], ratio["low"], ratio["high"]
-    ends = words.reason(ratio["reason"]) if low is None else f"{words.digits(low)} to {words.digits(high)}"
     counts = tuple(f"{k:,} / {n:,}" for k, n in zip(ratio["k"], ratio["n"], strict=True))
     return RatioRow(
         ratio["group"][0],
         ratio["reference"][0],
         "not estimable" if value is None else words.digits(value),
-        ends,
+        words.ends(ratio, words.digits),
         (counts[0], counts[1]),
         verdict(ratio),
         power(ratio),
-        _difference(ratio.get("difference")),
+        _difference(ratio),
         swatch,
         place(low) if low else None if low is None else 0.0,
         place(value) if value else None,
@@ -99,19 +111,17 @@ def _row(ratio: Contrast, swatch: Any, place: Callable[[float], float]) -> Ratio
     )
 
 
-def _difference(found: Mapping[str, Any] | None) -> tuple[str, str]:
+def _difference(ratio: AnyContrast) -> tuple[str, str]:
     """A difference of rates and its interval, or why there is none; ("", "") of runs that hold none."""
-    if found is None:
+    if "difference" not in ratio:
         return "", ""
+    found = ratio["difference"]
     if found["value"] is None:
         return "not estimable", ""
-    ends = words.reason(found["reason"])
-    if found["low"] is not None:
-        ends = f"{words.signed(found['low'])} to {words.signed(found['high'])}"
-    return words.signed(found["value"]), ends
+    return words.signed(found["value"]), words.ends(found, words.signed)
 
 
-def _highest(results: parts.Results, grouping: str, threshold: float, metric: str) -> list[str]:
+def _highest(results: Rates, grouping: str, threshold: float, metric: str) -> list[str]:
     """Which groups may have the highest rate."""
     notes = []
     for found in results.get("highest", []):

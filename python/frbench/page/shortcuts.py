@@ -1,20 +1,32 @@
-"""Shortcuts as the page shows them: searches that were made exactly and otherwise."""
+"""Shows exact searches beside others on the page: whom an index or fewer bits miss, and what that gains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from markupsafe import Markup
 
-from frbench.finished_run import FinishedRun
-from frbench.page import parts, shortcut_charts, words
+from frbench.page import charts, parts, shortcut_charts, words
 from frbench.page.charts import Series
-from frbench.page.gallery_sizes import rate as sized_rate
-from frbench.page.parts import Block, Figure, Row, Table, View
+from frbench.page.gallery_sizes import plain_cell
+from frbench.page.parts import Block, Figure, Row, Table, View, key_of, name_of, row_of, together
 from frbench.page.style import Palette
-from frbench.page.words import CountCell, RateCell
+from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
+from frbench.results.types import (
+    Estimate,
+    InsertionOrder,
+    Net,
+    OfGroup,
+    OwnThreshold,
+    Range,
+    Recall,
+    Shortcut,
+    ShortcutRow,
+    Speed,
+    System,
+)
 from frbench.terminal import figures
 from frbench.terminal.shortcut_words import (
     at_work,
@@ -28,19 +40,18 @@ from frbench.terminal.shortcut_words import (
     shown,
     size,
     speed,
+    system_size,
     unshown,
 )
 
 EVERYBODY = "all searches"
 TITLES = {"ann": "Exact and approximate search", "precision": "Templates in fewer bits"}
 ERRORS = {"fnir": ("Added misses", "Misses removed"), "fpir": ("Added false positives", "Hidden false positives")}
-Cells = list[RateCell | CountCell | str]
-Found = Mapping[str, Any]
+OfSystem = TypeVar("OfSystem", Recall, InsertionOrder, OwnThreshold)
 
 
-def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
+def view(results: Shortcut, palette: Palette, anchor: str) -> View:
     """A run of `frbench ann` or `frbench precision` as the page shows it."""
-    results = section.results
     found = Shortcuts(results, palette, anchor)
     return View(
         anchor=anchor,
@@ -60,7 +71,7 @@ def view(section: FinishedRun, palette: Palette, anchor: str) -> View:
 class Shortcuts:
     """Views of one run."""
 
-    def __init__(self, results: parts.Results, palette: Palette, prefix: str) -> None:
+    def __init__(self, results: Shortcut, palette: Palette, prefix: str) -> None:
         self.results, self.palette, self.prefix = results, palette, prefix
         self.asked = list(dict.fromkeys((r["metric"], r["threshold"], r["rank"]) for r in results["rows"]))
 
@@ -89,16 +100,13 @@ class Shortcuts:
         """What is beyond doubt, and what is not."""
         yield from (Markup("{}.").format(sentence) for sentence in prices(self.results))
         gaps = self.results["gaps"]
-        opened = [gap for gap in gaps if has_gap(gap)]
-        for gap in opened:
-            yield Markup("{} ({}).").format(shown(gap), rate_name(gap))
+        yield from (Markup("{} ({}).").format(shown(gap), rate_name(gap)) for gap in gaps if has_gap(gap))
         if gaps:
             yield Markup("{}.").format(words.sentence(unshown(self.results)).rstrip("."))
-        never = next((s for s in self.results.get("reach", {}).get("never", ()) if s["grouping"] == ALL), None)
-        if never is not None:
-            yield Markup("{} of {} gallery members are returned by no search, at any effort.").format(
-                words.count(never["k"]), words.count(never["n"])
-            )
+        reach = self.results.get("reach")
+        for never in [share for share in reach["never"] if share["grouping"] == ALL][:1] if reach else []:
+            text = Markup("{} of {} gallery members are returned by no search, at any effort.")
+            yield text.format(words.count(never["k"]), words.count(never["n"]))
 
     def systems(self) -> Table:
         """Speed and size of every search."""
@@ -110,10 +118,7 @@ class Shortcuts:
             ("Size", ""),
         ]
         rows = [Row("exact", [*_speed(results["exact_queries"]), size(results["exact_bytes"])], is_total=True)]
-        for system in results["systems"]:
-            reduced = system.get("reduced")
-            own = size(results["index_bytes"]) if reduced is None else f"{reduced['bytes_per_row']:,} bytes a row"
-            rows.append(Row(system["name"], [*_speed(system["queries"]), own]))
+        rows += [Row(s["name"], [*_speed(s["queries"]), system_size(results, s)]) for s in results["systems"]]
         reasons = [each["queries"]["reason"] for each in results["systems"] if each["queries"]["reason"]]
         return Table("Searches", columns, [("", rows)], list(dict.fromkeys(map(words.sentence, reasons))))
 
@@ -154,20 +159,22 @@ class Shortcuts:
             ("Errors added", "difference"),
             ("Errors removed", "difference"),
         ]
-        bodies: dict[str, list[Row]] = {}
+        rows = []
         for gap in self.results["gaps"]:
-            cells: Cells = [rate_name(gap), *(_contrast(gap[part]) for part in ("exact", "other", "added", "removed"))]
-            swatch = self.palette[gap["grouping"], gap["group"]].swatch
-            row = Row(f"{gap['group']} less {gap['reference']}", cells, swatch)
-            bodies.setdefault(gap["system"], []).append(row)
+            cells: list[Cell] = [
+                rate_name(gap),
+                *map(_contrast, (gap["exact"], gap["other"], gap["added"], gap["removed"])),
+            ]
+            row = Row(f"{gap['group']} less {gap['reference']}", cells, self.palette[key_of(gap)].swatch)
+            rows.append((gap["system"], row))
         note = "Intervals of one rate and grouping, over all groups and searches, hold together at 95%."
-        yield Block("Gaps between groups", tables=[Table("Gaps between groups", columns, list(bodies.items()), [note])])
+        yield Block("Gaps between groups", tables=[Table("Gaps between groups", columns, together(rows), [note])])
 
     def prices(self) -> Iterator[Figure]:
         """Errors added by group against searches a second, or against bytes a row."""
         for number, (metric, threshold, rank) in enumerate(self.asked, 1):
             if metric == "fnir":
-                for grouping in parts.groupings(self.results) or [ALL]:
+                for grouping in parts.drawn_groupings(self.results):
                     yield from self._price(grouping, threshold, rank, number)
 
     def recall(self) -> Iterator[Table]:
@@ -184,7 +191,7 @@ class Shortcuts:
         bodies = self._by_system(
             rows,
             lambda row: [
-                _rate(row["mean"]),
+                plain_cell(row["mean"]),
                 CountCell(words.count(row["mean"]["k"]), f"of {words.count(row['mean']['n'])}"),
                 "not estimable" if row["lowest"] is None else words.percent(row["lowest"]),
             ],
@@ -197,7 +204,7 @@ class Shortcuts:
         reach = self.results.get("reach")
         if reach is None:
             return
-        sizes = {(e["grouping"], e["group"]): e["templates"] for e in self.results["enrolled"]}
+        sizes = {key_of(e): e["templates"] for e in self.results["enrolled"]}
         columns = [
             ("Group", ""),
             ("Enrolled", "templates"),
@@ -207,13 +214,7 @@ class Shortcuts:
             ("Members", "of those with a template"),
         ]
         rows = [
-            self._row(
-                never,
-                [
-                    words.count(sizes[never["grouping"], never["group"]]),
-                    *(cell for each in (never, own) for cell in (_rate(each), _counts(each))),
-                ],
-            )
+            self._row(never, [words.count(sizes[key_of(never)]), *_counted(never), *_counted(own)])
             for never, own in zip(reach["never"], reach["not_by_itself"], strict=True)
         ]
         notes = [f"No search: neither of itself nor of any probe, up to {reach['highest']}."]
@@ -225,7 +226,8 @@ class Shortcuts:
 
     def orders(self) -> Iterator[Table]:
         """What the order of insertion changes."""
-        if not self.results.get("orders"):
+        rows = self.results.get("orders")
+        if not rows:
             return
         columns = [
             ("Group", ""),
@@ -236,9 +238,10 @@ class Shortcuts:
             ("Misses at rank 1", "file order; random ones"),
         ]
         bodies = self._by_system(
-            self.results["orders"],
+            rows,
             lambda row: [
-                *(cell for part in ("changed", "flipped") for cell in (_rate(row[part]), _counts(row[part]))),
+                *_counted(row["changed"]),
+                *_counted(row["flipped"]),
                 CountCell(words.count(row["missed"][0]), ", ".join(map(words.count, row["missed"][1:]))),
             ],
         )
@@ -261,8 +264,8 @@ class Shortcuts:
             rows,
             lambda row: [
                 f"{rate_name(row)} at {row['at']}",
-                _rate(row["exact"]),
-                _rate(row["other"]),
+                plain_cell(row["exact"]),
+                plain_cell(row["other"]),
                 _net(row["net"]),
             ],
         )
@@ -271,43 +274,37 @@ class Shortcuts:
         )
         yield Table("At thresholds of their own", columns, bodies, [note], True)
 
-    def _by_system(self, rows: list[Any], cells: Any) -> list[tuple[str, list[Row]]]:
-        found: dict[str, list[Row]] = {}
-        for row in rows:
-            found.setdefault(row["system"], []).append(self._row(row, cells(row)))
-        return list(found.items())
+    def _by_system(
+        self, rows: Sequence[OfSystem], cells: Callable[[OfSystem], Sequence[Cell]]
+    ) -> list[tuple[str, list[Row]]]:
+        return together((row["system"], self._row(row, cells(row))) for row in rows)
 
-    def _row(self, row: Found, cells: Cells) -> Row:
-        is_total = row["grouping"] == ALL
-        swatch = self.palette[row["grouping"], row["group"]].swatch
-        return Row(EVERYBODY if is_total else str(row["group"]), cells, swatch, is_total)
+    def _row(self, row: OfGroup, cells: Sequence[Cell]) -> Row:
+        return row_of(row, cells, self.palette, EVERYBODY)
 
-    def _rates(self, row: Found) -> Row:
-        cells: Cells = [_rate(row["exact"]), _counts(row["exact"]), _rate(row["other"]), words.count(row["other"]["k"])]
-        for part in ("added", "removed"):
-            cells += [_rate(row[part]), words.count(row[part]["k"])]
-        return self._row(row, [*cells, _net(row["net"])])
+    def _rates(self, row: ShortcutRow) -> Row:
+        others = (row["other"], row["added"], row["removed"])
+        cells = [cell for each in others for cell in (plain_cell(each), words.count(each["k"]))]
+        return self._row(row, [*_counted(row["exact"]), *cells, _net(row["net"])])
 
-    def _price(self, grouping: str, threshold: float | None, rank: int, number: int) -> Iterator[Figure]:
+    def _price(self, grouping: str, threshold: float | None, rank: int | None, number: int) -> Iterator[Figure]:
         gains = {s["name"]: _gain(s) for s in self.results["systems"]}
         rows = [
             row
             for row in self.results["rows"]
             if (row["metric"], row["threshold"], row["rank"]) == ("fnir", threshold, rank)
             and row["grouping"] in (ALL, grouping)
-            and row["added"]["low"] is not None
-            and gains[row["system"]] is not None
         ]
-        keys = list(dict.fromkeys((row["grouping"], row["group"]) for row in rows))
-        labelled = [key for key in keys if key[0] == ALL or parts.labelled([key[1]])]
-        series = [
+        every = [
             Series(
-                EVERYBODY if key[0] == ALL else key[1],
+                name_of(first, EVERYBODY),
                 self.palette[key],
-                [_point(row, gains[row["system"]]) for row in rows if (row["grouping"], row["group"]) == key],
+                [point for row in rows if key_of(row) == key for point in _points(row, gains[row["system"]])],
             )
-            for key in labelled
+            for key, first in {key_of(row): row for row in rows}.items()
+            if key[0] == ALL or parts.labelled([key[1]])
         ]
+        series = [s for s in every if s.rows]
         if not series:
             return
         is_ann = "approximate" in self.results
@@ -324,45 +321,32 @@ class Shortcuts:
         )
 
 
-def _gain(system: Found) -> float | None:
-    reduced = system.get("reduced")
-    gain: float | None = system["queries"]["per_s"] if reduced is None else reduced["bytes_per_row"]
-    return gain
+def _gain(system: System) -> float | None:
+    return system["reduced"]["bytes_per_row"] if "reduced" in system else system["queries"]["per_s"]
 
 
-def _point(row: Found, gain: Any) -> dict[str, Any]:
+def _points(row: ShortcutRow, gain: float | None) -> Iterator[charts.Row]:
+    """One, where the gain and the interval are known."""
     added = row["added"]
-    return {
-        "gain": round(gain, 3),
-        "value": added["value"],
-        "low": added["low"],
-        "high": added["high"],
-        "system": row["system"],
-        "text": words.percent(added["value"]),
-        "kn": f"{added['k']:,} / {added['n']:,}",
-    }
+    if gain is not None and added["value"] is not None and added["low"] is not None:
+        found = {"gain": round(gain, 3), "value": added["value"], "low": added["low"], "high": added["high"]}
+        yield found | {"system": row["system"], "text": words.percent(added["value"]), "kn": words.share(added)}
 
 
-def _speed(found: Found) -> tuple[RateCell, str]:
-    if found["per_s"] is None:
-        return RateCell("not estimable", False, words.reason(found["reason"]), ""), ""
-    return RateCell(speed(found["per_s"]), True, "", ""), f"{speed(found['low'])} to {speed(found['high'])}"
+def _speed(found: Speed) -> tuple[RateCell, str]:
+    per_s, low, high = found["per_s"], found["low"], found["high"]
+    if per_s is None or low is None or high is None:
+        return missing(found["reason"]), ""
+    return RateCell(speed(per_s)), f"{speed(low)} to {speed(high)}"
 
 
-def _rate(estimate: Found) -> RateCell:
-    return sized_rate({**estimate, "state": "measured"})
+def _counted(estimate: Estimate) -> tuple[RateCell, CountCell]:
+    return plain_cell(estimate), CountCell(words.count(estimate["k"]), f"of {words.count(estimate['n'])}")
 
 
-def _counts(estimate: Found) -> CountCell:
-    return CountCell(words.count(estimate["k"]), f"of {words.count(estimate['n'])}")
-
-
-def _net(net: Found) -> RateCell:
+def _net(net: Net) -> RateCell:
     return _contrast({"value": net["difference"], "low": net["low"], "high": net["high"], "reason": net["reason"]})
 
 
-def _contrast(found: Found) -> RateCell:
-    if found["value"] is None:
-        return RateCell("not estimable", False, words.reason(found["reason"]), "")
-    ends = words.reason(found["reason"]) if found["low"] is None else figures.interval(found, figures.percent)
-    return RateCell(figures.percent(found["value"]), True, ends.replace(" - ", " to "), "")
+def _contrast(found: Range) -> RateCell:
+    return words.value_cell(found, figures.percent)

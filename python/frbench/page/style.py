@@ -1,4 +1,4 @@
-"""Style: how a group looks everywhere in one report, in colour and without."""
+"""Gives a group the same looks everywhere in one report, in colour and without."""
 
 from __future__ import annotations
 

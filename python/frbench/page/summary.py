@@ -1,4 +1,4 @@
-"""Summary: what the numbers show, in sentences of fixed form. Says what was counted, and then what it suggests."""
+"""Writes what the numbers of a run show, in sentences of fixed form: what was counted, and then what it suggests."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from markupsafe import Markup
 
 from frbench.page import group_thresholds, parts, ratios, words
 from frbench.page.identify import Identify
-from frbench.page.latency import Latency, percentile
-from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
+from frbench.page.latency import Latency, times_listed
+from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, AnyContrast, rank_of, verdict
 from frbench.page.verify import Verify
 from frbench.page.words import rate_phrase
 from frbench.plan import ALL, OVERALL
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
+from frbench.results import types
+from frbench.results.types import Estimate
 from frbench.results.verify import excluded_in_words
 from frbench.tally import Tally
 
@@ -24,7 +26,7 @@ MAX_NAMED = 4
 Finding = tuple[str, list[Markup]]
 
 
-def measured_verify(results: parts.Results, manifest: Mapping[str, Any], tally: Tally) -> str:
+def measured_verify(results: types.Verify, manifest: Mapping[str, Any], tally: Tally) -> str:
     """What was counted, for a newcomer."""
     trials = {c["mated"]: c["trials"] for c in results["overall"]}
     listed = "listed " if tally.plan.kind == "pairs" else ""
@@ -43,7 +45,7 @@ def measured_verify(results: parts.Results, manifest: Mapping[str, Any], tally: 
     )
 
 
-def measured_identify(results: parts.Results) -> str:
+def measured_identify(results: types.Identify) -> str:
     """What was counted, for a newcomer."""
     total = next(g for g in results["groups"] if g["grouping"] == ALL)
     return (
@@ -54,7 +56,7 @@ def measured_identify(results: parts.Results) -> str:
     )
 
 
-def measured_latency(results: parts.Results) -> str:
+def measured_latency(results: types.Latency) -> str:
     """What was timed, for a newcomer."""
     requests = sum(g["requests"] for g in results["groups"] if g["grouping"] == ALL)
     return (
@@ -86,7 +88,7 @@ def _verify_at(view: Verify, threshold: float) -> list[Markup]:
     return found
 
 
-def _by_group(results: parts.Results, grouping: str, threshold: float) -> list[Markup]:
+def _by_group(results: types.Verify, grouping: str, threshold: float) -> list[Markup]:
     """What it takes to hold the target of a threshold within every group."""
     targets = {p["at"] for p in parts.origins(results, threshold)}
     found = results.get("group_thresholds", [])
@@ -95,7 +97,7 @@ def _by_group(results: parts.Results, grouping: str, threshold: float) -> list[M
     ]
 
 
-def _held_against(results: parts.Results, grouping: str, threshold: float, metric: str) -> list[Markup]:
+def _held_against(results: types.Rates, grouping: str, threshold: float, metric: str) -> list[Markup]:
     """What the ratios of one rate say; of groups without a label the tables alone."""
     every = ratios.at(results, grouping, threshold, metric)
     found = [r for r in every if parts.labelled([r["group"][0]]) and any(r["n"])]
@@ -104,14 +106,14 @@ def _held_against(results: parts.Results, grouping: str, threshold: float, metri
     return [ratio_sentence(r) for r in found] if len(found) <= MAX_NAMED else [_many_ratios(found, grouping)]
 
 
-def ratio_sentence(ratio: Mapping[str, Any]) -> Markup:
+def ratio_sentence(ratio: AnyContrast) -> Markup:
     """What one ratio says."""
     name, reference = ratio["group"][0], ratio["reference"][0]
     rate, whose = _rate_and_whose(ratio)
     counts = Markup("{} of {} against {} of {}").format(
         *(words.count(x) for pair in zip(ratio["k"], ratio["n"], strict=True) for x in pair)
     )
-    if ratio["value"] is None or ratio["low"] is None:
+    if ratio["value"] is None or ratio["low"] is None or ratio["high"] is None:
         text = "No statement is made on {} {} {} against that {} {}: {} ({})."
         return Markup(text).format(rate, whose, name, whose, reference, words.reason(ratio["reason"]), counts)
     value = words.digits(ratio["value"])
@@ -124,13 +126,13 @@ def ratio_sentence(ratio: Mapping[str, Any]) -> Markup:
     return Markup(text).format(words.capital(rate), whose, name, value, whose, reference, ends, counts)
 
 
-def _rate_and_whose(ratio: Mapping[str, Any]) -> tuple[str, str]:
+def _rate_and_whose(ratio: AnyContrast) -> tuple[str, str]:
     """The rate as words, and how it belongs to a group; runs of older versions have ratios of FMR alone."""
     metric = ratio.get("metric", "fmr")
-    return words.metric(metric, ratio.get("rank")), "within" if metric in words.PAIRWISE else "for"
+    return words.metric(metric, rank_of(ratio)), "within" if metric in words.PAIRWISE else "for"
 
 
-def _many_ratios(found: Sequence[Mapping[str, Any]], grouping: str) -> Markup:
+def _many_ratios(found: Sequence[AnyContrast], grouping: str) -> Markup:
     verdicts = [verdict(r) for r in found]
     rate, whose = _rate_and_whose(found[0])
     alike = [r for r in found if verdict(r) == NO_DIFFERENCE]
@@ -153,15 +155,15 @@ def _many_ratios(found: Sequence[Mapping[str, Any]], grouping: str) -> Markup:
     known = [r for r in found if r["low"] is not None]
     if not known:
         return text
-    largest = ratio_sentence(max(known, key=lambda r: float(r["value"])))
+    largest = ratio_sentence(max(known, key=lambda r: r["value"] or 0.0))
     return text + Markup(" The largest ratio: {}").format(largest)
 
 
-def _powers(found: Sequence[Mapping[str, Any]]) -> str:
+def _powers(found: Sequence[AnyContrast]) -> str:
     """What would have been detected between groups that show no difference."""
     if not found:
         return ""
-    known = sorted(r["detectable"] for r in found if r.get("detectable") is not None)
+    known = sorted(power for r in found if (power := r.get("detectable")) is not None)
     if len(known) < len(found):
         return " (and not for each of them can a ratio be named that would have been)"
     ends = list(dict.fromkeys((words.digits(known[0], 3), words.digits(known[-1], 3))))
@@ -172,8 +174,8 @@ def _misses(view: Verify, grouping: str, threshold: float) -> list[Markup]:
     """False non-match rates of the groups side by side."""
     names = parts.labelled(view.names(grouping))
     found = [(name, view.within("fnmr", grouping, name, threshold)) for name in names]
-    text = "The false non-match rate by {}{} was {}. {}"
-    return _side_by_side(text, grouping, found, "within", has_ratios="contrasts" in view.results)
+    has_ratios = "contrasts" in view.results
+    return _side_by_side("The false non-match rate", grouping, found, "within", has_ratios=has_ratios)
 
 
 def identify_sentences(view: Identify) -> list[Finding]:
@@ -202,31 +204,31 @@ def _identify_at(view: Identify, threshold: float) -> list[Markup]:
         names = parts.labelled(view.names(grouping))
         alarms = [(name, view.estimate("fpir", grouping, name, threshold)) for name in names]
         has_ratios = "contrasts" in view.results
-        found += _side_by_side("FPIR by {}{} was {}. {}", grouping, alarms, "for", has_ratios=has_ratios)
+        found += _side_by_side("FPIR", grouping, alarms, "for", has_ratios=has_ratios)
         found += _held_against(view.results, grouping, threshold, "fpir")
         misses = [(name, view.estimate("fnir", grouping, name, threshold, first)) for name in names]
-        text = f"FNIR at rank {first} by {{}}{{}} was {{}}. {{}}"
-        found += _side_by_side(text, grouping, misses, "for", has_ratios=has_ratios)
+        found += _side_by_side(f"FNIR at rank {first}", grouping, misses, "for", has_ratios=has_ratios)
         found += _held_against(view.results, grouping, threshold, "fnir")
     return found
 
 
 def _side_by_side(
-    text: str, grouping: str, found: list[tuple[str, dict[str, Any]]], word: str, *, has_ratios: bool = False
+    rate: str, grouping: str, found: Sequence[tuple[str, Estimate]], word: str, *, has_ratios: bool
 ) -> list[Markup]:
     """Rates of groups in one sentence, if two or more have an interval; of many, the lowest and the highest.
 
     A group without an error has an interval from 0 and counts as any other. has_ratios : sentences on ratios follow.
     """
-    known = [(name, e) for name, e in found if e["value"] is not None and e["low"] is not None]
+    ends = {name: (e["value"], e["high"], e["low"]) for name, e in found}
+    known = [(name, e) for name, e in found if None not in ends[name]]
     if len(known) < 2:
         return []
-    left_out = [name for name, e in found if e["value"] is None or e["low"] is None]
+    left_out = [name for name, of in ends.items() if None in of]
     of_many, which = "", "The"
     # On a line, intervals that overlap two by two have a point in common.
-    overlap = max(e["low"] for _, e in known) <= min(e["high"] for _, e in known)
+    overlap = max(e["low"] or 0.0 for _, e in known) <= min(e["high"] or 0.0 for _, e in known)
     if len(known) > MAX_NAMED:
-        known.sort(key=lambda pair: (float(pair[1]["value"]), float(pair[1]["high"])))
+        known.sort(key=lambda pair: ends[pair[0]])
         of_many, which = f", lowest and highest of {len(known)} groups,", f"All {len(known)}"
         known = [known[0], known[-1]]
     rates = [Markup("{} {} {}").format(rate_phrase(e), word, name) for name, e in known]
@@ -235,7 +237,9 @@ def _side_by_side(
         ending = "Not all intervals overlap; no ratio was estimated."
     endings = [] if has_ratios else [ending]
     endings += [f"Left out, without an interval: {words.listed(left_out)}."] if left_out else []
-    said = Markup(text).format(words.grouping(grouping), of_many, Markup("; ").join(rates), " ".join(endings))
+    said = Markup("{} by {}{} was {}. {}").format(
+        rate, words.grouping(grouping), of_many, Markup("; ").join(rates), " ".join(endings)
+    )
     return [said.rstrip()]
 
 
@@ -246,11 +250,9 @@ def latency_sentences(view: Latency) -> list[Finding]:
 
 def _latency_of(view: Latency, batch: int) -> list[Markup]:
     (total,) = view.rows(ALL, batch)
-    known = [q for q in total["quantiles"] if q["value_ns"] is not None]
-    if not known or total["probes_per_second"] is None:
-        return [Markup("No percentile is supported by {}.").format(words.plural(total["requests"], "request"))]
-    times = words.listed([f"{words.nanoseconds(q['value_ns'])} ({percentile(q['q'])})" for q in known])
-    requests = words.plural(total["requests"], "request")
+    requests, times = words.plural(total["requests"], "request"), times_listed(total["quantiles"])
+    if not times or total["probes_per_second"] is None:
+        return [Markup("No percentile is supported by {}.").format(requests)]
     speed = f"{total['probes_per_second']:,.0f}"
     text = "A request took <b>{}</b>, over {}; that is {} probes a second, one request at a time."
     return [Markup(text).format(times, requests, speed)]

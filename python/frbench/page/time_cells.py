@@ -1,9 +1,10 @@
-"""Time cells: times, rates and shares of latency and load runs in words, for pages and terminals."""
+"""Writes times, rates and shares of latency and load runs in words, for pages and terminals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from frbench.page import words
 from frbench.page.words import RateCell
@@ -15,6 +16,7 @@ from frbench.reading.systems.time_figures import (
     SATURATION,
     UNANSWERED,
 )
+from frbench.results.types import Estimate
 
 TITLES = {
     PROBES_A_SECOND: "Probes a second",
@@ -39,20 +41,20 @@ def cell(metric: str, found: Mapping[str, Any]) -> RateCell:
     """A figure with its interval, or the reason why something is missing; the number of requests below."""
     requests = words.plural(found["n"], "request") if found["n"] else ""
     if found["value"] is None:
-        return RateCell("not estimable", False, words.reason(found["reason"]), "", under=requests)
+        return RateCell("not estimable", False, words.reason(found["reason"]), under=requests)
     if metric == UNANSWERED:
-        made = words.rate_cell(found)
-        return RateCell(made.value, made.is_number, _ends(metric, found), made.share, under=made.share)
-    return RateCell(_written(metric, found["value"]), True, _ends(metric, found), "", under=requests)
+        made = words.stacked(cast("Estimate", found))
+        return replace(made, interval=_ends(metric, found), warning="")
+    return RateCell(_written(metric, found["value"]), True, _ends(metric, found), under=requests)
 
 
 def change(row: Mapping[str, Any]) -> RateCell:
     """B / A, or B less A of a share, with its interval or the reason why there is none."""
     factor, difference = row["ratio"], row["difference"]
     if factor is None and difference is None:
-        return RateCell("not estimable", False, words.reason(row["reason"]), "")
-    write = words.factor if difference is None else words.signed_percent
-    return words.value_cell({**row, "value": factor if difference is None else difference}, write)
+        return words.missing(row["reason"])
+    write, value = (words.factor, factor) if difference is None else (words.signed_percent, difference)
+    return words.value_cell({"value": value, "low": row["low"], "high": row["high"], "reason": row["reason"]}, write)
 
 
 def _ends(metric: str, found: Mapping[str, Any]) -> str:

@@ -1,9 +1,8 @@
-"""1:1 comparisons as the page shows them."""
+"""Shows 1:1 comparisons on the page: rates by group and threshold, trade-offs, scores, heat maps and failures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from frbench.choices import Failed
 from frbench.estimate import LEVEL
@@ -12,12 +11,13 @@ from frbench.page.charts import Series
 from frbench.page.curves import bin_ends, share_rows, tradeoff_series
 from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table
 from frbench.page.style import EVERYTHING, LogScale, Palette
-from frbench.page.words import CountCell, RateCell, rate_cell
+from frbench.page.words import Cell, CountCell, RateCell, bare, rate_and_counts, rate_cell, value_cell
 from frbench.plan import ALL
 from frbench.reading.metrics import knows_people
+from frbench.results import types
+from frbench.results.types import Estimate, Spread, Spreads
 from frbench.tally import Histogram, Tally
 
-Estimate = dict[str, Any]
 ALL_PAIRS = "all pairs"
 POLICIES = {
     "reject": "a comparison with a failed template counts as rejected: a false non-match if mated, never a false match",
@@ -46,7 +46,7 @@ SPREAD_COLUMNS = (
 class Verify:
     """Views of one verify or pairs run."""
 
-    def __init__(self, results: parts.Results, tally: Tally, palette: Palette, prefix: str) -> None:
+    def __init__(self, results: types.Verify, tally: Tally, palette: Palette, prefix: str) -> None:
         self.results, self.tally, self.palette, self.prefix = results, tally, palette, prefix
         self.failed: Failed = results["failed_policy"]
         self._estimates: dict[tuple[str, str, frozenset[str], float], Estimate] = {
@@ -70,17 +70,12 @@ class Verify:
         """All pairs of one labelled group together; sums of counts without an interval where none was estimated."""
         found = differentials.at(self.results, grouping, threshold)
         if metric == "fmr" and found is not None:
-            return dict(found["impostors"]["same_group"])
-        return self._sum(
-            [self.within(metric, grouping, name, threshold) for name in parts.labelled(self.names(grouping))], metric
-        )
-
-    def _sum(self, found: Sequence[Estimate], metric: str) -> Estimate:
-        k, n = (sum(e[x] for e in found) for x in ("k", "n"))
+            return found["impostors"]["same_group"]
+        rows = [self.within(metric, grouping, name, threshold) for name in parts.labelled(self.names(grouping))]
+        k, n = sum(e["k"] for e in rows), sum(e["n"] for e in rows)
         note = "sum of rows, no interval" if n else f"0 {'non-' * (metric == 'fmr')}mated comparisons"
-        value = k / n if n else None
-        ends = {"low": None, "high": None, "level": LEVEL}
-        return {"k": k, "n": n, "value": value, **ends, "reason": note, "n_subjects": None}
+        ends = bare({"value": k / n if n else None, "reason": note})
+        return {**ends, "k": k, "n": n, "n_effective": None, "n_subjects": None, "level": LEVEL, "method": ""}
 
     def points(self) -> list[Point]:
         """What was measured at each threshold."""
@@ -97,15 +92,15 @@ class Verify:
 
     def figures(self) -> list[Figure]:
         """Trade-offs and histograms by grouping; of everything if there is no group."""
-        chosen = parts.groupings(self.results) or [ALL]
+        chosen = parts.drawn_groupings(self.results)
         return [figure for g in chosen for figure in (*self._tradeoff(g), *self._histograms(g))]
 
     def spreads(self) -> Iterator[Table]:
         """Mean and standard deviation of all scores; no table where there are none."""
-        moments = self.results.get("moments", {"groups": []})
-        within = {(m["grouping"], m["group_a"]): m for m in moments["groups"] if m["group_a"] == m["group_b"]}
-        if not within:
+        moments = self.results.get("moments")
+        if moments is None or not moments["groups"]:
             return
+        within = {(m["grouping"], m["group_a"]): m for m in moments["groups"] if m["group_a"] == m["group_b"]}
         bodies: list[tuple[str, Sequence[Row]]] = [("", [Row(ALL_PAIRS, _spread(within[ALL, ALL]), is_total=True)])]
         for grouping in parts.groupings(self.results):
             rows = [Row(n, _spread(m), self.palette[g, n].swatch) for (g, n), m in within.items() if g == grouping]
@@ -119,8 +114,7 @@ class Verify:
 
     def failures(self) -> Table:
         """Comparisons without a score, by group pair."""
-        cells = [c for c in (*self.results["overall"], *self.results["cells"]) if c["grouping"] != ALL]
-        cells = [*self.results["overall"], *cells]
+        cells = [*self.results["overall"], *(c for c in self.results["cells"] if c["grouping"] != ALL)]
         rows = [
             Row(
                 ALL_PAIRS if c["grouping"] == ALL else pair_name(c["group_a"], c["group_b"]),
@@ -151,13 +145,12 @@ class Verify:
     def _row(self, label: str, grouping: str, name: str, threshold: float, *, is_total: bool = False) -> Row:
         fmr = self.within("fmr", grouping, name, threshold)
         fnmr = self.within("fnmr", grouping, name, threshold)
-        cells: list[RateCell | CountCell | str] = [*_two(fmr, exponent=True), *_two(fnmr)]
-        return Row(label, cells, self.palette[grouping, name].swatch, is_total)
+        return Row(label, _both(fmr, fnmr), self.palette[grouping, name].swatch, is_total)
 
     def _pooled(self, grouping: str, threshold: float) -> Row:
         """All same-group pairs together: sums of counts, without an interval of their own."""
         fmr, fnmr = (self.pooled(metric, grouping, threshold) for metric in ("fmr", "fnmr"))
-        return Row("same-group pairs", [*_two(fmr, exponent=True), *_two(fnmr)], is_total=True)
+        return Row("same-group pairs", _both(fmr, fnmr), is_total=True)
 
     def _mixed_mates(self, grouping: str, threshold: float) -> list[str]:
         """Mated comparisons between two labels: of people whose templates carry both."""
@@ -175,18 +168,10 @@ class Verify:
         return {g: [self._heat_map(g, threshold)] for g in several}
 
     def _heat_map(self, grouping: str, threshold: float) -> HeatMap:
-        rates = [
-            e["value"]
-            for e in self.results["estimates"]
-            if e["grouping"] == grouping
-            and e["metric"] == "fmr"
-            and e["value"]
-            and len(parts.labelled([e["group_a"], e["group_b"]])) == 2
-        ]
-        scale = LogScale(min(rates), max(rates)) if rates else None
+        of_all = [e for e in self.results["estimates"] if e["grouping"] == grouping and e["metric"] == "fmr"]
+        scale, ends = heat_scale([e for e in of_all if len(parts.labelled([e["group_a"], e["group_b"]])) == 2])
         names = parts.labelled(self.names(grouping))
         cells = [[self._heat_cell(grouping, a, b, threshold, scale) for b in names] for a in names]
-        ends = (words.scientific(scale.low), words.scientific(scale.high)) if scale else ("", "")
         caption = f"False match rate between groups of {words.grouping(grouping)} at {words.score(threshold)}"
         note = (
             "A cell holds the non-mated comparisons of a person of its row's group with a person of its column's. The "
@@ -202,34 +187,31 @@ class Verify:
 
     def _tradeoff(self, grouping: str) -> Iterator[Figure]:
         columns = parts.columns_of(grouping)
-        series = [self._curve(ALL_PAIRS, ALL, ALL, (), None)]
-        left_out = []
-        for name in self.names(grouping) if columns else []:
-            curve = self._curve(name, grouping, name, columns, (name, name))
-            series.append(curve)
-            left_out += [] if curve else [name]
-        drawn = [s for s in series if s]
+        names = self.names(grouping) if columns else []
+        curves = {name: self._curve(name, grouping, name, columns, (name, name)) for name in names}
+        drawn = [s for s in (self._curve(ALL_PAIRS, ALL, ALL, (), None), *curves.values()) if s]
         if not drawn:
             return
         alt = (
-            f"Detection error trade-off: false non-match rate against false match rate, both logarithmic, for "
+            "Detection error trade-off: false non-match rate against false match rate, both logarithmic, for "
             f"{words.listed([s.name for s in drawn])}. The tables above hold the marked points."
         )
         x = charts.Axis("false match rate (FMR), log scale", "FMR", exponent=True)
         y = charts.Axis("false non-match rate (FNMR), log scale", "FNMR")
-        by = f" by {words.grouping(grouping)}" if columns else ""
         yield Figure(
             f"{self.prefix}-det-{'-'.join(columns) or ALL}",
-            f"Trade-off at every threshold{by} (DET)",
+            f"Trade-off at every threshold{parts.by(grouping)} (DET)",
             alt,
             "Nearer to the lower left corner is better. Each line is a group: its false matches are of comparisons "
             "between two people of that group. Points are the thresholds reported above, bars their 95% intervals: at "
-            "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of "
-            "a decade apart left out; nothing is interpolated, "
-            "and thresholds without errors of both kinds cannot be drawn on a logarithm.",
+            "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of a "
+            "decade apart left out; nothing is interpolated, and thresholds without errors of both kinds cannot be "
+            "drawn on a logarithm.",
             charts.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
-            parts.few_trials_note(left_out, "mated or non-mated comparisons, or without errors"),
+            parts.few_trials_note(
+                [name for name in names if not curves[name]], "mated or non-mated comparisons, or without errors"
+            ),
         )
 
     def _curve(
@@ -251,7 +233,7 @@ class Verify:
             # Every score is on one side of the only edge.
             return
         domain = (float(axis[ends[0]]), float(axis[ends[-1]]))
-        thresholds = [float(t) for t in self.results["thresholds"]]
+        thresholds = self.results["thresholds"]
         lines = f" Dashed lines: {words.listed([words.exact(t) for t in thresholds])}." if thresholds else ""
         for mated, found in picked.items():
             drawn = [
@@ -261,26 +243,34 @@ class Verify:
             ]
             if not drawn:
                 continue
-            kind = "Mated" if mated else "Non-mated"
+            kind = "mated" if mated else "non-mated"
             whose = "of the same person" if mated else "of two different people, within each group"
             if not knows_people(self.tally):
-                whose = f"listed as {kind.lower()}"
-            alt = f"Histogram of the scores of {kind.lower()} comparisons for {words.listed([s.name for s in drawn])}."
+                whose = f"listed as {kind}"
+            alt = f"Histogram of the scores of {kind} comparisons for {words.listed([s.name for s in drawn])}."
             left_out = [label for label, _, h in found if h.trials - h.unscored < MIN_CHART_TRIALS]
             yield Figure(
-                f"{self.prefix}-{kind.lower()}-{'-'.join(columns) or ALL}",
-                f"Scores of {kind.lower()} comparisons" + (f" by {words.grouping(grouping)}" if columns else ""),
+                f"{self.prefix}-{kind}-{'-'.join(columns) or ALL}",
+                f"Scores of {kind} comparisons{parts.by(grouping)}",
                 alt,
                 f"Comparisons {whose}: the share of each group's scored comparisons in each bin.{lines}",
                 charts.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
                 parts.legend(drawn),
-                parts.few_trials_note(left_out, f"{kind.lower()} comparisons"),
+                parts.few_trials_note(left_out, f"{kind} comparisons"),
             )
 
     def _picked(self, columns: Sequence[str], grouping: str, mated: bool) -> Iterator[tuple[str, str, Histogram]]:
         yield ALL_PAIRS, ALL, self.tally.pick(mated=mated)
         for name in self.names(grouping) if columns else []:
             yield name, name, self.tally.pick(mated=mated, grouping=columns, groups=(name, name))
+
+
+def heat_scale(found: Iterable[Estimate]) -> tuple[LogScale | None, tuple[str, str]]:
+    """The colours of these rates, and the ends of the scale in words; None without a rate above 0."""
+    rates = [e["value"] for e in found if e["value"]]
+    if not rates:
+        return None, ("", "")
+    return LogScale(min(rates), max(rates)), (words.scientific(min(rates)), words.scientific(max(rates)))
 
 
 def heat_cell(estimate: Estimate, what: str, scale: LogScale | None, below: Sequence[str] = ()) -> HeatCell:
@@ -296,25 +286,21 @@ def pair_name(a: str, b: str) -> str:
     return f"within {a}" if a == b else f"{a} with {b}"
 
 
-def _spread(moments: Estimate) -> list[RateCell | CountCell | str]:
+def _spread(moments: Spreads) -> list[Cell]:
     """A row of `SPREAD_COLUMNS`."""
-    cells: list[RateCell | CountCell | str] = []
+    cells: list[Cell] = []
     for side in (moments["nonmated"], moments["mated"]):
         cells += [CountCell(words.count(side["n"])), _mean(side)]
-    apart = moments["d_prime"]
-    known = apart["value"] is not None
-    cells.append(RateCell(words.digits(apart["value"], 3) if known else "not estimable", known, apart["reason"], ""))
-    return cells
+    return [*cells, value_cell(bare(moments["d_prime"]), words.three_digits)]
 
 
-def _mean(side: Estimate) -> RateCell:
+def _mean(side: Spread) -> RateCell:
     if side["mean"] is None:
-        return RateCell("not estimable", False, side["reason"], "")
+        return RateCell("not estimable", False, side["reason"])
     # Adding 0 takes the minus from a mean that rounds to -0.
     mean = words.score(round(side["mean"], 4) + 0.0)
-    return RateCell(mean, True, side["reason"] if side["sd"] is None else words.score(side["sd"]), "")
+    return RateCell(mean, True, side["reason"] if side["sd"] is None else words.score(side["sd"]))
 
 
-def _two(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
-    cell = rate_cell(estimate, exponent=exponent)
-    return cell, CountCell(cell.share, words.people(estimate["n_subjects"]))
+def _both(fmr: Estimate, fnmr: Estimate) -> list[Cell]:
+    return [*rate_and_counts(fmr, exponent=True), *rate_and_counts(fnmr)]

@@ -1,14 +1,16 @@
-"""Words: numbers and estimates as a reader sees them. Nothing here is computed from counts."""
+"""Writes numbers and estimates as a reader sees them, in sentences and in tables; nothing is estimated here."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from markupsafe import Markup, escape
+
+from frbench.results.types import Estimate, Range, Value
 
 RULE_OF_30 = 30
 ABOVE = "above 99.99%"
@@ -33,9 +35,9 @@ class RateCell:
     """
 
     value: str
-    is_number: bool
-    interval: str
-    share: str
+    is_number: bool = True
+    interval: str = ""
+    share: str = ""
     more: str = ""
     warning: str = ""
     under: str = ""
@@ -47,6 +49,9 @@ class CountCell:
 
     text: str
     below: str = ""
+
+
+Cell: TypeAlias = RateCell | CountCell | str
 
 
 def count(n: int) -> str:
@@ -157,14 +162,16 @@ def metric(name: str, rank: int | None = None) -> str:
 
 def signed(value: float) -> str:
     """A difference of rates, always with its sign: +3.26e-3."""
-    sign = "+" if value > 0 else MINUS if value < 0 else ""
-    return sign + scientific(abs(value))
+    return _sign(value) + scientific(abs(value))
 
 
 def signed_percent(value: float) -> str:
     """A difference of shares, always with its sign: +2.10%."""
-    sign = "+" if value > 0 else MINUS if value < 0 else ""
-    return sign + percent(abs(value))
+    return _sign(value) + percent(abs(value))
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else MINUS if value < 0 else ""
 
 
 def grouping(title: str) -> str:
@@ -199,52 +206,79 @@ def population(name: str) -> str:
     return "all non-mated pairs" if name == "all" else name
 
 
-def interval(estimate: Mapping[str, Any], *, exponent: bool) -> str:
-    """The interval of an estimate, or the reason why it has none."""
+def bare(found: Value) -> Range:
+    """A value that has no interval."""
+    return {"value": found["value"], "low": None, "high": None, "reason": found["reason"]}
+
+
+def ends(found: Range, write: Writer) -> str:
+    """Both ends of an interval, or the reason why it has none."""
+    low, high = found["low"], found["high"]
+    return reason(found["reason"]) if low is None or high is None else f"{write(low)} to {write(high)}"
+
+
+def interval(estimate: Estimate, *, exponent: bool) -> str:
+    """The interval of a rate, one bound where all trials went one way, or the reason why it has none."""
     low, high = estimate["low"], estimate["high"]
+    write = scientific if exponent else percent
     if low is None or high is None:
         return reason(estimate["reason"]) or "not estimable"
-    write = scientific if exponent else percent
     if estimate["k"] == 0:
         return f"at most {write(high)}"
-    if estimate["k"] == estimate["n"]:
-        return f"at least {write(low)}"
-    return f"{write(low)} to {write(high)}"
+    return f"at least {write(low)}" if estimate["k"] == estimate["n"] else ends(estimate, write)
 
 
-def rate_cell(estimate: Mapping[str, Any], *, exponent: bool = False) -> RateCell:
+def missing(why: str, share: str = "") -> RateCell:
+    """What stands in a table where there is no number."""
+    return RateCell("not estimable", False, reason(why), share)
+
+
+def share(found: Estimate) -> str:
+    """Both counts of a rate: 3 / 1,000."""
+    return f"{found['k']:,} / {found['n']:,}"
+
+
+def rate_cell(estimate: Estimate, *, exponent: bool = False) -> RateCell:
     """An estimate of `results.json` for a table; `exponent` writes 4.45e-3 in place of 0.445%."""
-    k, n, value = estimate["k"], estimate["n"], estimate["value"]
-    share = f"{k:,} / {n:,}"
+    k, value = estimate["k"], estimate["value"]
     if value is None:
-        return RateCell("not estimable", False, reason(estimate["reason"]), share)
+        return missing(estimate["reason"], share(estimate))
     if k == 0:
-        return RateCell("none seen", False, interval(estimate, exponent=exponent), share)
+        return RateCell("none seen", False, interval(estimate, exponent=exponent), share(estimate))
     write = scientific if exponent else percent
     more = one_in(value) if exponent and value < 0.1 else ""
     warning = "fewer than 30 errors" if k < RULE_OF_30 else ""
-    return RateCell(write(value), True, interval(estimate, exponent=exponent), share, more, warning)
+    return RateCell(write(value), True, interval(estimate, exponent=exponent), share(estimate), more, warning)
 
 
-def value_cell(found: Mapping[str, Any], write: Writer) -> RateCell:
+def stacked(estimate: Estimate, *, exponent: bool = False) -> RateCell:
+    """An estimate for a table without a column of counts: they stand below it."""
+    cell = rate_cell(estimate, exponent=exponent)
+    return replace(cell, more="", under=cell.share)
+
+
+def rate_and_counts(estimate: Estimate, *, exponent: bool = False) -> tuple[RateCell, CountCell]:
+    """Two cells of a table: an estimate, and its counts with the people behind them."""
+    cell = rate_cell(estimate, exponent=exponent)
+    return cell, CountCell(cell.share, people(estimate["n_subjects"]))
+
+
+def value_cell(found: Range, write: Writer) -> RateCell:
     """A value that is no fraction of counts, with its interval, for a table; what is missing has its reason."""
-    if found["value"] is None:
-        return RateCell("not estimable", False, reason(found["reason"]), "")
-    if found["low"] is None:
-        return RateCell(write(found["value"]), True, reason(found["reason"]), "")
-    return RateCell(write(found["value"]), True, f"{write(found['low'])} to {write(found['high'])}", "")
+    value = found["value"]
+    return missing(found["reason"]) if value is None else RateCell(write(value), True, ends(found, write))
 
 
-def rate_phrase(estimate: Mapping[str, Any], *, exponent: bool = False) -> Markup:
+def rate_phrase(estimate: Estimate, *, exponent: bool = False) -> Markup:
     """A rate in a sentence, with its interval and its counts; with no error, its upper bound."""
-    ends = interval(estimate, exponent=exponent)
+    between = interval(estimate, exponent=exponent)
     k, n = count(estimate["k"]), count(estimate["n"])
     if estimate["value"] is None or (estimate["k"] == 0 and estimate["high"] is None):
-        return Markup("<b>not estimable</b> ({}; {} of {})").format(ends, k, n)
+        return Markup("<b>not estimable</b> ({}; {} of {})").format(between, k, n)
     level = f"{estimate['level']:.0%}"
     if estimate["k"] == 0:
-        return Markup("<b>{}</b> ({} bound; no error in {})").format(ends, level, n)
-    note = ends if estimate["low"] is None else f"{level} interval {ends}"
+        return Markup("<b>{}</b> ({} bound; no error in {})").format(between, level, n)
+    note = between if estimate["low"] is None else f"{level} interval {between}"
     return Markup("<b>{}</b> ({}; {} of {})").format(rate_cell(estimate, exponent=exponent).value, note, k, n)
 
 
