@@ -16,9 +16,9 @@ from tests.results.test_modes import found_of, searched
 
 
 def shown(found: dict) -> str:
-    """The tables as text, white space reduced; a group is called by its grouping and its name."""
+    """The tables as text, white space reduced; with two groupings, of which names say which."""
     out = io.StringIO()
-    tables = modes.tables(found, lambda grouping, group: f"{grouping}={group}")
+    tables = modes.tables({**found, "groupings": ["sex", "region"]})
     Console(file=out, width=300).print(Group(*tables))
     return re.sub(r"[ \t]+", " ", out.getvalue())
 
@@ -69,10 +69,10 @@ def test_selectivity_by_hand():
     short = Lists(whole.scores[:, :1], whole.group, whole.block)
     full, cut = (shown(keys(counted(), thresholds=[T], groupings=[], lists=lists)) for lists in (whole, short))
 
-    assert re.search(r"^all=overall 0\.6 0\.667 not estimable 2 / 3 *$", full, re.MULTILINE)
-    assert "at 0.6 of all=overall: interval not estimable" in full
-    assert re.search(r"^all=overall 0\.6 at least 0\.333 not estimable 1 / 3 *$", cut, re.MULTILINE)
-    assert "all=overall at 0.6: 1 list is full, and what comes after is not seen" in cut
+    assert re.search(r"^overall 0\.6 0\.667 not estimable 2 / 3 *$", full, re.MULTILINE)
+    assert "at 0.6 of overall: interval not estimable" in full
+    assert re.search(r"^overall 0\.6 at least 0\.333 not estimable 1 / 3 *$", cut, re.MULTILINE)
+    assert "overall at 0.6: 1 list is full, and what comes after is not seen" in cut
 
 
 def test_no_searches_have_no_selectivity():
@@ -80,8 +80,8 @@ def test_no_searches_have_no_selectivity():
     nobody = Lists(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
     text = shown(keys(counted(), thresholds=[T], groupings=[], lists=nobody))
 
-    assert re.search(r"^all=overall 0\.6 not estimable not estimable 0 / 0 *$", text, re.MULTILINE)
-    assert "at 0.6 of all=overall: not estimable, 0 non-mated searches" in text
+    assert re.search(r"^overall 0\.6 not estimable not estimable 0 / 0 *$", text, re.MULTILINE)
+    assert "at 0.6 of overall: not estimable, 0 non-mated searches" in text
 
 
 def test_failures_to_enrol_are_said_where_there_are_any():

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast, final
 
 Number: TypeAlias = float | None
 Failed: TypeAlias = Literal["reject", "exclude", "accept"]
@@ -119,6 +119,7 @@ class AnyRatio(Measured):
     n: list[int]
 
 
+@final
 class Ratio(AnyRatio):
     """One group against the group with most subjects, in FMR."""
 
@@ -126,6 +127,7 @@ class Ratio(AnyRatio):
     detectable: NotRequired[Number]
 
 
+@final
 class Contrast(AnyRatio):
     """One group against the group with most subjects, in any rate."""
 
@@ -135,6 +137,7 @@ class Contrast(AnyRatio):
     difference: Range
 
 
+@final
 class Highest(TypedDict):
     """The group with the highest rate, and those that may have it."""
 

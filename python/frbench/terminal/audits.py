@@ -1,54 +1,56 @@
-"""Audit tables: failures, declared numbers, and who stands behind the errors, on a terminal."""
+"""Shows failures, declared numbers, and who stands behind the errors, on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from frbench.results.types import Identify, Rates, Share, Verify
 from frbench.terminal import figures
-from frbench.terminal.figures import UNDEFINED, Form
+from frbench.terminal.common import named
+from frbench.terminal.figures import Form, exact
 
-Name = Callable[[str, str], str]
 
-
-def tables(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType]:
-    """What an audit found, nothing if it looked for nothing; `name` says a grouping and a group."""
-    yield from _failures(results, name)
-    yield from _subjects(results, name)
-    yield from _hubness(results)
+def tables(results: Rates) -> Iterator[RenderableType]:
+    """What an audit found, nothing if it looked for nothing."""
+    yield from _failures(results)
+    if results["kind"] == "identify":
+        yield from _hubness(results)
+        return
+    yield from _subjects(results)
     for line in results.get("reconciliation", ()):
         yield Text(f"declared: {line['explanation']}")
 
 
-def _failures(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType]:
+def _failures(results: Rates) -> Iterator[RenderableType]:
     """Both error rates under every policy, side by side."""
     found = results.get("failures")
     if found is None:
         return
     positive, negative = ("FMR", "FNMR") if results["kind"] == "verify" else ("FPIR", "FNIR")
+    heads = [f"{rate} {policy}" for policy in found["policies"] for rate in (positive, negative)]
     for threshold in results["thresholds"]:
-        yield Text(f"\nfailed templates, by what is done about them, threshold {threshold:.9g}", style="bold")
-        heads = [f"{rate} {policy}" for policy in found["policies"] for rate in (positive, negative)]
-        table = figures.table("group", "failed trials", "FTA", *heads)
-        for row in (r for r in found["rows"] if r["threshold"] == threshold):
-            rates = (
-                _share(form, rate[side])
-                for rate in row["rates"].values()
-                for side, form in (("false_positive", figures.power), ("false_negative", figures.percent))
-            )
-            failed = f"{row['fta']['k']:,} / {row['fta']['n']:,}"
-            table.add_row(
-                Text(name(row["grouping"], row["group"])), failed, _share(figures.percent, row["fta"]), *rates
-            )
-        yield table
+        yield Text(f"\nfailed templates, by what is done about them, threshold {exact(threshold)}", style="bold")
+        rows = []
+        for name, row in named(results, (r for r in found["rows"] if r["threshold"] == threshold)):
+            rates = row["rates"]
+            cells = [
+                cell
+                for policy in (rates["reject"], rates["exclude"], rates["accept"], rates["bob"])
+                for cell in (
+                    _share(figures.power, policy["false_positive"]),
+                    _share(figures.percent, policy["false_negative"]),
+                )
+            ]
+            rows.append((name, figures.counts(row["fta"]), _share(figures.percent, row["fta"]), *cells))
+        yield figures.table("group", "failed trials", "FTA", *heads, rows=rows)
     for policy, meaning in found["policies"].items():
         yield Text(f"{policy}: {meaning}", style="dim")
 
 
-def _subjects(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType]:
+def _subjects(results: Verify) -> Iterator[RenderableType]:
     """How far errors rest on few people, against images and chance."""
     found = results.get("subjects")
     if found is None or not found["rows"]:
@@ -58,25 +60,24 @@ def _subjects(results: Mapping[str, Any], name: Name) -> Iterator[RenderableType
         "alike, by images and chance; by chance: if all subjects had as many comparisons, too",
         style="bold",
     )
-    heads = ("worst", "errors", "theirs", "share", "expected", "by chance")
-    table = figures.table("group", "threshold", "of", *heads)
-    for row in found["rows"]:
-        for key, what in (("false_matches", "false matches"), ("false_nonmatches", "false non-matches")):
-            c = row[key]
-            shares = (UNDEFINED if c[k] is None else f"{c[k]:.1%}" for k in ("share", "expected", "by_chance"))
-            table.add_row(
-                Text(name(row["grouping"], row["group"])),
-                f"{row['threshold']:.9g}",
-                what,
-                f"{c['worst']:,} of {c['subjects']:,}",
-                f"{c['errors']:,}",
-                f"{c['worst_errors']:,}",
-                *shares,
-            )
-    yield table
+    heads = ("group", "threshold", "of", "worst", "errors", "theirs", "share", "expected", "by chance")
+    rows = [
+        (
+            name,
+            exact(row["threshold"]),
+            what,
+            f"{c['worst']:,} of {c['subjects']:,}",
+            f"{c['errors']:,}",
+            f"{c['worst_errors']:,}",
+            *(figures.number(share, "{:.1%}".format) for share in (c["share"], c["expected"], c["by_chance"])),
+        )
+        for name, row in named(results, found["rows"])
+        for c, what in ((row["false_matches"], "false matches"), (row["false_nonmatches"], "false non-matches"))
+    ]
+    yield figures.table(*heads, rows=rows)
 
 
-def _hubness(results: Mapping[str, Any]) -> Iterator[Text]:
+def _hubness(results: Identify) -> Iterator[Text]:
     """The template that most lists of other people have."""
     found = results.get("hubness")
     if found is None:
@@ -92,5 +93,5 @@ def _hubness(results: Mapping[str, Any]) -> Iterator[Text]:
     )
 
 
-def _share(form: Form, share: Mapping[str, Any]) -> str:
-    return UNDEFINED if share["value"] is None else form(share["value"])
+def _share(form: Form, share: Share) -> str:
+    return figures.number(share["value"], form)

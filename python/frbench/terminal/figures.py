@@ -1,12 +1,13 @@
-"""Figures: numbers of results.json as the cells of a table on a terminal."""
+"""Writes numbers of `results.json` as the cells of a table on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 UNDEFINED = "not estimable"
 
@@ -22,13 +23,30 @@ def terminal(console: Console | None, *, pipe_width: int = PIPE_WIDTH) -> Consol
     return console
 
 
-def table(first: str, *columns: str) -> Table:
-    """An empty table: a column of names, and columns of figures."""
+def table(first: str, *columns: str, rows: Iterable[Sequence[str]] = ()) -> Table:
+    """A table: a column of names, and columns of figures; no text in `rows` is taken for markup."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column(first)
     for column in columns:
         made.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        made.add_row(*map(Text, row))
     return made
+
+
+def number(value: float | None, form: Form) -> str:
+    """A number, or that there is none."""
+    return UNDEFINED if value is None else form(value)
+
+
+def exact(value: float) -> str:
+    """A threshold with nine digits, which tell any float32 from its neighbours."""
+    return f"{value:.9g}"
+
+
+def three_digits(value: float) -> str:
+    """A number to three digits."""
+    return f"{value:.3g}"
 
 
 def power(value: float) -> str:
@@ -50,7 +68,12 @@ def rate(estimate: Mapping[str, Any], form: Form) -> tuple[str, str, str]:
     """The value of an estimate, its interval, and k / n; the reason stands elsewhere."""
     if estimate["value"] is None:
         return UNDEFINED, "", ""
-    return form(estimate["value"]), interval(estimate, form), f"{estimate['k']:,} / {estimate['n']:,}"
+    return form(estimate["value"]), interval(estimate, form), counts(estimate)
+
+
+def counts(estimate: Mapping[str, Any]) -> str:
+    """k / n."""
+    return f"{estimate['k']:,} / {estimate['n']:,}"
 
 
 def factor(found: Mapping[str, Any]) -> str:

@@ -1,22 +1,24 @@
-"""Tables: a load run on a terminal."""
+"""Shows a load run on a terminal: what was asked for, what was achieved, and how long answers took."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench.plan import ALL
+from frbench.results.types import Load, LoadPoint
 from frbench.terminal import figures
+from frbench.terminal.common import named
 from frbench.terminal.figures import UNDEFINED
+from frbench.terminal.latency import milliseconds
 
 LATE = "generator was late"
 
 
-def load_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """What was asked for, what was achieved, and how long answers took."""
+def load_tables(results: Load) -> Iterator[RenderableType]:
+    """Tables and sentences of a load run, in order."""
     loads = results["loads"]
     yield Text(
         f"load, {results['scenario']}, gallery {results['gallery']}, k = {results['k']}, probes a request: "
@@ -50,62 +52,51 @@ def load_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         )
 
 
-def time_of(quantile: Mapping[str, Any]) -> str:
-    """A quantile in milliseconds."""
-    return UNDEFINED if quantile["value_ns"] is None else f"{quantile['value_ns'] / 1e6:.3g} ms"
-
-
-def _times(results: Mapping[str, Any], which: str) -> RenderableType:
+def _times(results: Load, which: Literal["quantiles", "quantiles_answered"]) -> RenderableType:
     names = [f"p{100 * q['q']:g}" for q in results["groups"][0][which]]
-    table = figures.table("group", "offered/s", "requests", "failed", *names)
-    for group in results["groups"]:
-        table.add_row(
-            Text(_name(results, group)),
+    rows = [
+        (
+            name,
             _offered(results["loads"][group["load"]]),
             f"{group['requests']:,}",
             f"{group['failed']:,}",
-            *(time_of(q) for q in group[which]),
+            *map(milliseconds, group[which]),
         )
-    return table
+        for name, group in named(results, results["groups"])
+    ]
+    return figures.table("group", "offered/s", "requests", "failed", *names, rows=rows)
 
 
-def _asked(loads: list[dict[str, Any]]) -> RenderableType:
-    table = figures.table("load", "offered/s", "achieved/s", "requests", "answered", "lag p99", "without an answer")
+def _asked(loads: Sequence[LoadPoint]) -> RenderableType:
+    rows = []
     for load in loads:
-        lag = load["lag_p99_ns"]
-        text = "" if lag is None else f"{lag / 1e6:.3g} ms" + (f", {LATE}" if load["is_generator_late"] else "")
-        table.add_row(
-            f"{load['load']}",
-            _offered(load),
-            f"{load['achieved_per_s']:,.1f}",
-            f"{load['requests']:,}",
-            f"{load['answered']:,}",
-            text,
-            ", ".join(f"{n:,} {status}" for status, n in load["statuses"].items()) or "none",
+        lag, late = load["lag_p99_ns"], f", {LATE}" * load["is_generator_late"]
+        rows.append(
+            (
+                f"{load['load']}",
+                _offered(load),
+                f"{load['achieved_per_s']:,.1f}",
+                f"{load['requests']:,}",
+                f"{load['answered']:,}",
+                "" if lag is None else f"{lag / 1e6:.3g} ms{late}",
+                ", ".join(f"{n:,} {status}" for status, n in load["statuses"].items()) or "none",
+            )
         )
-    return table
+    columns = ("load", "offered/s", "achieved/s", "requests", "answered", "lag p99", "without an answer")
+    return figures.table(*columns, rows=rows)
 
 
-def _offered(load: Mapping[str, Any]) -> str:
+def _offered(load: LoadPoint) -> str:
     return f"{load['in_flight']} at a time" if load["rate"] is None else f"{load['offered_per_s']:,.1f}"
 
 
-def _name(results: Mapping[str, Any], group: Mapping[str, Any]) -> str:
-    several = sum(name != ALL for name in results["groupings"]) > 1
-    name: str = group["group"]
-    return f"{group['grouping']}={name}" if several and group["grouping"] != ALL else name
-
-
-def _objective(results: Mapping[str, Any]) -> Iterator[Text]:
+def _objective(results: Load) -> Iterator[Text]:
     slo = results["slo"]
     if slo is None:
         return
     tried = f"{len(slo['trials'])} rates were tried"
     if slo["rate"] is None:
         yield Text(f"\nno rate was found that meets {slo['objective']}; {tried}", style="yellow")
-    else:
-        yield Text(
-            f"\nhighest rate found to meet {slo['objective']} at 99% confidence: {slo['rate']:,.1f} requests/s; "
-            f"{tried}",
-            style="bold",
-        )
+        return
+    text = f"\nhighest rate found to meet {slo['objective']} at 99% confidence: {slo['rate']:,.1f} requests/s; {tried}"
+    yield Text(text, style="bold")

@@ -1,19 +1,18 @@
-"""Words: searches that were made exactly and otherwise, as sentences, for a terminal and for the page."""
+"""Writes sentences on searches that were made exactly and otherwise, for a terminal and for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from frbench.plan import ALL
+from frbench.results.types import Approximate, Estimate, Gap, Interval, Shortcut, Speed, System
+from frbench.results.types import OwnThreshold as Own
+from frbench.results.types import ShortcutRow as Row
 from frbench.terminal import figures
 
-Results = Mapping[str, Any]
 EXACT = "exact"
 ERRORS = {"fnir": "misses", "fpir": "false positives"}
 
 
-def method(results: Results) -> str:
+def method(results: Shortcut) -> str:
     """What was held against the exact search, in one sentence."""
     n = f"gallery of {results['gallery']:,} templates of dimension {results['dimension']}, lists of {results['k']}"
     found = results.get("approximate")
@@ -25,7 +24,7 @@ def method(results: Results) -> str:
     )
 
 
-def _made(results: Results) -> str:
+def _made(results: Shortcut) -> str:
     """Seconds and bytes of the index, or of those of all workers."""
     seconds, total = f"built in {results['build_s']:.3g} s", size(results["index_bytes"])
     by_worker = results.get("worker_indexes")
@@ -38,24 +37,24 @@ def _made(results: Results) -> str:
     )
 
 
-def at_work(results: Results) -> str:
+def at_work(results: Shortcut) -> str:
     """Who searches while searches are timed."""
-    workers = results.get("approximate", {}).get("workers")
+    workers = _workers_of(results)
     return "one thread" if workers is None else f"one call to {_workers(workers)} on Ray, one thread each"
 
 
-def threads_of(results: Results) -> str:
+def threads_of(results: Shortcut) -> str:
     """The same, as a part of the heading of a column."""
-    workers = results.get("approximate", {}).get("workers")
+    workers = _workers_of(results)
     return "1 thread" if workers is None else f"{_workers(workers)} of 1 thread on Ray"
 
 
-def here(results: Results) -> str:
+def here(results: Shortcut) -> str:
     """The search that is not exact, as the heading of a column."""
     return "stored" if "approximate" not in results else "approximate"
 
 
-def index(found: Results) -> str:
+def index(found: Approximate) -> str:
     """An index and its parameters."""
     parameters = "".join(f", {name}={value}" for name, value in found["parameters"].items())
     threads, workers = found["threads"], found.get("workers")
@@ -63,11 +62,15 @@ def index(found: Results) -> str:
     return f"{found['index']} ({found['library']}{parameters}, {threads} thread{'s' if threads > 1 else ''}{where})"
 
 
+def _workers_of(results: Shortcut) -> int | None:
+    return results["approximate"].get("workers") if "approximate" in results else None
+
+
 def _workers(n: int) -> str:
     return f"{n:,} worker{'s' if n > 1 else ''}"
 
 
-def heading(metric: str, threshold: float | None, rank: int | None, results: Results) -> str:
+def heading(metric: str, threshold: float | None, rank: int | None, results: Shortcut) -> str:
     """A rate as the heading of its table."""
     name = "FPIR" if metric == "fpir" else f"FNIR, rank {rank}"
     if threshold is None:
@@ -76,44 +79,44 @@ def heading(metric: str, threshold: float | None, rank: int | None, results: Res
     return f"{name}, threshold {threshold:.9g}" + (f" ({', '.join(origins)})" if origins else "")
 
 
-def rate_name(row: Results) -> str:
+def rate_name(row: Gap | Row | Own) -> str:
     """A rate in few words."""
-    if row["metric"] == "fpir":
-        return "FPIR" if row.get("threshold") is None else f"FPIR at {row['threshold']:.9g}"
-    rank = f"FNIR rank {row['rank']}"
-    return rank if row.get("threshold") is None else f"{rank} at {row['threshold']:.9g}"
+    rate = "FPIR" if row["metric"] == "fpir" else f"FNIR rank {row['rank']}"
+    threshold = row.get("threshold")
+    return rate if threshold is None else f"{rate} at {threshold:.9g}"
 
 
-def shown(gap: Results) -> str:
+def shown(gap: Gap) -> str:
     """A gap that is beyond doubt, in one sentence."""
-    part = "added" if gap["opens"] else "removed"
-    found, exact = gap[part], gap["exact"]
-    is_more = found["value"] > 0
-    more, less = (gap["group"], gap["reference"]) if is_more else (gap["reference"], gap["group"])
-    low, high = sorted((abs(found["low"]), abs(found["high"])))
-    what = f"{'hidden' if (part, gap['metric']) == ('removed', 'fpir') else part} {ERRORS[gap['metric']]}"
+    found = gap["added"] if gap["opens"] else gap["removed"]
+    value, ends = found["value"] or 0.0, (found["low"] or 0.0, found["high"] or 0.0)
+    more, less = (gap["group"], gap["reference"]) if value > 0 else (gap["reference"], gap["group"])
+    low, high = sorted(map(abs, ends))
+    removed = "hidden" if gap["metric"] == "fpir" else "removed"
     return (
-        f"{gap['system']}: {figures.percent(abs(found['value']))} more {what} of {more} than of {less} "
-        f"({figures.percent(low)} to {figures.percent(high)}); {_exact(exact, is_more)}"
+        f"{gap['system']}: {figures.percent(abs(value))} more {'added' if gap['opens'] else removed} "
+        f"{ERRORS[gap['metric']]} of {more} than of {less} ({figures.percent(low)} to {figures.percent(high)}); "
+        f"{_exact(gap['exact'], value > 0)}"
     )
 
 
-def has_gap(gap: Results) -> bool:
+def has_gap(gap: Gap) -> bool:
     """Whether errors are added, or removed, more in one of both groups, beyond doubt."""
     return bool(gap["opens"] or gap["hides"])
 
 
-def _exact(exact: Results, is_more: bool) -> str:
-    if exact["low"] is None or exact["low"] <= 0 <= exact["high"]:
+def _exact(exact: Interval, is_more: bool) -> str:
+    value, low, high = exact["value"], exact["low"], exact["high"]
+    if value is None or low is None or high is None or low <= 0 <= high:
         return "the exact search shows no difference between them"
-    return f"in the exact search the difference is {figures.percent(exact['value'] if is_more else -exact['value'])}"
+    return f"in the exact search the difference is {figures.percent(value if is_more else -value)}"
 
 
-def unshown(results: Results) -> str:
+def unshown(results: Shortcut) -> str:
     """How many gaps are not beyond doubt, and the largest that may hide among them."""
     rest = [gap for gap in results["gaps"] if not has_gap(gap)]
-    parts = [(gap["added"], gap["removed"]) for gap in rest if gap["added"]["low"] is not None]
-    known = [max(abs(end) for part in both for end in (part["low"], part["high"])) for both in parts]
+    every = [[end for part in (gap["added"], gap["removed"]) for end in (part["low"], part["high"])] for gap in rest]
+    known = [max(abs(end) for end in ends if end is not None) for ends in every if ends[0] is not None]
     if not rest:
         return "every comparison of two groups shows that one of them is served otherwise than the other"
     n = len(rest)
@@ -123,7 +126,7 @@ def unshown(results: Results) -> str:
     return f"{of_all} do not show that one of them is served otherwise than the other{bound}{missing}"
 
 
-def prices(results: Results) -> list[str]:
+def prices(results: Shortcut) -> list[str]:
     """What each search adds to the misses of everybody at the first rank, and how fast it is, in a sentence each."""
     rank = results["ranks"][0]
     rows = {
@@ -137,7 +140,7 @@ def prices(results: Results) -> list[str]:
     return found if exact is None else [*found, f"{EXACT}: {speed(exact)} searches a second in {where}"]
 
 
-def _price(name: str, added: Results, queries: Results, rank: int, where: str) -> str:
+def _price(name: str, added: Estimate, queries: Speed, rank: int, where: str) -> str:
     ends = "" if added["low"] is None else f", 95% interval {figures.interval(added, figures.percent)}"
     share = "no mated searches" if added["value"] is None else f"{figures.percent(added['value'])}{ends}"
     fast = "" if queries["per_s"] is None else f"; {speed(queries['per_s'])} searches a second in {where}"
@@ -150,6 +153,13 @@ def size(n: int) -> str:
         if n >= unit:
             return f"{n / unit:.3g} {name}"
     return f"{n:,} bytes"
+
+
+def system_size(results: Shortcut, system: System) -> str:
+    """What a search keeps: bytes of its index, or of a row."""
+    if "reduced" in system:
+        return f"{system['reduced']['bytes_per_row']:,} bytes a row"
+    return size(results["index_bytes"])
 
 
 def speed(per_s: float) -> str:

@@ -1,17 +1,17 @@
-"""Tables: searches that were made exactly and otherwise, on a terminal."""
+"""Shows exact searches beside those of an index, or of templates in fewer bits, on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from frbench.plan import ALL
+from frbench.results.types import Estimate, Shortcut, ShortcutRow, Speed
 from frbench.terminal import figures
-from frbench.terminal.figures import UNDEFINED
+from frbench.terminal.common import named
+from frbench.terminal.figures import UNDEFINED, number, percent
 from frbench.terminal.shortcut_words import (
     EXACT,
     has_gap,
@@ -22,14 +22,13 @@ from frbench.terminal.shortcut_words import (
     shown,
     size,
     speed,
+    system_size,
     threads_of,
     unshown,
 )
 
-Results = Mapping[str, Any]
 
-
-def shortcut_tables(results: Results) -> Iterator[RenderableType]:
+def shortcut_tables(results: Shortcut) -> Iterator[RenderableType]:
     """What was searched, errors by group in every search, gaps, and what only an index has: recall, reach, orders."""
     yield Text(f"{method(results)}\n", style="bold")
     yield Text(
@@ -43,63 +42,54 @@ def shortcut_tables(results: Results) -> Iterator[RenderableType]:
         yield _rates(results, rows)
         yield ""
     yield from _gaps(results)
-    for more in (_recall, _reach, _orders, _own_thresholds):
-        yield from more(results)
+    for title, table in (*_recall(results), *_reach(results), *_orders(results), *_own_thresholds(results)):
+        yield Text(title, style="bold")
+        yield table
+        yield ""
 
 
-def _systems(results: Results) -> Iterator[RenderableType]:
-    table = _wide(f"queries/s, {threads_of(results)}", "slowest - fastest pass", "size")
-    table.add_row(EXACT, *_speed(results["exact_queries"]), size(results["exact_bytes"]))
-    for system in results["systems"]:
-        table.add_row(system["name"], *_speed(system["queries"]), _size(results, system))
-    yield table
-    yield from (Text(reason) for reason in _reasons(results))
+def _systems(results: Shortcut) -> Iterator[RenderableType]:
+    exact = (EXACT, *_speed(results["exact_queries"]), size(results["exact_bytes"]))
+    others = [(s["name"], *_speed(s["queries"]), system_size(results, s)) for s in results["systems"]]
+    yield _wide(f"queries/s, {threads_of(results)}", "slowest - fastest pass", "size", rows=[exact, *others])
+    found = [results["exact_queries"], *(system["queries"] for system in results["systems"])]
+    yield from map(Text, dict.fromkeys(each["reason"] for each in found if each["reason"]))
     yield ""
 
 
-def _size(results: Results, system: Results) -> str:
-    reduced = system.get("reduced")
-    return size(results["index_bytes"]) if reduced is None else f"{reduced['bytes_per_row']:,} bytes a row"
-
-
-def _speed(found: Results) -> tuple[str, str]:
+def _speed(found: Speed) -> tuple[str, str]:
     if found["per_s"] is None:
         return UNDEFINED, ""
-    return speed(found["per_s"]), f"{speed(found['low'])} - {speed(found['high'])}"
+    return speed(found["per_s"]), f"{number(found['low'], speed)} - {number(found['high'], speed)}"
 
 
-def _reasons(results: Results) -> list[str]:
-    found = [results["exact_queries"], *(system["queries"] for system in results["systems"])]
-    return list(dict.fromkeys(each["reason"] for each in found if each["reason"]))
-
-
-def _rates(results: Results, rows: list[Results]) -> RenderableType:
+def _rates(results: Shortcut, rows: Sequence[ShortcutRow]) -> RenderableType:
     removed = "hidden" if rows[0]["metric"] == "fpir" else "removed"
-    table = _wide("group", "exact", "k / n", here(results), "added", "95%", "k", removed, "95%", "k")
-    for row in rows:
-        if not row["exact"]["n"]:
-            continue
-        exact, other = row["exact"], row["other"]
-        table.add_row(
+    columns = ("group", "exact", "k / n", here(results), "added", "95%", "k", removed, "95%", "k")
+    cells = [
+        (
             row["system"],
-            Text(_name(results, row)),
-            _value(exact),
-            f"{exact['k']:,} / {exact['n']:,}",
-            _value(other),
-            *(text for part in ("added", "removed") for text in _share(row[part])),
+            name,
+            _value(row["exact"]),
+            figures.counts(row["exact"]),
+            _value(row["other"]),
+            *(text for share in (row["added"], row["removed"]) for text in _share(share)),
         )
-    return table
+        for name, row in named(results, rows)
+        if row["exact"]["n"]
+    ]
+    return _wide(*columns, rows=cells)
 
 
-def _value(estimate: Results) -> str:
-    return UNDEFINED if estimate["value"] is None else figures.percent(estimate["value"])
+def _value(estimate: Estimate) -> str:
+    return number(estimate["value"], percent)
 
 
-def _share(estimate: Results) -> tuple[str, str, str]:
-    return _value(estimate), figures.interval(estimate, figures.percent), f"{estimate['k']:,}"
+def _share(estimate: Estimate) -> tuple[str, str, str]:
+    return _value(estimate), figures.interval(estimate, percent), f"{estimate['k']:,}"
 
 
-def _gaps(results: Results) -> Iterator[RenderableType]:
+def _gaps(results: Shortcut) -> Iterator[RenderableType]:
     if not results["gaps"]:
         return
     opened = [gap for gap in results["gaps"] if has_gap(gap)]
@@ -109,90 +99,78 @@ def _gaps(results: Results) -> Iterator[RenderableType]:
     yield ""
 
 
-def _recall(results: Results) -> Iterator[RenderableType]:
-    if "recall" not in results:
-        return
-    yield Text(f"recall of the best {results['k']} rows: rows returned at or above the exact last", style="bold")
-    table = _wide("group", "mean", "95% interval", "rows found / to find", "lowest of a probe")
-    for row in results["recall"]:
-        lowest = UNDEFINED if row["lowest"] is None else figures.percent(row["lowest"])
-        table.add_row(row["system"], Text(_name(results, row)), *figures.rate(row["mean"], figures.percent), lowest)
-    yield table
-    yield ""
+def _recall(results: Shortcut) -> Iterator[tuple[str, Table]]:
+    if "recall" in results:
+        rows = [
+            (row["system"], name, *figures.rate(row["mean"], percent), number(row["lowest"], percent))
+            for name, row in named(results, results["recall"])
+        ]
+        table = _wide("group", "mean", "95% interval", "rows found / to find", "lowest of a probe", rows=rows)
+        yield f"recall of the best {results['k']} rows: rows returned at or above the exact last", table
 
 
-def _reach(results: Results) -> Iterator[RenderableType]:
+def _reach(results: Shortcut) -> Iterator[tuple[str, Table]]:
     reach = results.get("reach")
     if reach is None:
         return
-    yield Text(
+    enrolled = {(e["grouping"], e["group"]): f"{e['templates']:,}" for e in results["enrolled"]}
+    rows = [
+        (
+            name,
+            enrolled[never["grouping"], never["group"]],
+            *figures.rate(never, percent),
+            *figures.rate(own, percent),
+        )
+        for (name, never), own in zip(named(results, reach["never"]), reach["not_by_itself"], strict=True)
+    ]
+    columns = ("enrolled", "never", "95% interval", "k / n", "not by itself", "95% interval", "k / n")
+    yield (
         f"members of the gallery that no search returns, at any effort up to {reach['highest']}, and those that their "
         f"own search at {reach['effort']} does not",
-        style="bold",
+        figures.table("group", *columns, rows=rows),
     )
-    sizes = {(e["grouping"], e["group"]): e for e in results["enrolled"]}
-    table = figures.table(
-        "group", "enrolled", "never", "95% interval", "k / n", "not by itself", "95% interval", "k / n"
-    )
-    for never, own in zip(reach["never"], reach["not_by_itself"], strict=True):
-        enrolled = sizes[never["grouping"], never["group"]]["templates"]
-        cells = (text for each in (never, own) for text in figures.rate(each, figures.percent))
-        table.add_row(Text(_name(results, never)), f"{enrolled:,}", *cells)
-    yield table
-    yield ""
 
 
-def _orders(results: Results) -> Iterator[RenderableType]:
-    if not results.get("orders"):
-        return
-    yield Text(
-        f"the same gallery built in {results['rebuilds']} random orders, too: searches whose first candidate is not "
-        "the same in all builds, and those that find their mate first in some of them only",
-        style="bold",
-    )
-    columns = (
-        "changed",
-        "95% interval",
-        "k / n",
-        "mate in some",
-        "95% interval",
-        "k / n",
-        "misses; random orders",
-    )
-    table = _wide("group", *columns)
-    for row in results["orders"]:
+def _orders(results: Shortcut) -> Iterator[tuple[str, Table]]:
+    rows = []
+    for name, row in named(results, results.get("orders", ())):
         first, *others = row["missed"]
         misses = f"{first:,}; {min(others):,} - {max(others):,}"
-        cells = (text for part in ("changed", "flipped") for text in figures.rate(row[part], figures.percent))
-        table.add_row(row["system"], Text(_name(results, row)), *cells, misses)
-    yield table
-    yield ""
+        both = (*figures.rate(row["changed"], percent), *figures.rate(row["flipped"], percent))
+        rows.append((row["system"], name, *both, misses))
+    rates = ("changed", "95% interval", "k / n", "mate in some", "95% interval", "k / n")
+    if rows:
+        yield (
+            f"the same gallery built in {results['rebuilds']} random orders, too: searches whose first candidate is "
+            "not the same in all builds, and those that find their mate first in some of them only",
+            _wide("group", *rates, "misses; random orders", rows=rows),
+        )
 
 
-def _own_thresholds(results: Results) -> Iterator[RenderableType]:
-    if not results.get("own_thresholds"):
+def _own_thresholds(results: Shortcut) -> Iterator[tuple[str, Table]]:
+    found = results.get("own_thresholds")
+    if not found:
         return
-    yield Text("thresholds that each search set at the same target, set again without each block", style="bold")
-    table = _wide("at", "group", "rate", "exact", here(results), "difference", "95% interval")
-    for row in results["own_thresholds"]:
-        if not row["exact"]["n"]:
-            continue
-        net = row["net"]
-        difference = UNDEFINED if net["difference"] is None else figures.percent(net["difference"])
-        cells = (_value(row["exact"]), _value(row["other"]), difference, figures.interval(net, figures.percent))
-        table.add_row(row["system"], row["at"], Text(_name(results, row)), rate_name(row), *cells)
-    yield table
-    yield ""
+    rows = [
+        (
+            row["system"],
+            row["at"],
+            name,
+            rate_name(row),
+            _value(row["exact"]),
+            _value(row["other"]),
+            number(row["net"]["difference"], percent),
+            figures.interval(row["net"], percent),
+        )
+        for name, row in named(results, found)
+        if row["exact"]["n"]
+    ]
+    table = _wide("at", "group", "rate", "exact", here(results), "difference", "95% interval", rows=rows)
+    yield "thresholds that each search set at the same target, set again without each block", table
 
 
-def _wide(*columns: str) -> Table:
+def _wide(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
     """A table whose first column, the name of the search, is not cut."""
-    table = figures.table("search", *columns)
+    table = figures.table("search", *columns, rows=rows)
     table.columns[0].no_wrap = True
     return table
-
-
-def _name(results: Results, row: Results) -> str:
-    several = sum(name != ALL for name in results["groupings"]) > 1
-    name: str = row["group"]
-    return f"{row['grouping']}={name}" if several and row["grouping"] != ALL else name

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 
+from frbench.results.types import Results, results_of
 from frbench.terminal import figures
 from frbench.terminal.identify import identify_tables
 from frbench.terminal.latency import latency_tables
@@ -14,21 +15,22 @@ from frbench.terminal.load import load_tables
 from frbench.terminal.shortcuts import shortcut_tables
 from frbench.terminal.verify import verify_tables
 
-OF_KIND: Mapping[str, Callable[[Mapping[str, Any]], Iterable[RenderableType]]] = {
-    "verify": verify_tables,
-    "identify": identify_tables,
-    "latency": latency_tables,
-    "load": load_tables,
-    "ann": shortcut_tables,
-    "precision": shortcut_tables,
-}
-
-
-def tables(results: Mapping[str, Any]) -> Iterable[RenderableType]:
-    """All tables and sentences of a run, in order."""
-    return OF_KIND[results["kind"]](results)
-
 
 def show(results: Mapping[str, Any], console: Console | None = None) -> None:
-    """Prints the tables of `results` to standard output."""
-    figures.terminal(console).print(Group(*tables(results)))
+    """Prints the tables of `results`, as they were read from a file, to standard output."""
+    figures.terminal(console).print(Group(*tables(results_of(results))))
+
+
+def tables(results: Results) -> Iterator[RenderableType]:
+    """Tables and sentences of a run, in order."""
+    match results["kind"]:
+        case "verify":
+            return verify_tables(results)
+        case "identify":
+            return identify_tables(results)
+        case "latency":
+            return latency_tables(results)
+        case "load":
+            return load_tables(results)
+        case _:
+            return shortcut_tables(results)

@@ -1,14 +1,13 @@
-"""Shows a 1:1 run: FMR and FNMR by group and threshold, curves, folds and audits."""
+"""Shows a 1:1 run on a terminal: FMR and FNMR by group and threshold, curves, folds and audits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from frbench.results.types import Verify, VerifyEstimate
 from frbench.results.verify import excluded_in_words
 from frbench.terminal import audits, curves, figures, groups
 from frbench.terminal.common import (
@@ -23,7 +22,7 @@ from frbench.terminal.common import (
 from frbench.terminal.figures import UNDEFINED
 
 
-def verify_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+def verify_tables(results: Verify) -> Iterator[RenderableType]:
     """Tables and sentences of a 1:1 run, in order."""
     nonmated, mated = results["overall"]
     # Without labels a list of pairs says which are mated, and not who is on them.
@@ -41,35 +40,37 @@ def verify_tables(results: Mapping[str, Any]) -> Iterator[RenderableType]:
     for threshold in results["thresholds"]:
         yield Text(heading(results, threshold), style="bold")
         yield from threshold_between(results, threshold)
-        table = figures.table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n")
-        rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        found: dict[tuple[str, str, str], dict[str, VerifyEstimate]] = {}
         for e in results["estimates"]:
             if e["threshold"] == threshold:
-                rows.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
-        for (grouping, a, b), found in rows.items():
-            table.add_row(
-                Text(name_of(results, grouping, a if a == b else f"{a} x {b}")),
-                *rate_of(found["fmr"], figures.power),
-                *(rate_of(found["fnmr"], figures.percent) if "fnmr" in found else ("", "", "")),
+                found.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
+        rows = [
+            (
+                name_of(results, grouping, a if a == b else f"{a} x {b}"),
+                *rate_of(rates["fmr"], figures.power),
+                *(rate_of(rates["fnmr"], figures.percent) if "fnmr" in rates else ("", "", "")),
             )
-        yield table
+            for (grouping, a, b), rates in found.items()
+        ]
+        yield figures.table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n", rows=rows)
         yield from ratio_lines(results, threshold)
         yield from groups.tables(results, threshold)
         yield ""
-    yield from curves.tables(results, partial(name_of, results))
-    yield from audits.tables(results, partial(name_of, results))
+    yield from curves.tables(results)
+    yield from audits.tables(results)
     yield from _folds(results)
 
 
-def _folds(results: Mapping[str, Any]) -> Iterator[Text]:
+def _folds(results: Verify) -> Iterator[Text]:
     """Accuracy over the folds of a list of pairs."""
     found = results.get("folds")
     if found is None:
         return
+    figures_of = (found["mean"], found["standard_error"], found["least"], found["most"])
     if found["mean"] is None:
         yield Text(f"accuracy over folds: {UNDEFINED}, {found['reason']}")
         return
-    mean, error, least, most = (f"{found[name]:.2%}" for name in ("mean", "standard_error", "least", "most"))
+    mean, error, least, most = (f"{figure:.2%}" for figure in figures_of)
     ties = "" if least == most else f"; {least} to {most} at other thresholds that were as good"
     n = len(found["folds"])
     yield Text(f"accuracy over {n} folds, each at the threshold of the others: {mean}, standard error {error}{ties}")
