@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from frbench.page.assets import library
 from frbench.page.cache import kept
-from frbench.page.library import library
 
 KEY = ("maker", "1.0")
 

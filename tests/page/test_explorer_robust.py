@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser
 
-from frbench.page import claims, explorer, render
+from frbench.page import assets, claims, render
 from frbench.page.explored import explored
 from frbench.page.operation import Setting
 from tests.page.test_page import HOSTILE, even, identify, latency, verify
@@ -92,10 +92,10 @@ def test_sparse_runs_are_explored(name: str, browser: Browser, tmp_path: Path):
     one.context.close()
 
 
-@pytest.mark.parametrize("name", explorer.SCRIPTS)
+@pytest.mark.parametrize("name", assets.EXPLORER)
 def test_scripts_are_strict_and_complete(name: str, browser: Browser):
     """Each is read in strict mode, after those before it, without an error and without a global name."""
-    before = explorer.SCRIPTS[: explorer.SCRIPTS.index(name)]
+    before = assets.EXPLORER[: assets.EXPLORER.index(name)]
     inside = "\n".join((ASSETS / f"{script}.js").read_text() for script in (*before, name))
     one = Watched(browser)
     own = one.page.evaluate("Object.getOwnPropertyNames(globalThis)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 
 from frbench.finished_run import FinishedRun
 from frbench.page import (
@@ -14,14 +13,12 @@ from frbench.page import (
     modes,
     parts,
     shortcuts,
-    style,
     summary,
     whole_curves,
 )
-from frbench.page.environment import environment
+from frbench.page.assets import EXPLORER, filled, together
 from frbench.page.identify import Identify
 from frbench.page.latency import Latency
-from frbench.page.library import library
 from frbench.page.parts import View
 from frbench.page.provenance import limits, provenance, reading
 from frbench.page.style import Key, Palette
@@ -45,20 +42,18 @@ def render(sections: Sequence[FinishedRun], *, title: str, subtitle: str = "") -
     """
     palette = Palette(key for section in sections for key in keys_of(section))
     views = [view_of(section, palette, number) for number, section in enumerate(sections, 1)]
-    page = environment().get_template("report.html.j2")
-    return page.render(
+    has_explorer = any(view.explorer for view in views)
+    return filled(
+        "report.html.j2",
+        [figure for view in views for figure in view.drawn],
+        looks=("report.css", "assets/explorer.css"),
         title=title,
         subtitle=subtitle,
         views=views,
         reading=reading(sections),
         limits=limits(sections),
         provenance=provenance(sections, [view.title for view in views]),
-        gradient=style.GRADIENT,
-        css=files("frbench.page").joinpath("report.css").read_text(encoding="utf-8") + explorer.css(),
-        scripts=explorer.scripts() if any(view.explorer for view in views) else "",
-        library=library(),
-        drawing=explorer.drawing(),
-        specs={figure.id: figure.spec for view in views for figure in view.drawn},
+        scripts=together(EXPLORER) if has_explorer else "",
     )
 
 

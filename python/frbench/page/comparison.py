@@ -9,8 +9,8 @@ from typing import Any
 from frbench.page import time_cells, words
 from frbench.page.chapters import Chapter, render_chapters
 from frbench.page.charts import Series
-from frbench.page.comparison_charts import forest
-from frbench.page.parts import Block, Figure, Row, Table
+from frbench.page.drawings import forest
+from frbench.page.parts import Block, Figure, Row, Table, heads
 from frbench.page.style import EVERYTHING, Palette, Style
 from frbench.page.words import RateCell
 from frbench.plan import ALL
@@ -18,10 +18,10 @@ from frbench.reading.systems.time_figures import WORK
 from frbench.results.types import Range
 
 EVERYBODY = "everybody"
-COLUMNS = [("Group", ""), ("A", ""), ("B", ""), ("B less A", "paired 95% interval"), ("B / A", ""), ("In words", "")]
-TIME_COLUMNS = [("Group of the probe", ""), ("A", ""), ("B", ""), ("B / A", "95% interval")]
+COLUMNS = heads("Group; A; B; B less A | paired 95% interval; B / A; In words")
+TIME_COLUMNS = heads("Group of the probe; A; B; B / A | 95% interval")
 SHARE_COLUMNS = [*TIME_COLUMNS[:-1], ("B less A", "95% interval")]
-RATIO_COLUMNS = [("Group to reference", ""), ("A", ""), ("B", ""), ("B / A", "paired 95% interval"), ("In words", "")]
+RATIO_COLUMNS = heads("Group to reference; A; B; B / A | paired 95% interval; In words")
 PAIRED = (
     "How many times the rate of a group is that of the reference, in each system, with an interval of its own; and the "
     "ratio of B over that of A, subjects left out of all four rates at once. Below 1, B is nearer to the reference for "

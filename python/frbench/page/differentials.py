@@ -7,21 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from frbench.page import parts, ratios, words
-from frbench.page.parts import Block, HeatMap, Row, Table, together
+from frbench.page.parts import Block, HeatMap, Row, Table, heads, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, RateCell, missing, rate_and_counts
 from frbench.reading.groups.indices import BOTH, BY_NAME
 from frbench.results.types import Differentials, Index, Rates
 
 PAIRINGS = {"same_group": "pairs of one group", "cross_group": "pairs of two groups", "pooled": "all pairs"}
-PAIRING_COLUMNS = (("Non-mated comparisons", ""), ("FMR", "95% interval"), ("False matches", "of comparisons"))
-INDEX_COLUMNS = (
-    ("Index", "parameters"),
-    ("Value", "95% interval"),
-    ("If nothing differed", "middle of drawn runs"),
-    ("Limit of chance", "of 95 in 100 runs"),
-    ("p", "chance of as much"),
-    ("Says", ""),
+PAIRING_COLUMNS = heads("Non-mated comparisons; FMR | 95% interval; False matches | of comparisons")
+INDEX_COLUMNS = heads(
+    "Index | parameters; Value | 95% interval; If nothing differed | middle of drawn runs; Limit of chance | of 95 in "
+    "100 runs; p | chance of as much; Says"
 )
 BEYOND, WITHIN, UNKNOWN = "more than chance", "no more than chance may show", "no statement"
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import chain
 from typing import Any
 
@@ -24,8 +22,6 @@ from frbench.reading.rate import ERRORS
 from frbench.results.types import Rates
 from frbench.tally import Tally
 
-SCRIPTS = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
-DRAWING = ("elements", "downloads", "drawn")
 VERIFICATION = Setting(gallery=1, searches=1000, enrolled=0.9)
 SEARCHES, ENROLLED = 1000, 0.1
 OF = {
@@ -76,33 +72,6 @@ def of(results: Rates, tally: Tally, palette: Palette) -> Explorer | None:
         ranks=[(i, rate.rank) for i, rate in enumerate(found.rates) if rate.rank is not None],
         notes=list(_notes(found, gallery, has_people=knows_people(tally))),
     )
-
-
-@cache
-def css() -> str:
-    """The look of the explorer."""
-    return _asset("explorer.css")
-
-
-@cache
-def scripts() -> str:
-    """Its scripts as one that leaves no names behind."""
-    return _together(SCRIPTS)
-
-
-@cache
-def drawing() -> str:
-    """The scripts that draw `specs` and offer them to be saved, as one that leaves no names behind."""
-    return _together(DRAWING)
-
-
-def _together(names: Sequence[str]) -> str:
-    inside = "\n".join(_asset(f"{name}.js") for name in names)
-    return f'(() => {{\n"use strict";\n{inside}\n}})();'
-
-
-def _asset(name: str) -> str:
-    return files("frbench.page").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _mark(results: Rates, threshold: float) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from frbench.page import charts, parts, words
+from frbench.page import charts, drawings, parts, words
 from frbench.page.charts import Series
-from frbench.page.parts import Block, Figure, Row, Table, gallery_size, key_of, name_of, row_of, together
+from frbench.page.parts import Block, Figure, Row, Table, gallery_size, heads, key_of, name_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
@@ -15,19 +15,12 @@ from frbench.results.types import GallerySizes, Identify, Range, SizedRate
 
 EVERYONE = "all searches"
 MAX_BANDS = 3
-COLUMNS = (
-    ("Gallery", "rows"),
-    ("FPIR", "95% interval"),
-    ("Where from", "model"),
-    ("False matches", "behind it, of non-mated searches"),
+COLUMNS = heads(
+    "Gallery | rows; FPIR | 95% interval; Where from | model; False matches | behind it, of non-mated searches"
 )
-CHECK_COLUMNS = (
-    ("Group", ""),
-    ("Model", ""),
-    ("Checked at", "threshold"),
-    ("Held", "of fits to a part of the gallery"),
-    ("Mean error", "factor of the rate"),
-    ("Used", ""),
+CHECK_COLUMNS = heads(
+    "Group; Model; Checked at | threshold; Held | of fits to a part of the gallery; Mean error | factor of the rate; "
+    "Used"
 )
 
 
@@ -177,7 +170,7 @@ def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: flo
         f"False alarms by size of the gallery{parts.by(grouping)}, threshold {words.exact(threshold)}",
         alt,
         f"Filled points: measured. Lines join the sizes that were asked for.{dashes} Bands: 95% {whose}.",
-        charts.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
+        drawings.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
         parts.legend(series),
         _undrawn(sized, grouping, threshold),
     )

@@ -8,7 +8,7 @@ from fractions import Fraction
 from markupsafe import Markup
 
 from frbench.page import parts, words
-from frbench.page.parts import Block, HeatCell, HeatMap, Row, Table
+from frbench.page.parts import Block, HeatCell, HeatMap, Row, Table, heads
 from frbench.page.style import LogScale, Palette
 from frbench.page.verify import heat_cell, heat_scale
 from frbench.page.words import CountCell, RateCell, rate_and_counts, rate_cell
@@ -22,13 +22,9 @@ LEAD = (
     "a group: each group has a threshold of its own at which it does, and at the threshold of another group it has "
     "another rate."
 )
-COLUMNS = (
-    ("Set on", ""),
-    ("Threshold", "smallest that holds the target"),
-    ("FMR there", "95% interval"),
-    ("False matches", "of comparisons"),
-    ("FNMR there", "95% interval"),
-    ("False non-matches", "of comparisons"),
+COLUMNS = heads(
+    "Set on; Threshold | smallest that holds the target; FMR there | 95% interval; False matches | of comparisons; "
+    "FNMR there | 95% interval; False non-matches | of comparisons"
 )
 SCALE = "log scale; hatched: no false match seen"
 

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from frbench.page import time_cells, words
 from frbench.page.chapters import Chapter, render_chapters
 from frbench.page.charts import Series
-from frbench.page.history_charts import over_runs
+from frbench.page.drawings import over_runs
 from frbench.page.latency import unit_of
-from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, by, few_trials_note, legend
+from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, by, few_trials_note, heads, legend
 from frbench.page.style import Palette
 from frbench.page.words import RateCell
 from frbench.plan import ALL
@@ -71,7 +71,7 @@ def _grouping(line: Line, name: Name) -> str:
 
 def _runs(line: Line) -> Block:
     rows = [Row(run.name, [_when(run.created), run.frbench, run.plan[:8]]) for run in line.runs]
-    columns = [("Run", ""), ("Made", ""), ("frbench", ""), ("Plan", "")]
+    columns = heads("Run; Made; frbench; Plan")
     return Block("Runs", tables=[Table("Runs, in this order", columns, [("", rows)])])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from frbench.page import charts, differentials, parts, words
+from frbench.page import charts, differentials, drawings, parts, words
 from frbench.page.charts import Series
 from frbench.page.curves import tradeoff_series
-from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table, key_of, row_of
+from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table, heads, key_of, row_of
 from frbench.page.style import Palette
 from frbench.page.words import Cell, rate_and_counts
 from frbench.plan import ALL, OVERALL
@@ -92,13 +92,7 @@ class Identify:
             )
             for g in self.results["groups"]
         ]
-        columns = (
-            ("Group", ""),
-            ("Mated searches", ""),
-            ("Failed", "mated"),
-            ("Non-mated searches", ""),
-            ("Failed", "non-mated"),
-        )
+        columns = heads("Group; Mated searches; Failed | mated; Non-mated searches; Failed | non-mated")
         failed = self.results["gallery_failed"]
         notes = [
             "A failed probe is a miss if mated and returns no candidate; a failed gallery entry is never found, and "
@@ -173,7 +167,7 @@ class Identify:
             f"FNIR(N, {rank}, T) against FPIR(N, T), {self.gallery}. Nearer to the lower left corner is better. Points "
             "are the thresholds reported above, bars their 95% intervals. Steps join counted thresholds, those "
             "less than 1/80 of a decade apart left out; nothing is interpolated.",
-            charts.tradeoff(drawn, x, y, alt=alt),
+            drawings.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(left_out, "mated or non-mated searches, or without errors"),
         )
@@ -200,7 +194,7 @@ class Identify:
             alt,
             f"{zoom}Share of mated searches whose mate is at rank R or better, without a threshold, {self.gallery}. "
             "Points are the ranks that were counted; a tie counts against the mate.",
-            charts.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),
+            drawings.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(left_out, "mated searches"),
         )

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from frbench.page import charts, load_charts, parts, words
+from frbench.page import charts, drawings, parts, words
 from frbench.page.charts import Series
 from frbench.page.latency import EVERYTHING, dot_of, of_probe, percentile, quantile_cell, times_listed, unit_of
-from frbench.page.parts import Figure, Row, Table, View, key_of, name_of, row_of
+from frbench.page.parts import Figure, Row, Table, View, heads, key_of, name_of, row_of
 from frbench.page.style import Palette
 from frbench.page.words import Cell
 from frbench.plan import ALL
@@ -68,15 +68,10 @@ class Load:
 
     def loads(self) -> Table:
         """What was offered and what was achieved."""
-        columns = [
-            ("Load", ""),
-            ("Offered", "requests a second"),
-            ("Achieved", "answers a second"),
-            ("Requests", ""),
-            ("Answered", ""),
-            ("Without an answer", ""),
-            ("Generator's lag", "99th percentile"),
-        ]
+        columns = heads(
+            "Load; Offered | requests a second; Achieved | answers a second; Requests; Answered; Without an answer; "
+            "Generator's lag | 99th percentile"
+        )
         rows = [Row(self.title_of(load), self._facts(load)) for load in self.results["loads"]]
         saturated = self.results["saturation_per_s"]
         notes = [] if saturated is None else [f"Saturation, in a closed loop: {saturated:,.0f} answers a second."]
@@ -94,7 +89,7 @@ class Load:
         slo = self.results["slo"]
         if slo is None:
             return []
-        columns = [("Rate", "requests a second"), ("Requests", ""), ("Late or failed", ""), ("Objective", "")]
+        columns = heads("Rate | requests a second; Requests; Late or failed; Objective")
         rows = [
             Row(
                 f"{t['rate']:,.1f}",
@@ -132,7 +127,7 @@ class Load:
             "Each second",
             alt,
             "Requests stand in the second in which their time began; those without an answer are not drawn.",
-            load_charts.seconds(measured, scale=scale, unit=unit, alt=alt),
+            drawings.seconds(measured, scale=scale, unit=unit, alt=alt),
             [(Markup('<span class="glyph">●</span>'), "longest"), (Markup('<span class="glyph">■</span>'), "median")],
         )
 
@@ -222,7 +217,7 @@ class Load:
             f"{name} against load",
             alt,
             "Bars are 95% intervals, requests taken as independent. A request without an answer is the last of all.",
-            load_charts.curve(drawn, unit=unit, alt=alt),
+            drawings.curve(drawn, unit=unit, alt=alt),
             parts.legend(drawn),
             [missing] if n_missing else [],
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from frbench.page import words
-from frbench.page.parts import Block, Table, gallery_size, row_of, together
+from frbench.page.parts import Block, Table, gallery_size, heads, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, rate_and_counts, rate_cell, value_cell
 from frbench.results.types import Cmc, Identify, Mode, RankHits, Selectivity
@@ -41,12 +41,10 @@ def _lead(modes: Sequence[Mode]) -> Iterator[str]:
 
 
 def _identification(modes: Sequence[Mode], palette: Palette) -> Table:
-    columns = (
-        ("Group", ""),
-        ("FPIR", gallery_size(modes[0]["gallery"])),
-        ("False alarms", "of non-mated searches"),
-        (f"FNIR, rank {modes[0]['rank']}", gallery_size(modes[0]["gallery"])),
-        ("Missed", "of mated searches"),
+    size, rank = gallery_size(modes[0]["gallery"]), modes[0]["rank"]
+    columns = heads(
+        f"Group; FPIR | {size}; False alarms | of non-mated searches; FNIR, rank {rank} | {size}; "
+        "Missed | of mated searches"
     )
     rows = []
     notes: dict[str, None] = {}
@@ -84,11 +82,9 @@ def _hit(hit: RankHits) -> RateCell:
 
 
 def _selectivity(found: Sequence[Selectivity], palette: Palette) -> Table:
-    columns = (
-        ("Group", ""),
-        ("Candidates a search", "95% interval"),
-        ("Candidates", "over non-mated searches"),
-        ("Full lists", "what comes after is not seen"),
+    columns = heads(
+        "Group; Candidates a search | 95% interval; Candidates | over non-mated searches; Full lists | what comes "
+        "after is not seen"
     )
     rows = []
     for one in found:

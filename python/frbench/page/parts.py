@@ -189,6 +189,12 @@ class View:
         return [*self.figures, *(figure for block in self.blocks for figure in block.figures)]
 
 
+def heads(texts: str) -> list[tuple[str, str]]:
+    """Columns of a table: "Group; FMR | 95% interval" is two, the second with a line below its heading."""
+    found = (text.partition(" | ") for text in texts.split("; "))
+    return [(heading, below) for heading, _, below in found]
+
+
 Item = TypeVar("Item")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
 
 from markupsafe import Markup
 
@@ -12,20 +11,18 @@ from frbench.page import words
 from frbench.page.parts import RatioRow, RatioTable
 from frbench.page.style import Palette
 from frbench.reading.power import POWER
-from frbench.results.types import Contrast, Rates, Ratio
+from frbench.results.types import AnyContrast, Rates
+from frbench.terminal.common import contrasts_of, rank_of
 
-AnyContrast: TypeAlias = Contrast | Ratio
 HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT = "higher", "lower", "no difference was detected", "no statement"
 NONE_NAMED = "no ratio can be named that would have been detected"
 
 
 def at(results: Rates, grouping: str, threshold: float, metric: str) -> list[AnyContrast]:
-    """Groups of a grouping against their reference; runs of older versions have ratios of FMR alone."""
-    older: Sequence[AnyContrast] = results["ratios"] if results["kind"] == "verify" and "ratios" in results else []
-    found: Sequence[AnyContrast] = results.get("contrasts", older)
+    """Groups of a grouping against their reference."""
     return [
         r
-        for r in found
+        for r in contrasts_of(results)
         if r["grouping"] == grouping and r["threshold"] == threshold and r.get("metric", "fmr") == metric
     ]
 
@@ -37,13 +34,6 @@ def verdict(ratio: AnyContrast) -> str:
     if ratio["low"] > 1:
         return HIGHER
     return LOWER if ratio["high"] < 1 else NO_DIFFERENCE
-
-
-def rank_of(ratio: AnyContrast) -> int | None:
-    """The rank of FNIR; runs of older versions have ratios of FMR alone."""
-    if "rank" in ratio:
-        return ratio["rank"]
-    return None
 
 
 def power(ratio: AnyContrast) -> str:

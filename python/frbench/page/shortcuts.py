@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from frbench.page import charts, parts, shortcut_charts, words
+from frbench.page import charts, drawings, parts, words
 from frbench.page.charts import Series
 from frbench.page.gallery_sizes import plain_cell
-from frbench.page.parts import Block, Figure, Row, Table, View, key_of, name_of, row_of, together
+from frbench.page.parts import Block, Figure, Row, Table, View, heads, key_of, name_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
@@ -111,12 +111,7 @@ class Shortcuts:
     def systems(self) -> Table:
         """Speed and size of every search."""
         results = self.results
-        columns = [
-            ("Search", ""),
-            ("Searches a second", at_work(results)),
-            ("Slowest to fastest pass", ""),
-            ("Size", ""),
-        ]
+        columns = heads(f"Search; Searches a second | {at_work(results)}; Slowest to fastest pass; Size")
         rows = [Row("exact", [*_speed(results["exact_queries"]), size(results["exact_bytes"])], is_total=True)]
         rows += [Row(s["name"], [*_speed(s["queries"]), system_size(results, s)]) for s in results["systems"]]
         reasons = [each["queries"]["reason"] for each in results["systems"] if each["queries"]["reason"]]
@@ -129,18 +124,11 @@ class Shortcuts:
                 r for r in self.results["rows"] if (r["metric"], r["threshold"], r["rank"]) == (metric, threshold, rank)
             ]
             added, removed = ERRORS[metric]
-            columns = [
-                ("Group of the probe", ""),
-                ("Exact", "95% interval"),
-                ("Errors / trials", ""),
-                (here(self.results).capitalize(), "95% interval"),
-                ("Errors", ""),
-                (added, "95% interval"),
-                ("", "trials"),
-                (removed, "95% interval"),
-                ("", "trials"),
-                ("Difference", "paired, 95% interval"),
-            ]
+            columns = heads(
+                f"Group of the probe; Exact | 95% interval; Errors / trials; {here(self.results).capitalize()} | "
+                f"95% interval; Errors; {added} | 95% interval;  | trials; {removed} | 95% interval;  | trials; "
+                "Difference | paired, 95% interval"
+            )
             bodies = [
                 (s["name"], [self._rates(r) for r in rows if r["system"] == s["name"]]) for s in self.results["systems"]
             ]
@@ -151,14 +139,10 @@ class Shortcuts:
         """Every group against the reference."""
         if not self.results["gaps"]:
             return
-        columns = [
-            ("Group", "less the reference"),
-            ("Rate", ""),
-            ("Exact", "difference"),
-            (here(self.results).capitalize(), "difference"),
-            ("Errors added", "difference"),
-            ("Errors removed", "difference"),
-        ]
+        columns = heads(
+            f"Group | less the reference; Rate; Exact | difference; {here(self.results).capitalize()} | difference; "
+            "Errors added | difference; Errors removed | difference"
+        )
         rows = []
         for gap in self.results["gaps"]:
             cells: list[Cell] = [
@@ -182,12 +166,7 @@ class Shortcuts:
         rows = self.results.get("recall")
         if rows is None:
             return
-        columns = [
-            ("Group", ""),
-            ("Mean recall", "95% interval"),
-            ("Found", "of rows to find"),
-            ("Lowest", "of a probe"),
-        ]
+        columns = heads("Group; Mean recall | 95% interval; Found | of rows to find; Lowest | of a probe")
         bodies = self._by_system(
             rows,
             lambda row: [
@@ -205,14 +184,10 @@ class Shortcuts:
         if reach is None:
             return
         sizes = {key_of(e): e["templates"] for e in self.results["enrolled"]}
-        columns = [
-            ("Group", ""),
-            ("Enrolled", "templates"),
-            ("Returned by no search", "at any effort"),
-            ("Members", "of those with a template"),
-            ("Not by its own search", f"at {reach['effort']}"),
-            ("Members", "of those with a template"),
-        ]
+        columns = heads(
+            "Group; Enrolled | templates; Returned by no search | at any effort; Members | of those with a template; "
+            f"Not by its own search | at {reach['effort']}; Members | of those with a template"
+        )
         rows = [
             self._row(never, [words.count(sizes[key_of(never)]), *_counted(never), *_counted(own)])
             for never, own in zip(reach["never"], reach["not_by_itself"], strict=True)
@@ -229,14 +204,8 @@ class Shortcuts:
         rows = self.results.get("orders")
         if not rows:
             return
-        columns = [
-            ("Group", ""),
-            ("First candidate changes", "95% interval"),
-            ("Searches", ""),
-            ("Mate first in some builds only", "95% interval"),
-            ("Mated searches", ""),
-            ("Misses at rank 1", "file order; random ones"),
-        ]
+        rates = "First candidate changes | 95% interval; Searches; Mate first in some builds only | 95% interval"
+        columns = [*heads(f"Group; {rates}; Mated searches"), ("Misses at rank 1", "file order; random ones")]
         bodies = self._by_system(
             rows,
             lambda row: [
@@ -253,13 +222,7 @@ class Shortcuts:
         rows = self.results.get("own_thresholds")
         if not rows:
             return
-        columns = [
-            ("Group", ""),
-            ("Rate", ""),
-            ("Exact", "95% interval"),
-            ("Stored", "95% interval"),
-            ("Difference", "paired"),
-        ]
+        columns = heads("Group; Rate; Exact | 95% interval; Stored | 95% interval; Difference | paired")
         bodies = self._by_system(
             rows,
             lambda row: [
@@ -316,7 +279,7 @@ class Shortcuts:
             f"Added misses: {title}",
             alt,
             f"Bars are 95% intervals of added misses; each point is one search, {here(self.results)}.",
-            shortcut_charts.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
+            drawings.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
             parts.legend(series),
         )
 

@@ -10,16 +10,17 @@ from markupsafe import Markup
 from frbench.page import group_thresholds, parts, ratios, words
 from frbench.page.identify import Identify
 from frbench.page.latency import Latency, times_listed
-from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, AnyContrast, rank_of, verdict
+from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verdict
 from frbench.page.verify import Verify
 from frbench.page.words import rate_phrase
 from frbench.plan import ALL, OVERALL
 from frbench.reading.metrics import knows_people
 from frbench.reading.power import POWER
 from frbench.results import types
-from frbench.results.types import Estimate
+from frbench.results.types import AnyContrast, Estimate
 from frbench.results.verify import excluded_in_words
 from frbench.tally import Tally
+from frbench.terminal.common import rank_of
 
 # More groups than this are counted rather than named.
 MAX_NAMED = 4

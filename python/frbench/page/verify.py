@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from frbench.choices import Failed
 from frbench.estimate import LEVEL
-from frbench.page import charts, differentials, parts, words
+from frbench.page import charts, differentials, drawings, parts, words
 from frbench.page.charts import Series
 from frbench.page.curves import bin_ends, share_rows, tradeoff_series
-from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table
+from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table, heads
 from frbench.page.style import EVERYTHING, LogScale, Palette
 from frbench.page.words import Cell, CountCell, RateCell, bare, rate_and_counts, rate_cell, value_cell
 from frbench.plan import ALL
@@ -24,22 +24,15 @@ POLICIES = {
     "exclude": "comparisons with a failed template are left out of every denominator",
     "accept": "a comparison with a failed template counts as accepted: a false match if non-mated",
 }
-COLUMNS = (
-    ("Group", ""),
-    ("FMR", "false match rate"),
-    ("False matches", "of non-mated comparisons"),
-    ("FNMR", "false non-match rate"),
-    ("False non-matches", "of mated comparisons"),
+COLUMNS = heads(
+    "Group; FMR | false match rate; False matches | of non-mated comparisons; FNMR | false non-match rate; False "
+    "non-matches | of mated comparisons"
 )
 SCALE = "log scale, the same at all thresholds; hatched: no false match seen, or no comparison"
 D_PRIME = "d\N{PRIME}"
-SPREAD_COLUMNS = (
-    ("Group", ""),
-    ("Non-mated", "scored comparisons"),
-    ("Mean", "standard deviation"),
-    ("Mated", "scored comparisons"),
-    ("Mean", "standard deviation"),
-    (D_PRIME, "separation"),
+SPREAD_COLUMNS = heads(
+    "Group; Non-mated | scored comparisons; Mean | standard deviation; Mated | scored comparisons; Mean | standard "
+    f"deviation; {D_PRIME} | separation"
 )
 
 
@@ -124,7 +117,7 @@ class Verify:
             for c in cells
             if c["trials"] and (c["unscored"] or c["grouping"] == ALL)
         ]
-        columns = (("Groups", ""), ("Comparisons", ""), ("All", ""), ("Without a score", "a template failed"))
+        columns = heads("Groups; Comparisons; All; Without a score | a template failed")
         total = sum(c["unscored"] for c in self.results["overall"])
         note = "Every comparison has a score: no template failed." if total == 0 else ""
         policy = f"Policy “{self.failed}”: {POLICIES[self.failed]}."
@@ -207,7 +200,7 @@ class Verify:
             "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of a "
             "decade apart left out; nothing is interpolated, and thresholds without errors of both kinds cannot be "
             "drawn on a logarithm.",
-            charts.tradeoff(drawn, x, y, alt=alt),
+            drawings.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(
                 [name for name in names if not curves[name]], "mated or non-mated comparisons, or without errors"
@@ -254,7 +247,7 @@ class Verify:
                 f"Scores of {kind} comparisons{parts.by(grouping)}",
                 alt,
                 f"Comparisons {whose}: the share of each group's scored comparisons in each bin.{lines}",
-                charts.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
+                drawings.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
                 parts.legend(drawn),
                 parts.few_trials_note(left_out, f"{kind} comparisons"),
             )

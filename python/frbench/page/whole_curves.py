@@ -8,7 +8,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from frbench.page import words
-from frbench.page.parts import Block, Row, Table, name_of, row_of, together
+from frbench.page.parts import Block, Row, Table, heads, name_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, bare, rate_cell, value_cell
 from frbench.results.types import Auc, Eer, Fold, Folds, MinCllr, Summary, Verify
@@ -18,36 +18,22 @@ LEAD = (
     "One number for a whole curve helps to compare research, and nobody operates at it: for a decision read the rates "
     "at a threshold above."
 )
-EER_COLUMNS = (
-    ("Group", ""),
-    ("EER", "95% interval"),
-    ("Convex hull", "of the curve"),
-    ("FVC2000", "interval"),
-    ("Threshold", ""),
-    ("False matches", "of non-mated comparisons"),
-    ("False non-matches", "of mated comparisons"),
+EER_COLUMNS = heads(
+    "Group; EER | 95% interval; Convex hull | of the curve; FVC2000 | interval; Threshold; False matches | of "
+    "non-mated comparisons; False non-matches | of mated comparisons"
 )
-CURVE_COLUMNS = (
-    ("Group", ""),
-    ("AUC", "95% interval"),
-    ("AUC", "what bins leave open"),
-    ("min Cllr, bits", "95% interval"),
-    ("min Cllr, bits", "what bins leave open"),
+CURVE_COLUMNS = heads(
+    "Group; AUC | 95% interval; AUC | what bins leave open; min Cllr, bits | 95% interval; min Cllr, bits | what bins "
+    "leave open"
 )
-SUPPORT_COLUMNS = (
-    ("Group", ""),
-    ("FMR from", "30 false matches on"),
-    ("Non-mated", "comparisons"),
-    ("FNMR from", "30 false non-matches on"),
-    ("Mated", "comparisons"),
+SUPPORT_COLUMNS = heads(
+    "Group; FMR from | 30 false matches on; Non-mated | comparisons; FNMR from | 30 false non-matches on; Mated | "
+    "comparisons"
 )
-FAILURE_COLUMNS = (("Group", ""), ("FTA", "95% interval"), ("Failed", "of comparisons"), ("GFAR", ""), ("GFRR", ""))
-FOLD_COLUMNS = (
-    ("Fold", ""),
-    ("Threshold", "best on the other folds"),
-    ("Accuracy", "at tied thresholds"),
-    ("Decided rightly", "of pairs"),
-    ("Tied", "thresholds as good"),
+FAILURE_COLUMNS = heads("Group; FTA | 95% interval; Failed | of comparisons; GFAR; GFRR")
+FOLD_COLUMNS = heads(
+    "Fold; Threshold | best on the other folds; Accuracy | at tied thresholds; Decided rightly | of pairs; Tied | "
+    "thresholds as good"
 )
 
 

@@ -1072,6 +1072,7 @@ class Shortcut(Head):
 
 Results: TypeAlias = Verify | Identify | Latency | Load | Shortcut
 Rates: TypeAlias = Verify | Identify
+AnyContrast: TypeAlias = Contrast | Ratio
 
 
 def results_of(read: Mapping[str, Any]) -> Results:

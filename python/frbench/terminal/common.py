@@ -8,23 +8,31 @@ from typing import TypeVar
 from rich.text import Text
 
 from frbench.plan import ALL
-from frbench.results.types import Contrast, Estimate, Head, Highest, OfGroup, Rates, Ratio, Value, Verify
+from frbench.results.types import AnyContrast, Estimate, Head, OfGroup, Rates, Value, Verify
 from frbench.terminal import figures
 from frbench.terminal.figures import UNDEFINED, Form, exact, sentences
 
 Row = TypeVar("Row", bound=OfGroup)
 
 
-def ratio_lines(results: Rates, threshold: float) -> Iterator[Text]:
-    """What each group against the reference shows, and what it could have shown; then which may have the highest rate.
+def contrasts_of(results: Rates) -> Sequence[AnyContrast]:
+    """Groups against their reference; runs of older versions have ratios of FMR alone."""
+    older: Sequence[AnyContrast] = results.get("ratios", []) if results["kind"] == "verify" else []
+    return results.get("contrasts", older)
 
-    Runs of older versions have ratios of FMR alone.
-    """
-    older: Sequence[Contrast | Ratio] = results["ratios"] if results["kind"] == "verify" and "ratios" in results else []
-    found: Sequence[Contrast | Ratio] = results.get("contrasts", older)
-    for r in (r for r in found if r["threshold"] == threshold):
+
+def rank_of(found: AnyContrast) -> int | None:
+    """The rank of FNIR, None of every other rate."""
+    if "rank" in found:
+        return found["rank"]
+    return None
+
+
+def ratio_lines(results: Rates, threshold: float) -> Iterator[Text]:
+    """What each group against the reference shows and could have shown; then which may have the highest rate."""
+    for r in (r for r in contrasts_of(results) if r["threshold"] == threshold):
         name, reference = (name_of(results, r["grouping"], side[0]) for side in (r["group"], r["reference"]))
-        head = f"{_metric_of(r)} within {name} / within {reference}: "
+        head = f"{_rate(r.get('metric', 'fmr'), rank_of(r))} within {name} / within {reference}: "
         if r["value"] is None:
             yield Text(f"{head}{UNDEFINED}, {r['reason']}")
         elif r["low"] is None or r["high"] is None:
@@ -34,17 +42,16 @@ def ratio_lines(results: Rates, threshold: float) -> Iterator[Text]:
             yield Text(f"{head}{r['value']:.3g} (95% interval {r['low']:.3g} to {r['high']:.3g}{verdict})")
     for h in (h for h in results.get("highest", []) if h["threshold"] == threshold and len(h["possible"]) > 1):
         names = ", ".join(name_of(results, h["grouping"], name) for name in h["possible"])
-        yield Text(f"highest {_metric_of(h)} by {h['grouping']}: any of {names}, at {h['level']:.0%} together")
+        yield Text(
+            f"highest {_rate(h['metric'], h['rank'])} by {h['grouping']}: any of {names}, at {h['level']:.0%} together"
+        )
 
 
-def _metric_of(found: Contrast | Ratio | Highest) -> str:
-    metric = found.get("metric", "fmr").upper()
-    if found.get("rank"):
-        return f"{metric} rank {found['rank']}"
-    return metric
+def _rate(metric: str, rank: int | None) -> str:
+    return metric.upper() + (f" rank {rank}" if rank else "")
 
 
-def _power_of(ratio: Contrast | Ratio) -> str:
+def _power_of(ratio: AnyContrast) -> str:
     """The ratio that would have been detected; "" for runs of older versions, which do not hold it."""
     if "detectable" not in ratio:
         return ""
