@@ -28,6 +28,7 @@ PAIRED = (
     "groups that err more often than it, and farther for those that err less often."
 )
 WITHIN = "Everybody, and trials within a group. The dashed line is no change."
+BETWEEN = "Where the dashed line is, groups differ as much in B as in A."
 Rows = Sequence[Mapping[str, Any]]
 # Counts are not broken between lines.
 NBSP = "\N{NO-BREAK SPACE}"
@@ -74,23 +75,15 @@ def _by_rate(rows: Rows) -> list[tuple[str, list[Mapping[str, Any]]]]:
 
 
 def _rates(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str) -> Block:
-    kinds = _by_rate(rows)
-    figures = (
-        _forest(
-            f"{name}, B against A",
-            [
-                (_group(r), palette[r["grouping"], r["group_a"]], _factor(r))
-                for r in own
-                if r["group_a"] == r["group_b"]
-            ],
-            f"{anchor}-rate-{i}",
-            caption=WITHIN,
-        )
-        for i, (name, own) in enumerate(kinds)
-    )
-    tables = [Table(name, COLUMNS, [("", [_row(r) for r in own])], ends_in_words=True) for name, own in kinds]
+    figures: list[Figure] = []
+    tables = []
+    for i, (name, own) in enumerate(_by_rate(rows)):
+        within = [r for r in own if r["group_a"] == r["group_b"]]
+        drawn = [(_group(r), palette[r["grouping"], r["group_a"]], _factor(r)) for r in within]
+        figures += _forest(f"{name}, B against A", drawn, f"{anchor}-rate-{i}", caption=WITHIN)
+        tables.append(Table(name, COLUMNS, [("", [_row(r) for r in own])], ends_in_words=True))
     origin = [f"Both set for {words.target(setting['at'])} over {setting['population']}."] if setting["at"] else []
-    return Block(_thresholds(setting), origin, figures=[f for f in figures if f], tables=tables)
+    return Block(_thresholds(setting), origin, figures=figures, tables=tables)
 
 
 def _thresholds(setting: Mapping[str, Any]) -> str:
@@ -99,31 +92,25 @@ def _thresholds(setting: Mapping[str, Any]) -> str:
 
 
 def _differentials(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str) -> Block:
-    kinds = _by_rate(rows)
-    figures = (
-        _forest(
-            f"{name}: ratio to the reference, B against A",
-            [(_contrast(r), palette[r["grouping"], r["group"]], _range(r, r["value"])) for r in own],
-            f"{anchor}-ratio-{i}",
-            caption="Where the dashed line is, groups differ as much in B as in A.",
-        )
-        for i, (name, own) in enumerate(kinds)
-    )
-    tables = [
-        Table(f"Ratios of {name}", RATIO_COLUMNS, [("", [_ratios(r) for r in own])], ends_in_words=True)
-        for name, own in kinds
-    ]
+    figures: list[Figure] = []
+    tables = []
+    for i, (name, own) in enumerate(_by_rate(rows)):
+        drawn = [(_contrast(r), palette[r["grouping"], r["group"]], _range(r, r["value"])) for r in own]
+        title = f"{name}: ratio to the reference, B against A"
+        figures += _forest(title, drawn, f"{anchor}-ratio-{i}", caption=BETWEEN)
+        body = [("", [_ratios(r) for r in own])]
+        tables.append(Table(f"Ratios of {name}", RATIO_COLUMNS, body, ends_in_words=True))
     where = f"at {words.target(setting['at'])}" if setting["at"] else _thresholds(setting).lower()
-    return Block(f"Differences between groups, {where}", [PAIRED], figures=[f for f in figures if f], tables=tables)
+    return Block(f"Differences between groups, {where}", [PAIRED], figures=figures, tables=tables)
 
 
-def _forest(title: str, rows: Iterable[tuple[str, Style, Range]], anchor: str, *, caption: str) -> Figure | None:
-    """A chart of the ratios that have an interval, None without any."""
+def _forest(title: str, rows: Iterable[tuple[str, Style, Range]], anchor: str, *, caption: str) -> list[Figure]:
+    """A chart of the ratios that have an interval, none without any."""
     series = [Series(name, style, [_point(r)]) for name, style, r in rows if r["low"] is not None and r["low"] > 0]
     if not series:
-        return None
+        return []
     alt = f"{title}, with 95% intervals; the table has the figures."
-    return Figure(anchor, title, alt, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))
+    return [Figure(anchor, title, alt, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))]
 
 
 def _point(row: Range) -> Mapping[str, Any]:
@@ -183,14 +170,14 @@ def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
         missing = [m for m in metrics if m not in known]
         tables = [_time_table(metric, [row for row in rows if row["metric"] == metric]) for metric in known]
         everybody = [(time_cells.title(r["metric"]), EVERYTHING, _time_factor(r)) for r in rows if r["grouping"] == ALL]
-        figure = _forest(
+        figures = _forest(
             f"{words.capital(at)}, everybody: B against A",
             everybody,
             f"{anchor}-time-{number}",
             caption="Times below 1 are shorter in B; rates above 1 are higher.",
         )
         lead = [_nowhere(metric, [row for row in rows if row["metric"] == metric]) for metric in missing]
-        yield Block(words.capital(at), lead, figures=[figure] if figure else [], tables=tables)
+        yield Block(words.capital(at), lead, figures=figures, tables=tables)
 
 
 def _nowhere(metric: str, rows: Rows) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from frbench.page import parts, ratios, words
-from frbench.page.parts import Block, HeatMap, Row, Table, heads, together
+from frbench.page.parts import Block, HeatMap, Point, Row, Table, heads, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, RateCell, missing, rate_and_counts
 from frbench.reading.groups.indices import BOTH, BY_NAME
@@ -28,23 +28,48 @@ def at(results: Rates, grouping: str, threshold: float) -> Differentials | None:
     return found[0] if found else None
 
 
-def blocks(
-    results: Rates, palette: Palette, threshold: float, heat_maps: Mapping[str, Sequence[HeatMap]]
-) -> Iterator[Block]:
-    """Differences between the groups of each grouping at one threshold."""
-    for grouping in parts.groupings(results):
-        found = at(results, grouping, threshold)
-        block = Block(
-            title=f"Differences between groups of {words.grouping(grouping)}",
-            lead=[] if found is None else [_accuracy(found), *_left_out(found)],
-            cautions=[] if found is None else [words.sentence(words.reason(c["text"])) for c in found["cautions"]],
-            ratios=list(ratios.tables(results, palette, grouping, threshold)),
-            tables=[] if found is None or not found["impostors"] else [_pairings(found, palette)],
-            heat_maps=heat_maps.get(grouping, ()),
-            closing=[] if found is None else [_indices(found)],
-        )
-        if block.lead or block.ratios or block.heat_maps:
-            yield block
+def point(
+    results: Rates,
+    palette: Palette,
+    threshold: float,
+    table: Table,
+    *,
+    heat_maps: Mapping[str, Sequence[HeatMap]] | None = None,
+    more: str = "",
+) -> Point:
+    """An operating point: its table of rates, and differences between the groups of each grouping.
+
+    Parameters
+    ----------
+    heat_maps : by grouping.
+    more : the end of the title.
+    """
+    every = (_block(results, palette, grouping, threshold, heat_maps or {}) for grouping in parts.groupings(results))
+    return Point(
+        parts.point_title(results, threshold) + more,
+        parts.origin_lines(results, threshold),
+        parts.weak_origins(results, threshold),
+        table,
+        [block for block in every if block.lead or block.ratios or block.heat_maps],
+    )
+
+
+def _block(
+    results: Rates, palette: Palette, grouping: str, threshold: float, heat_maps: Mapping[str, Sequence[HeatMap]]
+) -> Block:
+    found, compared = at(results, grouping, threshold), list(ratios.tables(results, palette, grouping, threshold))
+    title, maps = f"Differences between groups of {words.grouping(grouping)}", heat_maps.get(grouping, ())
+    if found is None:
+        return Block(title, ratios=compared, heat_maps=maps)
+    return Block(
+        title,
+        lead=[_accuracy(found), *_left_out(found)],
+        cautions=[words.sentence(words.reason(caution["text"])) for caution in found["cautions"]],
+        ratios=compared,
+        tables=[_pairings(found, palette)] if found["impostors"] else [],
+        heat_maps=maps,
+        closing=[_indices(found)],
+    )
 
 
 def _accuracy(found: Differentials) -> Markup:

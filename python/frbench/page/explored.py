@@ -87,21 +87,9 @@ class Curve:
         """The estimate at one stop, as `results.json` has it, but for how its interval was made."""
         k = int(self.k[stop])
         low, high = (None if np.isnan(end[stop]) else float(end[stop]) for end in (self.low, self.high))
-        ends: types.Range = {
-            "value": k / self.n if self.n else None,
-            "low": low,
-            "high": high,
-            "reason": self.reasons[stop],
-        }
-        return {
-            **ends,
-            "k": k,
-            "n": self.n,
-            "n_effective": None,
-            "n_subjects": self.people,
-            "level": LEVEL,
-            "method": "",
-        }
+        value, reason = k / self.n if self.n else None, self.reasons[stop]
+        ends: types.Range = {"value": value, "low": low, "high": high, "reason": reason}
+        return types.estimate(ends, k=k, n=self.n, level=LEVEL, n_subjects=self.people)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +209,9 @@ def _rates(results: Rates) -> Iterator[Rate]:
     if results["kind"] != "identify":
         yield from (Rate("fmr"), Rate("fnmr"))
         return
+    ranks = results["ranks"]
     yield Rate("fpir")
-    yield from (Rate("fnir", rank) for rank in dict.fromkeys((results["ranks"][0], results["ranks"][-1])))
+    yield from (Rate("fnir", rank) for rank in dict.fromkeys((ranks[0], ranks[-1])))
 
 
 def _pairs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:

@@ -46,13 +46,7 @@ class Identify:
     def points(self) -> list[Point]:
         """What was measured at each threshold."""
         return [
-            Point(
-                f"{parts.point_title(self.results, t)} ({self.gallery})",
-                parts.origin_lines(self.results, t),
-                parts.weak_origins(self.results, t),
-                self._table(t),
-                list(differentials.blocks(self.results, self.palette, t, {})),
-            )
+            differentials.point(self.results, self.palette, t, self._table(t), more=f" ({self.gallery})")
             for t in self.results["thresholds"]
         ]
 

@@ -14,49 +14,23 @@ from frbench.page.parts import Block, Figure, Row, Table, View, heads, key_of, n
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
-from frbench.results.types import (
-    Estimate,
-    InsertionOrder,
-    Net,
-    OfGroup,
-    OwnThreshold,
-    Range,
-    Recall,
-    Shortcut,
-    ShortcutRow,
-    Speed,
-    System,
-)
+from frbench.results import types
 from frbench.terminal import figures
-from frbench.terminal.shortcut_words import (
-    at_work,
-    has_gap,
-    heading,
-    here,
-    index,
-    method,
-    prices,
-    rate_name,
-    shown,
-    size,
-    speed,
-    system_size,
-    unshown,
-)
+from frbench.terminal import shortcut_words as said
 
 EVERYBODY = "all searches"
 TITLES = {"ann": "Exact and approximate search", "precision": "Templates in fewer bits"}
 ERRORS = {"fnir": ("Added misses", "Misses removed"), "fpir": ("Added false positives", "Hidden false positives")}
-OfSystem = TypeVar("OfSystem", Recall, InsertionOrder, OwnThreshold)
+OfSystem = TypeVar("OfSystem", types.Recall, types.InsertionOrder, types.OwnThreshold)
 
 
-def view(results: Shortcut, palette: Palette, anchor: str) -> View:
+def view(results: types.Shortcut, palette: Palette, anchor: str) -> View:
     """A run of `frbench ann` or `frbench precision` as the page shows it."""
     found = Shortcuts(results, palette, anchor)
     return View(
         anchor=anchor,
         title=TITLES[results["kind"]],
-        measured=method(results),
+        measured=said.method(results),
         summary=[("", [*found.sentences()])],
         explained=found.explained(),
         refused=parts.refused(results),
@@ -71,7 +45,7 @@ def view(results: Shortcut, palette: Palette, anchor: str) -> View:
 class Shortcuts:
     """Views of one run."""
 
-    def __init__(self, results: Shortcut, palette: Palette, prefix: str) -> None:
+    def __init__(self, results: types.Shortcut, palette: Palette, prefix: str) -> None:
         self.results, self.palette, self.prefix = results, palette, prefix
         self.asked = list(dict.fromkeys((r["metric"], r["threshold"], r["rank"]) for r in results["rows"]))
 
@@ -86,23 +60,24 @@ class Shortcuts:
             ("Intervals", self.results["interval"]),
             (
                 "Time",
-                f"up to 1,000 probes a call, {at_work(self.results)}; searches took turns, and the median of five "
+                f"up to 1,000 probes a call, {said.at_work(self.results)}; searches took turns, and the median of five "
                 "passes is given",
             ),
         ]
         approximate = self.results.get("approximate")
         if approximate is not None:
             scored = "rows that the index proposes are scored by the definition: it can miss, and never misscore"
-            found = [("Approximate", f"{index(approximate)}; {scored}"), *found]
+            found = [("Approximate", f"{said.index(approximate)}; {scored}"), *found]
         return found
 
     def sentences(self) -> Iterator[Markup]:
         """What is beyond doubt, and what is not."""
-        yield from (Markup("{}.").format(sentence) for sentence in prices(self.results))
+        yield from (Markup("{}.").format(sentence) for sentence in said.prices(self.results))
         gaps = self.results["gaps"]
-        yield from (Markup("{} ({}).").format(shown(gap), rate_name(gap)) for gap in gaps if has_gap(gap))
+        opened = filter(said.has_gap, gaps)
+        yield from (Markup("{} ({}).").format(said.shown(gap), said.rate_name(gap)) for gap in opened)
         if gaps:
-            yield Markup("{}.").format(words.sentence(unshown(self.results)).rstrip("."))
+            yield Markup("{}.").format(words.sentence(said.unshown(self.results)).rstrip("."))
         reach = self.results.get("reach")
         for never in [share for share in reach["never"] if share["grouping"] == ALL][:1] if reach else []:
             text = Markup("{} of {} gallery members are returned by no search, at any effort.")
@@ -111,9 +86,9 @@ class Shortcuts:
     def systems(self) -> Table:
         """Speed and size of every search."""
         results = self.results
-        columns = heads(f"Search; Searches a second | {at_work(results)}; Slowest to fastest pass; Size")
-        rows = [Row("exact", [*_speed(results["exact_queries"]), size(results["exact_bytes"])], is_total=True)]
-        rows += [Row(s["name"], [*_speed(s["queries"]), system_size(results, s)]) for s in results["systems"]]
+        columns = heads(f"Search; Searches a second | {said.at_work(results)}; Slowest to fastest pass; Size")
+        rows = [Row("exact", [*_speed(results["exact_queries"]), said.size(results["exact_bytes"])], is_total=True)]
+        rows += [Row(s["name"], [*_speed(s["queries"]), said.system_size(results, s)]) for s in results["systems"]]
         reasons = [each["queries"]["reason"] for each in results["systems"] if each["queries"]["reason"]]
         return Table("Searches", columns, [("", rows)], list(dict.fromkeys(map(words.sentence, reasons))))
 
@@ -125,28 +100,28 @@ class Shortcuts:
             ]
             added, removed = ERRORS[metric]
             columns = heads(
-                f"Group of the probe; Exact | 95% interval; Errors / trials; {here(self.results).capitalize()} | "
+                f"Group of the probe; Exact | 95% interval; Errors / trials; {said.here(self.results).capitalize()} | "
                 f"95% interval; Errors; {added} | 95% interval;  | trials; {removed} | 95% interval;  | trials; "
                 "Difference | paired, 95% interval"
             )
             bodies = [
                 (s["name"], [self._rates(r) for r in rows if r["system"] == s["name"]]) for s in self.results["systems"]
             ]
-            title = heading(metric, threshold, rank, self.results)
-            yield Block(title, tables=[Table(f"{title}: {here(self.results)} beside exact", columns, bodies)])
+            title = said.heading(metric, threshold, rank, self.results)
+            yield Block(title, tables=[Table(f"{title}: {said.here(self.results)} beside exact", columns, bodies)])
 
     def gaps(self) -> Iterator[Block]:
         """Every group against the reference."""
         if not self.results["gaps"]:
             return
         columns = heads(
-            f"Group | less the reference; Rate; Exact | difference; {here(self.results).capitalize()} | difference; "
-            "Errors added | difference; Errors removed | difference"
+            f"Group | less the reference; Rate; Exact | difference; {said.here(self.results).capitalize()} | "
+            "difference; Errors added | difference; Errors removed | difference"
         )
         rows = []
         for gap in self.results["gaps"]:
             cells: list[Cell] = [
-                rate_name(gap),
+                said.rate_name(gap),
                 *map(_contrast, (gap["exact"], gap["other"], gap["added"], gap["removed"])),
             ]
             row = Row(f"{gap['group']} less {gap['reference']}", cells, self.palette[key_of(gap)].swatch)
@@ -226,7 +201,7 @@ class Shortcuts:
         bodies = self._by_system(
             rows,
             lambda row: [
-                f"{rate_name(row)} at {row['at']}",
+                f"{said.rate_name(row)} at {row['at']}",
                 plain_cell(row["exact"]),
                 plain_cell(row["other"]),
                 _net(row["net"]),
@@ -242,10 +217,10 @@ class Shortcuts:
     ) -> list[tuple[str, list[Row]]]:
         return together((row["system"], self._row(row, cells(row))) for row in rows)
 
-    def _row(self, row: OfGroup, cells: Sequence[Cell]) -> Row:
+    def _row(self, row: types.OfGroup, cells: Sequence[Cell]) -> Row:
         return row_of(row, cells, self.palette, EVERYBODY)
 
-    def _rates(self, row: ShortcutRow) -> Row:
+    def _rates(self, row: types.ShortcutRow) -> Row:
         others = (row["other"], row["added"], row["removed"])
         cells = [cell for each in others for cell in (plain_cell(each), words.count(each["k"]))]
         return self._row(row, [*_counted(row["exact"]), *cells, _net(row["net"])])
@@ -271,24 +246,24 @@ class Shortcuts:
         if not series:
             return
         is_ann = "approximate" in self.results
-        gain = f"searches a second in {at_work(self.results)}, log scale" if is_ann else "bytes a row"
-        title = heading("fnir", threshold, rank, self.results)
+        gain = f"searches a second in {said.at_work(self.results)}, log scale" if is_ann else "bytes a row"
+        title = said.heading("fnir", threshold, rank, self.results)
         alt = f"Misses that the other search adds, by {grouping}, against {gain}: {title}."
         yield Figure(
             f"{self.prefix}-price-{grouping.replace(',', '-')}-{number}",
             f"Added misses: {title}",
             alt,
-            f"Bars are 95% intervals of added misses; each point is one search, {here(self.results)}.",
+            f"Bars are 95% intervals of added misses; each point is one search, {said.here(self.results)}.",
             drawings.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
             parts.legend(series),
         )
 
 
-def _gain(system: System) -> float | None:
+def _gain(system: types.System) -> float | None:
     return system["reduced"]["bytes_per_row"] if "reduced" in system else system["queries"]["per_s"]
 
 
-def _points(row: ShortcutRow, gain: float | None) -> Iterator[charts.Row]:
+def _points(row: types.ShortcutRow, gain: float | None) -> Iterator[charts.Row]:
     """One, where the gain and the interval are known."""
     added = row["added"]
     if gain is not None and added["value"] is not None and added["low"] is not None:
@@ -296,20 +271,20 @@ def _points(row: ShortcutRow, gain: float | None) -> Iterator[charts.Row]:
         yield found | {"system": row["system"], "text": words.percent(added["value"]), "kn": words.share(added)}
 
 
-def _speed(found: Speed) -> tuple[RateCell, str]:
+def _speed(found: types.Speed) -> tuple[RateCell, str]:
     per_s, low, high = found["per_s"], found["low"], found["high"]
     if per_s is None or low is None or high is None:
         return missing(found["reason"]), ""
-    return RateCell(speed(per_s)), f"{speed(low)} to {speed(high)}"
+    return RateCell(said.speed(per_s)), f"{said.speed(low)} to {said.speed(high)}"
 
 
-def _counted(estimate: Estimate) -> tuple[RateCell, CountCell]:
+def _counted(estimate: types.Estimate) -> tuple[RateCell, CountCell]:
     return plain_cell(estimate), CountCell(words.count(estimate["k"]), f"of {words.count(estimate['n'])}")
 
 
-def _net(net: Net) -> RateCell:
+def _net(net: types.Net) -> RateCell:
     return _contrast({"value": net["difference"], "low": net["low"], "high": net["high"], "reason": net["reason"]})
 
 
-def _contrast(found: Range) -> RateCell:
+def _contrast(found: types.Range) -> RateCell:
     return words.value_cell(found, figures.percent)

@@ -68,18 +68,12 @@ class Verify:
         k, n = sum(e["k"] for e in rows), sum(e["n"] for e in rows)
         note = "sum of rows, no interval" if n else f"0 {'non-' * (metric == 'fmr')}mated comparisons"
         ends = bare({"value": k / n if n else None, "reason": note})
-        return {**ends, "k": k, "n": n, "n_effective": None, "n_subjects": None, "level": LEVEL, "method": ""}
+        return types.estimate(ends, k=k, n=n, level=LEVEL)
 
     def points(self) -> list[Point]:
         """What was measured at each threshold."""
         return [
-            Point(
-                parts.point_title(self.results, t),
-                parts.origin_lines(self.results, t),
-                parts.weak_origins(self.results, t),
-                self._table(t),
-                list(differentials.blocks(self.results, self.palette, t, self._heat_maps(t))),
-            )
+            differentials.point(self.results, self.palette, t, self._table(t), heat_maps=self._heat_maps(t))
             for t in self.results["thresholds"]
         ]
 

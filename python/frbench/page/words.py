@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from markupsafe import Markup, escape
@@ -94,31 +95,20 @@ def digits(value: float, n: int = 2) -> str:
     return f"{rounded:,.{decimals}f}"
 
 
-def number(value: float) -> str:
-    """Four digits, and more where it would round to 1 without being 1: 3.762, 0.999996."""
-    return _not_one(value, 4)
-
-
-def five_digits(value: float) -> str:
-    """Five digits, and more where it would round to 1 without being 1."""
-    return _not_one(value, 5)
-
-
-def _not_one(value: float, least: int) -> str:
+def not_one(value: float, least: int = 4) -> str:
+    """`least` digits, and more where it would round to 1 without being 1: 3.762, 0.999996."""
     if value == 1:
         return "1"
     texts = [digits(value, n) for n in range(least, 18)]
     return next((text for text in texts if text.rstrip("0") != "1."), texts[-1])
 
 
-def factor(value: float) -> str:
-    """A ratio with three digits, and more where it would round to 1 without being 1."""
-    return _not_one(value, 3)
-
-
-def three_digits(value: float) -> str:
-    """Three digits without an exponent: 0.036, 1.20."""
-    return digits(value, 3)
+number = not_one
+five_digits = partial(not_one, least=5)
+# A ratio.
+factor = partial(not_one, least=3)
+# Without an exponent: 0.036, 1.20.
+three_digits = partial(digits, n=3)
 
 
 def capital(text: str) -> str:

@@ -1075,6 +1075,12 @@ Rates: TypeAlias = Verify | Identify
 AnyContrast: TypeAlias = Contrast | Ratio
 
 
+def estimate(found: Range, *, k: int, n: int, level: float, n_subjects: int | None = None) -> Estimate:
+    """An estimate of counts that were summed or cut, without a word on how its interval was made."""
+    counts = {"k": k, "n": n, "n_effective": None, "n_subjects": n_subjects, "level": level, "method": ""}
+    return cast("Estimate", {**found, **counts})
+
+
 def results_of(read: Mapping[str, Any]) -> Results:
     """What was read from `results.json`, with its type."""
     return cast("Results", read)

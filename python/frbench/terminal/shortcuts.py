@@ -10,27 +10,14 @@ from rich.text import Text
 
 from frbench.results.types import Estimate, Shortcut, ShortcutRow, Speed
 from frbench.terminal import figures
+from frbench.terminal import shortcut_words as said
 from frbench.terminal.common import named
 from frbench.terminal.figures import UNDEFINED, number, percent
-from frbench.terminal.shortcut_words import (
-    EXACT,
-    has_gap,
-    heading,
-    here,
-    method,
-    rate_name,
-    shown,
-    size,
-    speed,
-    system_size,
-    threads_of,
-    unshown,
-)
 
 
 def shortcut_tables(results: Shortcut) -> Iterator[RenderableType]:
     """What was searched, errors by group in every search, gaps, and what only an index has: recall, reach, orders."""
-    yield Text(f"{method(results)}\n", style="bold")
+    yield Text(f"{said.method(results)}\n", style="bold")
     yield Text(
         "added, removed: searches that only the other search gets wrong, or only the exact one, of the same probes; "
         f"thresholds: {results['threshold_rule']}. Intervals: 95%, {results['interval']}.\n"
@@ -38,7 +25,7 @@ def shortcut_tables(results: Shortcut) -> Iterator[RenderableType]:
     yield from _systems(results)
     for metric, threshold, rank in dict.fromkeys((r["metric"], r["threshold"], r["rank"]) for r in results["rows"]):
         rows = [r for r in results["rows"] if (r["metric"], r["threshold"], r["rank"]) == (metric, threshold, rank)]
-        yield Text(heading(metric, threshold, rank, results), style="bold")
+        yield Text(said.heading(metric, threshold, rank, results), style="bold")
         yield _rates(results, rows)
         yield ""
     yield from _gaps(results)
@@ -49,9 +36,9 @@ def shortcut_tables(results: Shortcut) -> Iterator[RenderableType]:
 
 
 def _systems(results: Shortcut) -> Iterator[RenderableType]:
-    exact = (EXACT, *_speed(results["exact_queries"]), size(results["exact_bytes"]))
-    others = [(s["name"], *_speed(s["queries"]), system_size(results, s)) for s in results["systems"]]
-    yield _wide(f"queries/s, {threads_of(results)}", "slowest - fastest pass", "size", rows=[exact, *others])
+    exact = (said.EXACT, *_speed(results["exact_queries"]), said.size(results["exact_bytes"]))
+    others = [(s["name"], *_speed(s["queries"]), said.system_size(results, s)) for s in results["systems"]]
+    yield _wide(f"queries/s, {said.threads_of(results)}", "slowest - fastest pass", "size", rows=[exact, *others])
     found = [results["exact_queries"], *(system["queries"] for system in results["systems"])]
     yield from map(Text, dict.fromkeys(each["reason"] for each in found if each["reason"]))
     yield ""
@@ -60,12 +47,12 @@ def _systems(results: Shortcut) -> Iterator[RenderableType]:
 def _speed(found: Speed) -> tuple[str, str]:
     if found["per_s"] is None:
         return UNDEFINED, ""
-    return speed(found["per_s"]), f"{number(found['low'], speed)} - {number(found['high'], speed)}"
+    return said.speed(found["per_s"]), f"{number(found['low'], said.speed)} - {number(found['high'], said.speed)}"
 
 
 def _rates(results: Shortcut, rows: Sequence[ShortcutRow]) -> RenderableType:
     removed = "hidden" if rows[0]["metric"] == "fpir" else "removed"
-    columns = ("group", "exact", "k / n", here(results), "added", "95%", "k", removed, "95%", "k")
+    columns = ("group", "exact", "k / n", said.here(results), "added", "95%", "k", removed, "95%", "k")
     cells = [
         (
             row["system"],
@@ -92,10 +79,10 @@ def _share(estimate: Estimate) -> tuple[str, str, str]:
 def _gaps(results: Shortcut) -> Iterator[RenderableType]:
     if not results["gaps"]:
         return
-    opened = [gap for gap in results["gaps"] if has_gap(gap)]
+    opened = [gap for gap in results["gaps"] if said.has_gap(gap)]
     yield Text("Gaps between groups that are not those of the exact search", style="bold")
-    yield from (Text(f"{shown(gap)} ({rate_name(gap)})", style="yellow") for gap in opened)
-    yield Text(unshown(results))
+    yield from (Text(f"{said.shown(gap)} ({said.rate_name(gap)})", style="yellow") for gap in opened)
+    yield Text(said.unshown(results))
     yield ""
 
 
@@ -156,7 +143,7 @@ def _own_thresholds(results: Shortcut) -> Iterator[tuple[str, Table]]:
             row["system"],
             row["at"],
             name,
-            rate_name(row),
+            said.rate_name(row),
             _value(row["exact"]),
             _value(row["other"]),
             number(row["net"]["difference"], percent),
@@ -165,7 +152,7 @@ def _own_thresholds(results: Shortcut) -> Iterator[tuple[str, Table]]:
         for name, row in named(results, found)
         if row["exact"]["n"]
     ]
-    table = _wide("at", "group", "rate", "exact", here(results), "difference", "95% interval", rows=rows)
+    table = _wide("at", "group", "rate", "exact", said.here(results), "difference", "95% interval", rows=rows)
     yield "thresholds that each search set at the same target, set again without each block", table
 
 

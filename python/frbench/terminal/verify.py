@@ -9,16 +9,7 @@ from rich.text import Text
 
 from frbench.results.types import Verify, VerifyEstimate
 from frbench.results.verify import excluded_in_words
-from frbench.terminal import audits, curves, figures, groups
-from frbench.terminal.common import (
-    heading,
-    name_of,
-    rate_of,
-    ratio_lines,
-    recorded_note,
-    threshold_between,
-    unreached_notes,
-)
+from frbench.terminal import audits, common, curves, figures, groups
 from frbench.terminal.figures import UNDEFINED
 
 
@@ -35,25 +26,25 @@ def verify_tables(results: Verify) -> Iterator[RenderableType]:
     )
     if excluded := excluded_in_words(results):
         yield Text(f"{excluded}\n", style="yellow")
-    yield from recorded_note(results)
-    yield from unreached_notes(results)
+    yield from common.recorded_note(results)
+    yield from common.unreached_notes(results)
     for threshold in results["thresholds"]:
-        yield Text(heading(results, threshold), style="bold")
-        yield from threshold_between(results, threshold)
+        yield Text(common.heading(results, threshold), style="bold")
+        yield from common.threshold_between(results, threshold)
         found: dict[tuple[str, str, str], dict[str, VerifyEstimate]] = {}
         for e in results["estimates"]:
             if e["threshold"] == threshold:
                 found.setdefault((e["grouping"], e["group_a"], e["group_b"]), {})[e["metric"]] = e
         rows = [
             (
-                name_of(results, grouping, a if a == b else f"{a} x {b}"),
-                *rate_of(rates["fmr"], figures.power),
-                *(rate_of(rates["fnmr"], figures.percent) if "fnmr" in rates else ("", "", "")),
+                common.name_of(results, grouping, a if a == b else f"{a} x {b}"),
+                *common.rate_of(rates["fmr"], figures.power),
+                *(common.rate_of(rates["fnmr"], figures.percent) if "fnmr" in rates else ("", "", "")),
             )
             for (grouping, a, b), rates in found.items()
         ]
         yield figures.table("group", "FMR", "95% interval", "k / n", "FNMR", "95% interval", "k / n", rows=rows)
-        yield from ratio_lines(results, threshold)
+        yield from common.ratio_lines(results, threshold)
         yield from groups.tables(results, threshold)
         yield ""
     yield from curves.tables(results)
