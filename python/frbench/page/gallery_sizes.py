@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from frbench.page import charts, drawings, parts, words
-from frbench.page.charts import Series
+from frbench.page import charts, parts, words
 from frbench.page.parts import Block, Figure, Row, Table, gallery_size, heads, key_of, name_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, missing
@@ -80,17 +79,10 @@ def _table(sized: GallerySizes, palette: Palette, threshold: float, rank: int) -
         for row in _of("fnir", sized["rows"])
         if row["threshold"] == threshold and row["rank"] == rank
     }
-    bodies = together(
-        (
-            _heading(row),
-            Row(
-                f"{row['size']:,}",
-                [*_cells(row), _miss(misses[key_of(row), row["size"]])],
-                palette[key_of(row)].swatch,
-            ),
-        )
-        for row in rows
-    )
+    found = []
+    for row in rows:
+        cells = [*_cells(row), _miss(misses[key_of(row), row["size"]])]
+        found.append((_heading(row), Row(f"{row['size']:,}", cells, palette[key_of(row)].swatch)))
     columns = (*COLUMNS, (f"FNIR, rank {rank}", "95% interval"))
     notes = list(
         dict.fromkeys(words.sentence(words.reason(m["reason"])) for m in misses.values() if m["value"] is None)
@@ -98,7 +90,7 @@ def _table(sized: GallerySizes, palette: Palette, threshold: float, rank: int) -
     if left_out:
         notes.append(f"Left out, with 0 non-mated searches: {words.listed(left_out)}.")
     caption = f"Rates by size of the gallery, threshold {words.exact(threshold)}"
-    return Table(caption, columns, bodies, notes)
+    return Table(caption, columns, together(found), notes)
 
 
 def _misses(sized: GallerySizes, palette: Palette, rank: int) -> Table:
@@ -147,12 +139,7 @@ def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: flo
         for row in _of("fpir", sized["rows"])
         if row["threshold"] == threshold and row["grouping"] in (ALL, grouping) and row["value"]
     ]
-    by_group: dict[tuple[str, str], list[SizedRate]] = {}
-    for row in rows:
-        by_group.setdefault(key_of(row), []).append(row)
-    series = [
-        Series(name_of(own[0], EVERYONE), palette[key], [_point(row) for row in own]) for key, own in by_group.items()
-    ]
+    series = parts.series_of(((row, _point(row)) for row in rows), palette, EVERYONE)
     # One size is no curve; the table has it.
     if len({row["size"] for row in rows}) < 2:
         return
@@ -170,7 +157,7 @@ def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: flo
         f"False alarms by size of the gallery{parts.by(grouping)}, threshold {words.exact(threshold)}",
         alt,
         f"Filled points: measured. Lines join the sizes that were asked for.{dashes} Bands: 95% {whose}.",
-        drawings.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
+        charts.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
         parts.legend(series),
         _undrawn(sized, grouping, threshold),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from frbench.page import charts, differentials, drawings, parts, words
+from frbench.page import charts, differentials, parts, words
 from frbench.page.charts import Series
 from frbench.page.curves import tradeoff_series
 from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table, heads, key_of, row_of
@@ -73,18 +73,9 @@ class Identify:
     def failures(self) -> Table:
         """Searches and gallery entries whose template failed."""
         rows = [
-            row_of(
-                g,
-                [
-                    f"{g['mated_searches']:,}",
-                    f"{g['mated_unscored']:,}",
-                    f"{g['nonmated_searches']:,}",
-                    f"{g['nonmated_unscored']:,}",
-                ],
-                self.palette,
-                EVERYONE,
-            )
+            row_of(g, [f"{n:,}" for n in counts], self.palette, EVERYONE)
             for g in self.results["groups"]
+            for counts in [(g["mated_searches"], g["mated_unscored"], g["nonmated_searches"], g["nonmated_unscored"])]
         ]
         columns = heads("Group; Mated searches; Failed | mated; Non-mated searches; Failed | non-mated")
         failed = self.results["gallery_failed"]
@@ -161,7 +152,7 @@ class Identify:
             f"FNIR(N, {rank}, T) against FPIR(N, T), {self.gallery}. Nearer to the lower left corner is better. Points "
             "are the thresholds reported above, bars their 95% intervals. Steps join counted thresholds, those "
             "less than 1/80 of a decade apart left out; nothing is interpolated.",
-            drawings.tradeoff(drawn, x, y, alt=alt),
+            charts.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(left_out, "mated or non-mated searches, or without errors"),
         )
@@ -188,7 +179,7 @@ class Identify:
             alt,
             f"{zoom}Share of mated searches whose mate is at rank R or better, without a threshold, {self.gallery}. "
             "Points are the ranks that were counted; a tie counts against the mate.",
-            drawings.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),
+            charts.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(left_out, "mated searches"),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from frbench.page import charts, drawings, parts, words
+from frbench.page import charts, parts, words
 from frbench.page.charts import Series
 from frbench.page.parts import Figure, Row, Table, key_of, name_of, row_of
 from frbench.page.style import Palette
@@ -97,7 +97,7 @@ class Latency:
             f"Request of {words.plural(batch, 'probe')}",
             alt,
             "Bars are 95% intervals of the percentile, requests taken as independent. Upper ends of 1% bins.",
-            drawings.timings([s for s in series if s.rows], unit=unit, alt=alt),
+            charts.timings([s for s in series if s.rows], unit=unit, alt=alt),
             legend,
         )
 

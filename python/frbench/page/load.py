@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from frbench.page import charts, drawings, parts, words
-from frbench.page.charts import Series
+from frbench.page import charts, parts, words
 from frbench.page.latency import EVERYTHING, dot_of, of_probe, percentile, quantile_cell, times_listed, unit_of
-from frbench.page.parts import Figure, Row, Table, View, heads, key_of, name_of, row_of
+from frbench.page.parts import Figure, Row, Table, View, heads, row_of
 from frbench.page.style import Palette
 from frbench.page.words import Cell
 from frbench.plan import ALL
@@ -127,7 +126,7 @@ class Load:
             "Each second",
             alt,
             "Requests stand in the second in which their time began; those without an answer are not drawn.",
-            drawings.seconds(measured, scale=scale, unit=unit, alt=alt),
+            charts.seconds(measured, scale=scale, unit=unit, alt=alt),
             [(Markup('<span class="glyph">●</span>'), "longest"), (Markup('<span class="glyph">■</span>'), "median")],
         )
 
@@ -195,19 +194,12 @@ class Load:
             for title in dict.fromkeys((ALL, grouping))
             for g in self.rows(title, load["load"])
         ]
-        known = [(load, g, x) for load, g, x in points if x["value_ns"] is not None]
+        known = [x["high_ns"] or x["value_ns"] for _, _, x in points if x["value_ns"] is not None]
         if not known:
             return
-        scale, unit = unit_of(max(x["high_ns"] or x["value_ns"] or 0 for _, _, x in known))
-        drawn = [
-            Series(
-                name_of(first, EVERYTHING),
-                self.palette[key_of(first)],
-                [_point(load, x, scale) for load, g, x in known if key_of(g) == key_of(first)],
-            )
-            for first in {key_of(g): g for _, g, _ in points}.values()
-            if any(key_of(g) == key_of(first) for _, g, _ in known)
-        ]
+        scale, unit = unit_of(max(filter(None, known)))
+        rows = ((g, None if x["value_ns"] is None else _point(load, x, scale)) for load, g, x in points)
+        drawn = parts.series_of(rows, self.palette, EVERYTHING)
         name = percentile(q)
         n_missing = len(points) - len(known)
         alt = f"{name} of the time of a request against offered load, by {grouping}, with intervals."
@@ -217,7 +209,7 @@ class Load:
             f"{name} against load",
             alt,
             "Bars are 95% intervals, requests taken as independent. A request without an answer is the last of all.",
-            drawings.curve(drawn, unit=unit, alt=alt),
+            charts.curve(drawn, unit=unit, alt=alt),
             parts.legend(drawn),
             [missing] if n_missing else [],
         )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from markupsafe import Markup
 
-from frbench.page import words
+from frbench.page import charts, words
 from frbench.page.charts import Series, Spec
 from frbench.page.operation import Setting
 from frbench.page.style import Key, Palette, Shade
@@ -219,6 +219,16 @@ def name_of(row: OfGroup, everybody: str) -> str:
 def row_of(row: OfGroup, cells: Sequence[Cell], palette: Palette, everybody: str) -> Row:
     """A line of a table for a row of results: its group with its swatch, and `cells`."""
     return Row(name_of(row, everybody), cells, palette[key_of(row)].swatch, row["grouping"] == ALL)
+
+
+def series_of(points: Iterable[tuple[OfGroup, charts.Row | None]], palette: Palette, everybody: str) -> list[Series]:
+    """Groups of a chart in the order of their first point; a point of None is not drawn, nor is a group without any."""
+    names: dict[Key, str] = {}
+    rows: dict[Key, list[charts.Row]] = {}
+    for of, point in points:
+        names[key_of(of)] = name_of(of, everybody)
+        rows.setdefault(key_of(of), []).extend([] if point is None else [point])
+    return [Series(names[key], palette[key], own) for key, own in rows.items() if own]
 
 
 def groupings(results: Head) -> list[str]:

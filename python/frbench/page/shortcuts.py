@@ -7,10 +7,9 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from frbench.page import charts, drawings, parts, words
-from frbench.page.charts import Series
+from frbench.page import charts, parts, words
 from frbench.page.gallery_sizes import plain_cell
-from frbench.page.parts import Block, Figure, Row, Table, View, heads, key_of, name_of, row_of, together
+from frbench.page.parts import Block, Figure, Row, Table, View, heads, key_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, missing
 from frbench.plan import ALL
@@ -233,16 +232,9 @@ class Shortcuts:
             if (row["metric"], row["threshold"], row["rank"]) == ("fnir", threshold, rank)
             and row["grouping"] in (ALL, grouping)
         ]
-        every = [
-            Series(
-                name_of(first, EVERYBODY),
-                self.palette[key],
-                [point for row in rows if key_of(row) == key for point in _points(row, gains[row["system"]])],
-            )
-            for key, first in {key_of(row): row for row in rows}.items()
-            if key[0] == ALL or parts.labelled([key[1]])
-        ]
-        series = [s for s in every if s.rows]
+        labelled = (row for row in rows if row["grouping"] == ALL or parts.labelled([row["group"]]))
+        points = ((row, _point(row, gains[row["system"]])) for row in labelled)
+        series = parts.series_of(points, self.palette, EVERYBODY)
         if not series:
             return
         is_ann = "approximate" in self.results
@@ -254,7 +246,7 @@ class Shortcuts:
             f"Added misses: {title}",
             alt,
             f"Bars are 95% intervals of added misses; each point is one search, {said.here(self.results)}.",
-            drawings.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
+            charts.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
             parts.legend(series),
         )
 
@@ -263,12 +255,13 @@ def _gain(system: types.System) -> float | None:
     return system["reduced"]["bytes_per_row"] if "reduced" in system else system["queries"]["per_s"]
 
 
-def _points(row: types.ShortcutRow, gain: float | None) -> Iterator[charts.Row]:
-    """One, where the gain and the interval are known."""
+def _point(row: types.ShortcutRow, gain: float | None) -> charts.Row | None:
+    """Errors added against the gain, where that and the interval are known."""
     added = row["added"]
-    if gain is not None and added["value"] is not None and added["low"] is not None:
-        found = {"gain": round(gain, 3), "value": added["value"], "low": added["low"], "high": added["high"]}
-        yield found | {"system": row["system"], "text": words.percent(added["value"]), "kn": words.share(added)}
+    if gain is None or added["value"] is None or added["low"] is None:
+        return None
+    found = {"gain": round(gain, 3), "value": added["value"], "low": added["low"], "high": added["high"]}
+    return found | {"system": row["system"], "text": words.percent(added["value"]), "kn": words.share(added)}
 
 
 def _speed(found: types.Speed) -> tuple[RateCell, str]:

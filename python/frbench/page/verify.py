@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from frbench.choices import Failed
 from frbench.estimate import LEVEL
-from frbench.page import charts, differentials, drawings, parts, words
+from frbench.page import charts, differentials, parts, words
 from frbench.page.charts import Series
 from frbench.page.curves import bin_ends, share_rows, tradeoff_series
 from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table, heads
@@ -194,7 +194,7 @@ class Verify:
             "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of a "
             "decade apart left out; nothing is interpolated, and thresholds without errors of both kinds cannot be "
             "drawn on a logarithm.",
-            drawings.tradeoff(drawn, x, y, alt=alt),
+            charts.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
             parts.few_trials_note(
                 [name for name in names if not curves[name]], "mated or non-mated comparisons, or without errors"
@@ -241,7 +241,7 @@ class Verify:
                 f"Scores of {kind} comparisons{parts.by(grouping)}",
                 alt,
                 f"Comparisons {whose}: the share of each group's scored comparisons in each bin.{lines}",
-                drawings.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
+                charts.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
                 parts.legend(drawn),
                 parts.few_trials_note(left_out, f"{kind} comparisons"),
             )
