@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types as python_types
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
@@ -21,7 +21,7 @@ SCALARS = {"string": str, "integer": int, "number": float, "boolean": bool, "nul
 
 def differences(node: Any, of: Any, path: str, defs: Any) -> Iterator[str]:
     """Where a type says other than a node of the schema, one line each."""
-    node, found = resolved(node, defs), plain(of)
+    node, found = resolved(node, defs), [bare(each) for each in plain(bare(of))]
     choices = [resolved(each, defs) for each in alternatives(node)]
     if any(each.get("type") == "null" for each in choices) != (type(None) in found):
         yield f"{path}: null in one of both alone"
@@ -38,7 +38,7 @@ def of_value(node: Any, own: Any, path: str, defs: Any) -> Iterator[str]:
     elif node["type"] == "object" and "properties" in node:
         yield from of_object(node, own, path, defs)
     elif node["type"] == "object":
-        is_named = get_origin(own) is dict and get_args(own)[0] is str
+        is_named = get_origin(own) is dict and bare(get_args(own)[0]) is str
         yield from (
             differences(node["additionalProperties"], get_args(own)[1], f"{path}.*", defs)
             if is_named
@@ -85,6 +85,11 @@ def alternatives(node: Any) -> list[Any]:
     if isinstance(node.get("type"), list):
         return [{**node, "type": name} for name in node["type"]]
     return [node] if "type" in node else node.get("oneOf") or node.get("anyOf") or [node]
+
+
+def bare(of: Any) -> Any:
+    """A type without what is noted beside it."""
+    return get_args(of)[0] if get_origin(of) is Annotated else of
 
 
 def plain(of: Any) -> list[Any]:

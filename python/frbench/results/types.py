@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, cast, final
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict, cast, final
 
 Number: TypeAlias = float | None
+# A list with one number for each threshold of the run, and an object with one entry for each rank.
+ByThreshold: TypeAlias = Annotated[list[int], "by threshold"]
+Rank: TypeAlias = Annotated[str, "rank"]
 Failed: TypeAlias = Literal["reject", "exclude", "accept"]
 ErrorRate: TypeAlias = Literal["fmr", "fnmr", "fpir", "fnir"]
 SearchRate: TypeAlias = Literal["fpir", "fnir"]
@@ -277,7 +280,7 @@ class Cell(OfPair):
     mated: bool
     trials: int
     unscored: int
-    accepted: list[int]
+    accepted: ByThreshold
 
 
 class VerifyEstimate(OfPair, Estimate):
@@ -605,16 +608,16 @@ class Verify(Head):
 
 
 class Searches(OfGroup):
-    """Searches of a group; lists are by threshold, objects by rank."""
+    """Searches of a group."""
 
     mated_searches: int
     mated_unscored: int
     nonmated_searches: int
     nonmated_unscored: int
-    false_positives: list[int]
-    misses_rank1: list[int]
-    misses: dict[str, list[int]]
-    rank_hits: dict[str, int]
+    false_positives: ByThreshold
+    misses_rank1: ByThreshold
+    misses: dict[Rank, ByThreshold]
+    rank_hits: dict[Rank, int]
 
 
 class IdentifyEstimate(OfGroup, Estimate):

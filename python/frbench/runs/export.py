@@ -1,4 +1,4 @@
-"""Export: the tables of `results.json` as CSV or Parquet, and listed scores as files that bob reads."""
+"""Writes the tables of `results.json` as CSV or Parquet, and listed scores as files that bob reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints, is_typeddict
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +18,13 @@ from frbench import files
 from frbench.errors import FormatError, InputError
 from frbench.files import TAIL
 from frbench.inputs.tables import Table, Texts, open_table
+from frbench.results import types
 
 TABLE_FORMATS = ("csv", "parquet")
 BOB_FORMATS = ("bob4", "bob5")
 # In a run directory, unless another one is asked for.
 FOLDER = "export"
 FORMATS = (*TABLE_FORMATS, *BOB_FORMATS)
-# Lists with one value for each threshold of the run.
-BY_THRESHOLD = ("accepted", "false_positives", "misses_rank1", "misses")
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -130,7 +129,10 @@ def _add(found: dict[str, Rows], name: str, values: Mapping[str, Any], head: Row
     row: Row = dict(head)
     inner: list[tuple[str, Any]] = []
     for key, value in _spread(values):
-        (inner.append((key, value)) if _is_table(key, value) else row.update(_columns(key, value)))
+        if _is_table(key, value):
+            inner.append((key, value))
+        else:
+            row |= _columns(key, value)
     found[name].append(row)
     names = {k: v for k, v in row.items() if isinstance(v, str | bool)} | _numbers_that_name(row)
     for key, value in inner:
@@ -142,21 +144,26 @@ def _add(found: dict[str, Rows], name: str, values: Mapping[str, Any], head: Row
 def _spread(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Entries of an object, those of objects within it under joined names."""
     for key, value in values.items():
-        if isinstance(value, Mapping) and not _is_by_number(value):
+        if isinstance(value, Mapping) and key not in BY_RANK:
             yield from _spread(value, f"{prefix}{key}_")
         else:
             yield f"{prefix}{key}", value
 
 
-def _is_by_number(value: Any) -> bool:
-    """Whether an object has numbers for names, as what is counted by rank has."""
-    return isinstance(value, Mapping) and bool(value) and all(key.isdecimal() for key in value)
+def _keys_of(noted: Any) -> frozenset[str]:
+    """Keys of `results.json` whose type is, or holds, one with a note beside it."""
+    tables = [each for each in vars(types).values() if is_typeddict(each)]
+    hints = [hint for table in tables for hint in get_type_hints(table, include_extras=True).items()]
+    return frozenset(key for key, hint in hints if noted in (hint, *get_args(hint)))
+
+
+BY_THRESHOLD, BY_RANK = _keys_of(types.ByThreshold), _keys_of(types.Rank)
 
 
 def _is_table(key: str, value: Any) -> bool:
-    if _is_by_number(value):
-        return True
-    return isinstance(value, list) and (key in BY_THRESHOLD or any(isinstance(item, Mapping) for item in value))
+    """Whether an entry is a table of its own: a list of objects, or what is counted by threshold or by rank."""
+    is_listed = isinstance(value, list) and (key in BY_THRESHOLD or any(isinstance(item, Mapping) for item in value))
+    return is_listed or isinstance(value, Mapping)
 
 
 def _columns(key: str, value: Any) -> Row:
@@ -172,7 +179,7 @@ def _numbers_that_name(row: Row) -> Row:
 
 def _observations(key: str, value: Any, thresholds: list[float]) -> Iterable[tuple[Row, Row]]:
     """Words that name each observation of an inner table, and the observation."""
-    if _is_by_number(value):
+    if isinstance(value, Mapping):
         for rank, inner in value.items():
             for keys, item in _observations(key, inner if isinstance(inner, list) else [inner], thresholds):
                 yield {"rank": int(rank)} | keys, item
