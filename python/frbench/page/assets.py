@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -10,10 +11,11 @@ from typing import Any
 
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from frbench.page import style, words
 from frbench.page.cache import kept
-from frbench.page.parts import Figure
+from frbench.page.parts import Block, Figure
 
 EXPLORER = ("elements", "words", "packing", "operation", "claims", "charts", "downloads", "tables", "explorer")
 DRAWING = ("elements", "downloads", "drawn")
@@ -31,6 +33,26 @@ def filled(template: str, figures: Iterable[Figure], *, looks: Sequence[str] = (
         specs={figure.id: figure.spec for figure in figures},
         **slots,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of a page. lead : what to know of it."""
+
+    title: str
+    lead: Sequence[Markup | str]
+    blocks: Sequence[Block]
+
+
+def render_chapters(chapters: Sequence[Chapter], *, title: str, eyebrow: str, measured: Sequence[str]) -> str:
+    """The page of these chapters.
+
+    Parameters
+    ----------
+    eyebrow : a line above the heading. measured : lines below it.
+    """
+    figures = [figure for chapter in chapters for block in chapter.blocks for figure in block.figures]
+    return filled("page.html.j2", figures, chapters=chapters, title=title, eyebrow=eyebrow, measured=measured)
 
 
 @cache

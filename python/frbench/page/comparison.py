@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from frbench.page import time_cells, words
-from frbench.page.chapters import Chapter, render_chapters
+from frbench.page.assets import Chapter, render_chapters
 from frbench.page.charts import Series, forest
 from frbench.page.parts import Block, Figure, Row, Table, heads
 from frbench.page.style import EVERYTHING, Palette, Style

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from markupsafe import Markup
 
 from frbench.page import parts, ratios, words
-from frbench.page.parts import Block, HeatMap, Point, Row, Table, heads, together
+from frbench.page.parts import Block, HeatMap, Point, Row, Table, by_reason, heads, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, RateCell, missing, rate_and_counts
 from frbench.reading.groups.indices import BOTH, BY_NAME
@@ -86,13 +86,8 @@ def _accuracy(found: Differentials) -> Markup:
 
 def _left_out(found: Differentials) -> Iterator[str]:
     """Groups that indices leave out, with the reason; those of one reason together."""
-    names: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for one in found["left_out"]:
-        metrics, groups = names.setdefault(one["reason"], ({}, {}))
-        metrics[one["metric"].upper()] = groups[one["group"]] = None
-    for why, (metrics, groups) in names.items():
-        of, who = words.listed(list(metrics)), words.listed(list(groups))
-        yield f"Left out of indices of {of}: {who} ({words.reason(why)})."
+    for why, of, who in by_reason((one["reason"], one["metric"].upper(), one["group"]) for one in found["left_out"]):
+        yield f"Left out of indices of {of}: {who} ({why})."
 
 
 def _pairings(found: Differentials, palette: Palette) -> Table:

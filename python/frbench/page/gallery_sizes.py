@@ -61,13 +61,12 @@ def _lead(sized: GallerySizes) -> Iterator[str]:
 def _refusals(sized: GallerySizes) -> Iterator[str]:
     """Why FPIR of a larger gallery is not given, by group; those of one reason together."""
     refused = (
-        (row["reason"], name_of(row, EVERYONE))
+        (row["reason"], "FPIR", name_of(row, EVERYONE))
         for row in _of("fpir", sized["rows"])
         if row["value"] is None and row["size"] > sized["gallery"] and row["searches"]
     )
-    for why, names in together(refused):
-        groups = words.listed(list(dict.fromkeys(names)))
-        yield f"FPIR of a larger gallery is not estimable for {groups}: {words.reason(why)}."
+    for why, what, groups in parts.by_reason(refused):
+        yield f"{what} of a larger gallery is not estimable for {groups}: {why}."
 
 
 def _table(sized: GallerySizes, palette: Palette, threshold: float, rank: int) -> Table:

@@ -8,7 +8,7 @@ from typing import cast
 from markupsafe import Markup
 
 from frbench.page import time_cells, words
-from frbench.page.chapters import Chapter, render_chapters
+from frbench.page.assets import Chapter, render_chapters
 from frbench.page.charts import Series, over_runs
 from frbench.page.latency import unit_of
 from frbench.page.parts import MIN_CHART_TRIALS, Block, Figure, Row, Table, by, few_trials_note, heads, legend

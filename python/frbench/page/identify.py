@@ -24,14 +24,10 @@ class Identify:
     def __init__(self, results: types.Identify, tally: Tally, palette: Palette, prefix: str) -> None:
         self.results, self.tally, self.palette, self.prefix = results, tally, palette, prefix
         self.ranks, self.gallery = results["ranks"], parts.gallery_size(results["gallery"])
+        self.first_and_last = sorted({min(self.ranks), max(self.ranks)})
         self._estimates: dict[tuple[str, str, str, float | None, int | None], Estimate] = {
             (e["metric"], e["grouping"], e["group"], e["threshold"], e["rank"]): e for e in results["estimates"]
         }
-
-    @property
-    def first_and_last(self) -> list[int]:
-        """The smallest and the largest rank."""
-        return sorted({min(self.ranks), max(self.ranks)})
 
     def names(self, grouping: str) -> list[str]:
         """Groups of a grouping."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -204,6 +204,13 @@ def together(found: Iterable[tuple[str, Item]]) -> list[tuple[str, list[Item]]]:
     for heading, item in found:
         bodies.setdefault(heading, []).append(item)
     return list(bodies.items())
+
+
+def by_reason(found: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """For each reason: itself, what it is the reason for, and of whom, each once and as in a sentence."""
+    for why, both in together((why, (what, who)) for why, what, who in found):
+        what, who = (words.listed(list(dict.fromkeys(items))) for items in zip(*both, strict=True))
+        yield words.reason(why), what, who
 
 
 def key_of(row: OfGroup) -> Key:

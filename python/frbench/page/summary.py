@@ -203,13 +203,10 @@ def _identify_at(view: Identify, threshold: float) -> list[Markup]:
     ]
     for grouping in parts.groupings(view.results):
         names = parts.labelled(view.names(grouping))
-        alarms = [(name, view.estimate("fpir", grouping, name, threshold)) for name in names]
-        has_ratios = "contrasts" in view.results
-        found += _side_by_side("FPIR", grouping, alarms, "for", has_ratios=has_ratios)
-        found += _held_against(view.results, grouping, threshold, "fpir")
-        misses = [(name, view.estimate("fnir", grouping, name, threshold, first)) for name in names]
-        found += _side_by_side(f"FNIR at rank {first}", grouping, misses, "for", has_ratios=has_ratios)
-        found += _held_against(view.results, grouping, threshold, "fnir")
+        for metric, rank, title in (("fpir", None, "FPIR"), ("fnir", first, f"FNIR at rank {first}")):
+            rates = [(name, view.estimate(metric, grouping, name, threshold, rank)) for name in names]
+            found += _side_by_side(title, grouping, rates, "for", has_ratios="contrasts" in view.results)
+            found += _held_against(view.results, grouping, threshold, metric)
     return found
 
 
@@ -229,7 +226,7 @@ def _side_by_side(
     # On a line, intervals that overlap two by two have a point in common.
     overlap = max(e["low"] or 0.0 for _, e in known) <= min(e["high"] or 0.0 for _, e in known)
     if len(known) > MAX_NAMED:
-        known.sort(key=lambda pair: ends[pair[0]])
+        known.sort(key=lambda pair: ends[pair[0]][:2])
         of_many, which = f", lowest and highest of {len(known)} groups,", f"All {len(known)}"
         known = [known[0], known[-1]]
     rates = [Markup("{} {} {}").format(rate_phrase(e), word, name) for name, e in known]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from frbench.page import words
-from frbench.page.parts import Block, Row, Table, heads, name_of, row_of, together
+from frbench.page.parts import Block, Row, Table, by_reason, heads, name_of, row_of, together
 from frbench.page.style import Palette
 from frbench.page.words import Cell, CountCell, RateCell, bare, rate_cell, value_cell
 from frbench.results.types import Auc, Eer, Fold, Folds, MinCllr, Summary, Verify
@@ -54,15 +54,13 @@ def _is_known(found: Eer | Auc | MinCllr) -> bool:
 
 def _missing(rows: Sequence[Summary]) -> Iterator[str]:
     """What is not estimable, and why; groups of one reason together."""
-    names: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for row in rows:
-        for title, found in (("EER", row["eer"]), ("AUC", row["auc"]), ("min Cllr", row["min_cllr"])):
-            if not _is_known(found):
-                titles, groups = names.setdefault(found["reason"], ({}, {}))
-                titles[title] = groups[name_of(row, EVERYBODY)] = None
-    for why, (titles, groups) in names.items():
-        what, of = words.listed(list(titles)), words.listed(list(groups))
-        yield f"{what} of {of}: not estimable, {words.reason(why)}."
+    every = (
+        (found, title, name_of(row, EVERYBODY))
+        for row in rows
+        for title, found in (("EER", row["eer"]), ("AUC", row["auc"]), ("min Cllr", row["min_cllr"]))
+    )
+    for why, what, of in by_reason((found["reason"], what, of) for found, what, of in every if not _is_known(found)):
+        yield f"{what} of {of}: not estimable, {why}."
 
 
 def _equal_errors(rows: Sequence[Summary], palette: Palette) -> Iterator[Table]:

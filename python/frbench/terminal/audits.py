@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from frbench.results.types import Identify, Rates, Share, Verify
+from frbench.results.types import Identify, Rates, Verify
 from frbench.terminal import figures
 from frbench.terminal.common import named
-from frbench.terminal.figures import Form, exact
+from frbench.terminal.figures import exact
 
 
 def tables(results: Rates) -> Iterator[RenderableType]:
@@ -35,16 +35,12 @@ def _failures(results: Rates) -> Iterator[RenderableType]:
         yield Text(f"\nfailed templates, by what is done about them, threshold {exact(threshold)}", style="bold")
         rows = []
         for name, row in named(results, (r for r in found["rows"] if r["threshold"] == threshold)):
-            rates = row["rates"]
-            cells = [
-                cell
-                for policy in (rates["reject"], rates["exclude"], rates["accept"], rates["bob"])
-                for cell in (
-                    _share(figures.power, policy["false_positive"]),
-                    _share(figures.percent, policy["false_negative"]),
-                )
-            ]
-            rows.append((name, figures.counts(row["fta"]), _share(figures.percent, row["fta"]), *cells))
+            fta, rates = row["fta"], row["rates"]
+            cells: list[str] = []
+            for both in (rates["reject"], rates["exclude"], rates["accept"], rates["bob"]):
+                cells.append(figures.number(both["false_positive"]["value"], figures.power))
+                cells.append(figures.number(both["false_negative"]["value"], figures.percent))
+            rows.append((name, figures.counts(fta), figures.number(fta["value"], figures.percent), *cells))
         yield figures.table("group", "failed trials", "FTA", *heads, rows=rows)
     for policy, meaning in found["policies"].items():
         yield Text(f"{policy}: {meaning}", style="dim")
@@ -91,7 +87,3 @@ def _hubness(results: Identify) -> Iterator[Text]:
         f"as likely; {found['never']:,} of {found['rows']:,} templates are in none; the {found['worst']:,} most "
         f"frequent are {found['worst_share']:.1%} of all candidates; skewness {found['skewness']:.2f}"
     )
-
-
-def _share(form: Form, share: Share) -> str:
-    return figures.number(share["value"], form)
