@@ -33,6 +33,7 @@ from frbench.reading.systems import transfer as transfers
 from frbench.reading.systems.compare import compare as compare_rates
 from frbench.reading.systems.time_figures import WORK
 from frbench.reading.systems.times import compare_times
+from frbench.results.types import results_of
 from frbench.runs import asked, directory
 from frbench.runs.asked import Asked
 from frbench.runs.progress import progress_of
@@ -259,10 +260,10 @@ class Run(FinishedRun):
     def __repr__(self) -> str:
         """The rates with their intervals, and the first sentences of the page."""
         head = f"{directory.heading(self)}{f' of {self.name}' if self.name else ''}"
-        return "\n\n".join([head, brief.text(brief.brief(self.results)), *inline.sentences(self)])
+        return "\n\n".join([head, brief.text(brief.brief(results_of(self.results))), *inline.sentences(self)])
 
     def _repr_html_(self) -> str:
-        found = brief.rates(self.results)
+        found = brief.rates(results_of(self.results))
         if not found:
             return inline.preformatted(repr(self))
         tables = "".join(inline.element("h4", title) + html(rows) for title, rows in found)

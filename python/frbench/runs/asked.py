@@ -30,7 +30,7 @@ from frbench.runs.options import Options, population_of
 from frbench.runs.precision import run_precision
 from frbench.runs.recorded import RecordedOptions
 from frbench.runs.verify import run_verify
-from frbench.service.credentials import Credentials
+from frbench.service.credentials import Credentials, token_of
 from frbench.shortcuts.indexing import AnnAsked
 from frbench.templates import Templates, load
 
@@ -73,6 +73,8 @@ DEFAULTS: Mapping[str, Any] = {
     "norm": "z",
     "calibration_share": 0.2,
 }
+# Files of whoever calls a server.
+FILES = ("ca", "cert", "key")
 # Keywords that say how a recording is read.
 OF_RECORDINGS = ("format", "columns", "distance", "similarity", "impostors", "enrolled", "searches")
 # Those that say how templates are read or compared, which a recording has none of; it is read in one go.
@@ -109,9 +111,7 @@ class Asked:
             axis_step=self["axis_step"],
             axis_from=self["axis_from"],
             engine=self["engine"] or "cpu",
-            credentials=Credentials.of(
-                token_file=self["token_file"], ca=self["ca"], certificate=self["cert"], key=self["key"]
-            ),
+            credentials=Credentials(token_of(_path(self["token_file"])), *map(_path, map(self.__getitem__, FILES))),
             runner=self._runner(),
             isa=self["isa"],
             checkpoint_s=self["checkpoint_every"],

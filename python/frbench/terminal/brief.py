@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from frbench.plan import ALL
+from frbench.results.types import Head, Results
 from frbench.terminal import figures
 from frbench.terminal.common import heading, name_of, rate_of
 from frbench.terminal.figures import UNDEFINED
@@ -29,7 +30,7 @@ def text(renderables: Iterator[RenderableType]) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip()
 
 
-def brief(results: Mapping[str, Any]) -> Iterator[RenderableType]:
+def brief(results: Results) -> Iterator[RenderableType]:
     """The rates of a run at every threshold; all tables of a kind that has no thresholds."""
     if not rates(results):
         yield from tables(results)
@@ -43,11 +44,11 @@ def brief(results: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield table
 
 
-def rates(results: Mapping[str, Any]) -> list[tuple[str, list[Sequence[str]]]]:
+def rates(results: Results) -> list[tuple[str, list[Sequence[str]]]]:
     """(heading, rows) of every threshold; the first row names the columns, each other one is a group."""
-    if results["kind"] not in ("verify", "identify"):
+    if results["kind"] != "verify" and results["kind"] != "identify":
         return []
-    rank = results["ranks"][0] if "ranks" in results else None
+    rank = results["ranks"][0] if results["kind"] == "identify" else None
     found = []
     for threshold in results["thresholds"]:
         at = [e for e in results["estimates"] if e["threshold"] == threshold and e.get("rank") in (None, rank)]
@@ -68,7 +69,7 @@ def _cells(found: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[str]:
         yield from rate_of(found[metric], form) if metric in found else ("", "", "")
 
 
-def _group(results: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+def _group(results: Head, estimate: Mapping[str, Any]) -> str:
     if "group" in estimate:
         return name_of(results, estimate["grouping"], estimate["group"])
     a, b = estimate["group_a"], estimate["group_b"]
