@@ -150,7 +150,9 @@ def sweep(bench: Bench) -> dict[str, Any]:
     cells = np.arange(N_GROUPS**2, dtype=np.uint32).reshape(N_GROUPS, N_GROUPS)
 
     def count(side: Any, other: Any, ranges: tuple[tuple[int, int], tuple[int, int]]) -> Any:
-        return side.count(other, edges, Rectangle(*ranges, False, *groups, cells, N_GROUPS**2))
+        return side.count(
+            other, edges, Rectangle(ranges[0], ranges[1], False, groups[0], groups[1], cells, N_GROUPS**2)
+        )
 
     part = ((0, min(m, CHECKED_PROBES)), (0, min(n, CHECKED_ROWS)))
     cpu = CpuEngine()

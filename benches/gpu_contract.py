@@ -81,10 +81,10 @@ def check(gpu: Engine, unit: Matrix, name: str, *, held: Any = None) -> None:
     for upper in (False, True):
         where = Rectangle((n // 5, n), (n // 7, n), upper, group, group, CELLS, 6)
         for edges in axes:
-            both = [side.count(side, np.unique(edges), where) for side in (ours, theirs)]  # type: ignore[arg-type]
+            both = [side.count(side, np.unique(edges), where) for side in (ours, theirs)]
             _same(name, f"counts above {edges[0]:.3f}, upper {upper}", *both)
         lowest = np.array([-np.inf, np.inf, 0.1, *ordered[:1], 0.0, 0.9])
-        kept = [side.tail(side, 20, lowest, where, (subject, subject)) for side in (ours, theirs)]  # type: ignore[arg-type]
+        kept = [side.tail(side, 20, lowest, where, (subject, subject)) for side in (ours, theirs)]
         for column, (x, y) in enumerate(zip(*kept, strict=True)):
             _same(name, f"column {column} of the tail, upper {upper}", x, y)
     floors = theirs.score_pairs(theirs, np.arange(n), random.integers(n, size=n))
