@@ -146,6 +146,19 @@ def test_a_threshold_is_transferred():
     assert "threshold 0.5, promised fmr=0.01" in repr(found)
 
 
+@pytest.mark.parametrize("population", ["all", "sex=f"])
+def test_a_threshold_is_set_at_a_miss_rate(population: str):
+    """Beside one at a false match rate, in the order asked for; each is reached and not exceeded, on whom it is set."""
+    run = frbench.verify(FACES, LABELS, by="sex", at="fnmr=0.1,fmr=0.05", at_population=population)
+    misses, matches = run.results["operating_points"]
+
+    assert (misses["at"], matches["at"]) == ("fnmr=0.1", "fmr=0.05")
+    assert 0 < misses["achieved"] <= 0.1
+    claim = "fnmr at fnmr=0.1" if population == "all" else "fnmr[sex=f] at fnmr=0.1"
+    found = run.estimate(claim)
+    assert (found.k, found.n) == (misses["k"], misses["n"])
+
+
 def test_searches_are_runs():
     """A split of one array, and two that were split before."""
     split = frbench.identify(FACES, LABELS, by="sex", at="fpir=0.1", k=5)

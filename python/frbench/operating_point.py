@@ -1,4 +1,4 @@
-"""Operating point: a threshold, the rate it was set for, and the population it was set on."""
+"""A threshold, the rate that it was set at, and the population that it was set on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ RULE_OF_30 = 30
 ALL_PAIRS = "all non-mated pairs"
 
 
+def population_title(population: tuple[str, str] | None, *, mated: bool = False) -> str:
+    """Whom a threshold is set on, in words. population : (column, label); None for everybody."""
+    kind = "mated" if mated else "non-mated"
+    return f"all {kind} pairs" if population is None else f"{kind} pairs within {population[0]}={population[1]}"
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """A threshold and where it came from.
 
     threshold : None if the data cannot support the target, with the reason.
-    k, n : false positives at the threshold and trials of the population it was set on.
+    k, n : errors at the threshold, of the kind that the target is about, and trials of the population it was set on.
     """
 
     at: str
@@ -26,7 +32,7 @@ class OperatingPoint:
 
     @property
     def is_supported(self) -> bool:
-        """Whether at least 30 false positives stand behind the threshold (rule of 30)."""
+        """Whether at least 30 errors stand behind the threshold (rule of 30)."""
         return self.k >= RULE_OF_30
 
     def to_json(self) -> dict[str, Any]:

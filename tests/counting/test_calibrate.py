@@ -15,6 +15,7 @@ from frbench.counting.calibrate import (
     Target,
     operating_points,
     parse_targets,
+    points_of_misses,
     smallest_thresholds,
 )
 from frbench.errors import InputError
@@ -208,3 +209,30 @@ def test_targets_without_sense_are_refused(text: str):
     """The message says what was expected."""
     with pytest.raises(InputError, match="expected fmr=1e-3"):
         parse_targets(text, ["fmr"])
+
+
+@given(
+    scores=st.lists(
+        st.sampled_from([np.float32(x) for x in (-1, -0.5, 0, 0.25, 0.5, 0.75, 1)]), min_size=1, max_size=40
+    ),
+    unscored=st.integers(0, 5),
+    rate=st.sampled_from(["0.01", "0.1", "1/3", "0.5", "1"]),
+    failed=st.sampled_from(["reject", "exclude", "accept"]),
+)
+def test_the_threshold_at_a_miss_rate_is_the_largest_that_keeps_it(scores, unscored, rate, failed):
+    """By brute force over every score: no higher one keeps FNMR within the target, under any policy."""
+    found = np.array(scores)
+    missed, n = (unscored if failed == "reject" else 0), len(scores) + (0 if failed == "exclude" else unscored)
+    target = Target("fnmr", rate)
+
+    (point,) = points_of_misses(found, unscored, [target], population="all mated pairs", failed=failed)
+
+    def misses(threshold: float) -> int:
+        return int((found < threshold).sum()) + missed
+
+    kept = [float(t) for t in found if misses(t) <= target.rate * n]
+    if point.threshold is None:
+        assert target.rate * n < 1 or not kept
+        return
+    assert point.threshold == max(kept)
+    assert (point.k, point.n) == (misses(point.threshold), n)

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.operating_point import RULE_OF_30, OperatingPoint
 
@@ -26,7 +28,7 @@ EDGES_A_PASS = 1 << 14
 
 @dataclass(frozen=True)
 class Target:
-    """A rate to keep, as the user wrote it: metric `fmr` or `fpir`."""
+    """A rate to keep, as the user wrote it: metric `fmr`, `fnmr` or `fpir`."""
 
     metric: str
     text: str
@@ -104,12 +106,38 @@ def points_by(
     return points
 
 
-def _refusal(target: Target, n: int) -> str:
+def points_of_misses(
+    scores: NDArray[Any], n_unscored: int, targets: Sequence[Target], *, population: str, failed: Failed
+) -> list[OperatingPoint]:
+    """The largest threshold for each target FNMR, exactly, or the reason why there is none.
+
+    Parameters
+    ----------
+    scores : (m,) of all scored mated trials of the population.
+    n_unscored : mated trials of it without a score; `failed` says whether they are misses, matches or left out.
+    """
+    ordered = np.sort(scores)
+    missed = n_unscored if failed == "reject" else 0
+    n = len(scores) + (0 if failed == "exclude" else n_unscored)
+    points = []
+    for target in targets:
+        allowed = int(target.rate * n) - missed
+        if not len(scores) or target.rate * n < 1 or allowed < 0:
+            points.append(OperatingPoint(target.name, population, None, 0, n, _refusal(target, n, "rejects")))
+            continue
+        # At the score that is one too many, those below it are missed; a higher threshold would miss it, too.
+        threshold = ordered[min(allowed, len(ordered) - 1)]
+        k = int(np.searchsorted(ordered, threshold, side="left"))
+        points.append(OperatingPoint(target.name, population, float(threshold), k + missed, n))
+    return points
+
+
+def _refusal(target: Target, n: int, policy: str = "accepts") -> str:
     needed = -(-target.rate.denominator // target.rate.numerator)
     if n < needed:
         more = f"at least {needed} are needed, {RULE_OF_30 * needed} for 30 errors"
         return f"{n} trials cannot show a rate of {target.text}; {more}"
-    return f"failed templates alone exceed a rate of {target.text} under the policy that accepts them"
+    return f"failed templates alone exceed a rate of {target.text} under the policy that {policy} them"
 
 
 def smallest_thresholds(tail: Tail, allowed: Sequence[int]) -> list[tuple[float, int]]:

@@ -131,7 +131,7 @@ class Asked:
     def fused_options(self) -> RecordedOptions:
         """The same of a run on fused scores."""
         is_decided = self["threshold_a"] is not None
-        shared = self._shared("" if is_decided else "fmr=1e-3,1e-4", ["fmr"])
+        shared = self._shared("" if is_decided else "fmr=1e-3,1e-4", ["fmr", "fnmr"])
         return RecordedOptions(
             **shared | {"thresholds": shared["thresholds"] or ((0.0,) if is_decided else ())},
             engine=self["engine"] or "cpu",
@@ -239,7 +239,7 @@ def verify(asked: Asked) -> FinishedRun:
     if asked["templates"] is None or asked["scores"]:
         return _recorded_scores(asked)
     asked.refuse_recording("scores")
-    options = asked.options(default_at="fmr=1e-3,1e-4", metrics=["fmr"])
+    options = asked.options(default_at="fmr=1e-3,1e-4", metrics=["fmr", "fnmr"])
     read = asked.templates("templates", asked["labels"])
     pairs, exclude = asked["pairs"], asked["exclude"]
     listed = PairList.read(pairs, read) if pairs else None
@@ -345,7 +345,7 @@ def _recorded_scores(asked: Asked) -> FinishedRun:
     if asked["scores"] is None:
         raise InputError("nothing to count, expected TEMPLATES or --scores FILE")
     asked.refuse_templates("scores")
-    options = asked.recorded_options(default_at="fmr=1e-3,1e-4", metrics=["fmr"])
+    options = asked.recorded_options(default_at="fmr=1e-3,1e-4", metrics=["fmr", "fnmr"])
     source = Recorded.open(
         str(asked["scores"]),
         asked.recorded_format("--scores"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from frbench import files
 from frbench.choices import Failed
 from frbench.counting import tail
-from frbench.counting.calibrate import operating_points
+from frbench.counting.calibrate import Target, operating_points, points_of_misses
 from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.per_subject import PerSubject, per_subject
@@ -23,7 +23,7 @@ from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
-from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.operating_point import OperatingPoint, population_title
 from frbench.plan import Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
@@ -213,15 +213,52 @@ def comparison_points(
 
     comparisons : what is counted, by label columns. count : the tally of it under a plan; shown with a title.
     """
+    options.require_population(templates)
+    of_matches = [target for target in options.targets if target.metric == "fmr"]
+    of_misses = [target for target in options.targets if target.metric == "fnmr"]
+    columns = () if options.population is None else options.population[:1]
     if not options.targets:
         return []
-    columns: Grouping = ()
-    group, population = None, ALL_PAIRS
-    if options.population:
-        column, value = options.population
-        options.require_population(templates)
-        columns, group, population = (column,), (name_of([value]),) * 2, f"non-mated pairs within {column}={value}"
     counter = comparisons(columns)
+    points = [] if not of_matches else _points_of_matches(counter, of_matches, options, count=count, failed=failed)
+    if of_misses:
+        scores, n_unscored = _mated(counter, templates, options.population)
+        whom = population_title(options.population, mated=True)
+        points += points_of_misses(scores, n_unscored, of_misses, population=whom, failed=failed)
+    by_name = {point.at: point for point in points}
+    return [by_name[target.name] for target in options.targets]
+
+
+def _mated(
+    counter: AllPairs | Pairs, templates: Templates, population: tuple[str, str] | None
+) -> tuple[NDArray[np.float32], int]:
+    """Scores of the mated comparisons of a population, and how many of them have none."""
+    plan = counter.plan((), keeps_blocks=False)
+    names = plan.group_names(() if population is None else population[:1])
+    inside = [population is None or name == name_of(population[1:]) for name in names]
+    n = sum(
+        t for c, t in zip(plan.cells, plan.trials, strict=True) if c.mated and inside[c.group_a] and inside[c.group_b]
+    )
+    wanted = np.ones(len(templates), dtype=bool)
+    if population is not None:
+        wanted = templates.labels[population[0]] == population[1]
+    parts = [scores[wanted[a] & wanted[b]] for a, b, scores in counter.mated_scores()]
+    scores = np.concatenate([np.empty(0, np.float32), *parts])
+    return scores, n - len(scores)
+
+
+def _points_of_matches(
+    counter: AllPairs | Pairs,
+    targets: Sequence[Target],
+    options: Options,
+    *,
+    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
+    failed: Failed,
+) -> list[OperatingPoint]:
+    """Thresholds for target FMRs, by counting passes over non-mated comparisons."""
+    population = options.population
+    columns = () if population is None else population[:1]
+    group = None if population is None else (name_of(population[1:]),) * 2
 
     def histogram(edges: NDArray[np.float64]) -> Histogram:
         plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
@@ -232,8 +269,8 @@ def comparison_points(
     return operating_points(
         lambda edges: histogram(edges).tail(),
         everything.trials - (everything.unscored if failed == "exclude" else 0),
-        options.targets,
-        population=population,
+        targets,
+        population=population_title(population),
         unscored_accepted=everything.unscored if failed == "accept" else 0,
     )
 

@@ -108,7 +108,8 @@ def unreached_notes(results: Head) -> Iterator[Text]:
         if point["threshold"] is None:
             yield Text(f"no threshold for {point['at']}: {point['reason']}", style="yellow")
         elif not point["rule_of_30"]:
-            yield Text(f"{point['at']} rests on {point['k']} false positives, fewer than 30", style="yellow")
+            errors = "false non-matches" if point["at"].startswith("fnmr=") else "false positives"
+            yield Text(f"{point['at']} rests on {point['k']} {errors}, fewer than 30", style="yellow")
 
 
 def rate_of(estimate: Estimate, form: Form) -> tuple[str, str, str]:

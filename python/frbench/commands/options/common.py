@@ -86,7 +86,8 @@ def _counting(engine: Callable[[Any], Any], command: Command) -> Command:
         click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...",
                      help="Report at these thresholds, in [-1, 1]."),
         click.option("--at", multiple=True, metavar="RATE=F[,F...]",
-                     help="Set thresholds at these rates, such as fmr=1e-3,1e-4; never exceeded, then frozen."),
+                     help="Set thresholds at these rates, such as fmr=1e-3,1e-4 or fnmr=0.01; never "
+                          "exceeded, then frozen."),
         at_population,
         click.option("--axis-step", type=float, default=0.001, show_default=True, help="Step of the score axis."),
         click.option("--axis-from", type=float, default=-1.0, show_default=True, metavar="T",

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import Failed
-from frbench.counting.calibrate import Target, points_by
+from frbench.counting.calibrate import Target, points_by, points_of_misses
 from frbench.counting.recorded.comparisons import Recording
 from frbench.counting.recorded.order_statistics import largest
 from frbench.counting.sweep import Advance
 from frbench.errors import InputError
-from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.operating_point import OperatingPoint, population_title
 from frbench.plan import POPULATION, Plan, name_of
 from frbench.tally import Tally
 
@@ -117,18 +117,26 @@ class RecordedScores:
         n = sum(t for t, is_taken in zip(self.recording.trials, taken, strict=True) if is_taken)
         return n, n - sum(len(part) for part in self._scores(taken))
 
+    def mated(self, population: tuple[str, str] | None) -> tuple[Floats, int]:
+        """Scores of the mated comparisons of a population, and how many of them have none."""
+        taken = self._cells_of(population, mated=True)
+        found = np.concatenate([np.empty(0), *self._scores(taken)])
+        return found, sum(t for t, is_taken in zip(self.recording.trials, taken, strict=True) if is_taken) - len(found)
+
     @cached_property
     def _order(self) -> list[int]:
         """Cells by kind and groups, as numbers of the recording."""
         return sorted(range(len(self.recording.keys)), key=lambda i: self.recording.keys[i])
 
-    def _cells_of(self, population: tuple[str, str] | None) -> NDArray[np.bool_]:
-        """(cells,) whether a cell holds non-mated comparisons of the population."""
+    def _cells_of(self, population: tuple[str, str] | None, *, mated: bool = False) -> NDArray[np.bool_]:
+        """(cells,) whether a cell holds comparisons of one kind of the population."""
         subjects, inside = self.recording.subjects, [True] * len(self.recording.subjects.groups)
         if population is not None:
             column = subjects.columns.index(population[0])
             inside = [name_of([group[column]]) == population[1] for group in subjects.groups]
-        return np.array([not key.mated and inside[key.group_a] and inside[key.group_b] for key in self.recording.keys])
+        return np.array(
+            [key.mated == mated and inside[key.group_a] and inside[key.group_b] for key in self.recording.keys]
+        )
 
     def _scores(self, taken: NDArray[np.bool_]) -> Iterator[Floats]:
         square = self.recording.subjects.n_blocks**2
@@ -167,18 +175,21 @@ def score_points(
 
     population : non-mated comparisons within this label, (column, value); None takes all non-mated ones.
     """
-    if not targets:
-        return []
-    title = ALL_PAIRS
-    if population:
-        column, value = population
-        scores.require_group(column, value)
-        title = f"non-mated pairs within {column}={value}"
-    n, unscored = scores.n_trials(population)
-    return points_by(
-        lambda allowed: scores.thresholds(allowed, population),
-        n - (unscored if failed == "exclude" else 0),
-        targets,
-        population=title,
-        unscored_accepted=unscored if failed == "accept" else 0,
-    )
+    if targets and population:
+        scores.require_group(*population)
+    points = []
+    if of_matches := [target for target in targets if target.metric == "fmr"]:
+        n, unscored = scores.n_trials(population)
+        points += points_by(
+            lambda allowed: scores.thresholds(allowed, population),
+            n - (unscored if failed == "exclude" else 0),
+            of_matches,
+            population=population_title(population),
+            unscored_accepted=unscored if failed == "accept" else 0,
+        )
+    if of_misses := [target for target in targets if target.metric == "fnmr"]:
+        mated, unscored = scores.mated(population)
+        whom = population_title(population, mated=True)
+        points += points_of_misses(mated, unscored, of_misses, population=whom, failed=failed)
+    by_name = {point.at: point for point in points}
+    return [by_name[target.name] for target in targets]
