@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from frbench.plan import Group
 from frbench.reading import joint
 from frbench.reading.differentials import detectable, equivalence
 from frbench.reading.joint import Replicates, replicates
 from frbench.reading.power import Design, subjects_needed
-from frbench.reading.rate import Metric
+from frbench.reading.rate import Metric, Rate
 from studies.populations import GROUPING, THRESHOLD, Population, World, worlds
 
 SEED = 20240601
@@ -108,7 +109,7 @@ class Record:
 def sides(world: World, metric: Metric) -> tuple[Replicates, Replicates]:
     """A rate of both groups."""
     tally = world.searches if metric in ("fpir", "fnir") else world.comparisons
-    f, m = (replicates(tally, metric, THRESHOLD, (g, g), grouping=GROUPING) for g in "fm")
+    f, m = (replicates(tally, Rate(metric, THRESHOLD), Group(GROUPING, (g, g))) for g in "fm")
     return f, m
 
 

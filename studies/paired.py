@@ -20,7 +20,7 @@ from scipy import special
 from frbench.plan import Cell, Party, Plan
 from frbench.reading.curves import auc, eer
 from frbench.reading.systems import paired
-from frbench.reading.systems.paired import Paired, Rate
+from frbench.reading.systems.paired import Paired, Side
 from frbench.tally import Tally
 from studies.coverage import Share, percent
 from studies.populations import touching_of, upper
@@ -87,7 +87,7 @@ class Record:
     detected: Share = field(default_factory=Share)
     narrower: list[float] = field(default_factory=list)
 
-    def add(self, a: Rate, b: Rate) -> None:
+    def add(self, a: Side, b: Side) -> None:
         """One more world."""
         found, plain = paired.paired(a, b), paired.paired(_uncorrected(a), _uncorrected(b))
         self.errors.append((a.k, b.k))
@@ -101,8 +101,8 @@ class Record:
             self.ratio.add(found.ratio_low <= self.truth[1] / self.truth[0] <= found.ratio_high)
 
 
-def _uncorrected(side: Rate) -> Rate:
-    return Rate(side.k, side.n, side.without, side.occupied, None)
+def _uncorrected(side: Side) -> Side:
+    return Side(side.k, side.n, side.without, side.occupied, None)
 
 
 def _holds(found: Paired, truth: float) -> bool:
@@ -121,7 +121,7 @@ def study(systems: Systems, n: int, seed: int = SEED) -> list[Record]:
     return records
 
 
-def false_matches(systems: Systems, block: Ints, templates: Ints, random: np.random.Generator) -> tuple[Rate, Rate]:
+def false_matches(systems: Systems, block: Ints, templates: Ints, random: np.random.Generator) -> tuple[Side, Side]:
     """False matches of all pairs of people: those that both systems have are drawn once."""
     member = np.asarray(block[:, None] == np.arange(N_BLOCKS), dtype=np.float64)
     common, own_a, own_b = _effects(systems, 3, random)
@@ -132,7 +132,7 @@ def false_matches(systems: Systems, block: Ints, templates: Ints, random: np.ran
     for rate, effect in zip(systems.rates, (own_a, own_b), strict=True):
         alone = _between(random, rate - systems.together * min(systems.rates), templates * effect, member)
         errors = both + alone
-        sides.append(paired.rate(int(errors.sum()), n, errors.sum() - touching_of(errors), n_touching))
+        sides.append(Side.of(int(errors.sum()), n, errors.sum() - touching_of(errors), n_touching))
     return sides[0], sides[1]
 
 
@@ -151,7 +151,7 @@ def _between(random: np.random.Generator, rate: float, load: Floats, member: Flo
     return random.poisson(max(0.0, rate) * means)
 
 
-def false_nonmatches(systems: Systems, block: Ints, templates: Ints, random: np.random.Generator) -> tuple[Rate, Rate]:
+def false_nonmatches(systems: Systems, block: Ints, templates: Ints, random: np.random.Generator) -> tuple[Side, Side]:
     """Mated scores below the threshold of each system, normal with parts of the person and of the comparison."""
     mated = templates * (templates - 1) // 2
     whose = np.repeat(np.arange(systems.subjects), mated)
@@ -165,7 +165,7 @@ def false_nonmatches(systems: Systems, block: Ints, templates: Ints, random: np.
         noise = math.sqrt(systems.together) * trial[0] + math.sqrt(1 - systems.together) * trial[side]
         is_error = spread * effect[whose] + noise < special.ndtri(rate) * total
         k = np.bincount(block[whose], is_error, N_BLOCKS)
-        sides.append(paired.rate(int(k.sum()), len(whose), k.sum() - k, n_touching))
+        sides.append(Side.of(int(k.sum()), len(whose), k.sum() - k, n_touching))
     return sides[0], sides[1]
 
 
@@ -300,7 +300,7 @@ class RatioRecord:
     held: Share = field(default_factory=Share)
     detected: Share = field(default_factory=Share)
 
-    def add(self, group: tuple[Rate, Rate], reference: tuple[Rate, Rate]) -> None:
+    def add(self, group: tuple[Side, Side], reference: tuple[Side, Side]) -> None:
         """One more world."""
         found = paired.ratio_of_ratios(group, reference)
         self.errors.append(tuple(side.k for side in (*group, *reference)))

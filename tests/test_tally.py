@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frbench.errors import Conservation, EdgeNotInPlan, PlanMismatch, TileCountedTwice
-from frbench.plan import Cell
+from frbench.plan import Cell, Group
 from frbench.tally import Ledger, Tally, refuse_overlap
 from tests.worlds import worlds
 
@@ -192,11 +192,11 @@ def test_every_edge_is_found():
 def test_pick_pools_groups_in_either_order():
     """Counts between f and m are the same asked either way, and everything together is the sum."""
     tally = worlds.two_groups().tally
-    fm = tally.pick(mated=False, grouping=("sex",), groups=("f", "m"))
+    fm = tally.pick(mated=False, group=Group(("sex",), ("f", "m")))
 
     # Edges -.5 0 .25 .5 .75 1: four scores of 0, five of .5, three failed.
     assert fm.bins.tolist() == [0, 0, 4, 0, 5, 0, 0, 3]
-    assert tally.pick(mated=False, grouping=("sex",), groups=("m", "f")).bins.tolist() == fm.bins.tolist()
+    assert tally.pick(mated=False, group=Group(("sex",), ("m", "f"))).bins.tolist() == fm.bins.tolist()
     # 4 of 0; 1 + 2 + 5 of .5; 1 of 1; 2 + 3 failed.
     assert tally.pick(mated=False).bins.tolist() == [0, 0, 4, 0, 8, 0, 1, 5]
     assert (fm.trials, fm.unscored, fm.at_or_above(3), fm.at_or_above(-1)) == (12, 3, 5, 9)
@@ -210,8 +210,8 @@ def test_pick_of_coarser_groups_is_the_sum_of_the_finer():
     )
     fine, coarse = worlds.World(found, ("sex", "age")).tally, worlds.World(found, ("sex",)).tally
     for pair in (("f", "f"), ("f", "m"), ("m", "m")):
-        expected = coarse.pick(mated=False, grouping=("sex",), groups=pair)
-        got = fine.pick(mated=False, grouping=("sex",), groups=pair)
+        expected = coarse.pick(mated=False, group=Group(("sex",), pair))
+        got = fine.pick(mated=False, group=Group(("sex",), pair))
         np.testing.assert_array_equal(got.bins, expected.bins)
         np.testing.assert_array_equal(got.touching, expected.touching)
 

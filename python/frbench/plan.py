@@ -22,6 +22,8 @@ from frbench.errors import FormatError, InputError
 Kind = Literal["verify", "pairs", "identify", "latency", "load"]
 Tile = tuple[int, int]
 Groups = NDArray[np.uint32]
+Pair = tuple[str, str]
+Grouping = tuple[str, ...]
 
 UNLABELLED = "unlabelled"
 ALL = "all"
@@ -82,6 +84,61 @@ class Rectangle:
         """Every probe with every gallery row; as many cells as `cells` has places."""
         ranges = (0, len(probe_groups)), (0, len(gallery_groups))
         return cls(*ranges, False, probe_groups, gallery_groups, cells, cells.size)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Who a rate is about: everybody, or trials between two groups of some label columns.
+
+    Parameters
+    ----------
+    columns : label columns that the names in `pair` belong to.
+    pair : names of the groups of both sides, in either order, the same twice within a group; None is everybody.
+    """
+
+    columns: Grouping = ()
+    pair: Pair | None = None
+
+    @classmethod
+    def within(cls, columns: Sequence[str], name: str) -> Group:
+        """Trials within one group; a search belongs to one."""
+        return cls(tuple(columns), (name, name))
+
+    @property
+    def is_within(self) -> bool:
+        """Whether both sides are the same: a group with itself, or everybody."""
+        return self.pair is None or self.pair[0] == self.pair[1]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether every label is known: rows without one are no group."""
+        return self.pair is None or not any(UNLABELLED in side.split(",") for side in self.pair)
+
+    @property
+    def title(self) -> str:
+        """The label columns with commas between them; `all` without any."""
+        return ",".join(self.columns) or ALL
+
+    @property
+    def name(self) -> str:
+        """The names of both sides, each once; `all` for everybody."""
+        return " and ".join(sorted(set(self.pair))) if self.pair else ALL
+
+    def sides(self, kind: Kind) -> Pair:
+        """The names of both sides in `results.json`: everybody is `all` of comparisons, else `overall`."""
+        everybody = ALL if kind in ("verify", "pairs") else OVERALL
+        return self.pair or (everybody, everybody)
+
+    def key(self, kind: Kind) -> dict[str, str]:
+        """Grouping and group, as a row of `results.json` begins that is about one group."""
+        return {"grouping": self.title, "group": self.sides(kind)[0]}
+
+    def pair_key(self, kind: Kind) -> dict[str, str]:
+        """Grouping and the groups of both sides, as a row of `results.json` begins that may be about two."""
+        return {"grouping": self.title, **dict(zip(("group_a", "group_b"), self.sides(kind), strict=True))}
+
+
+EVERYBODY = Group()
 
 
 @dataclass(frozen=True)
@@ -204,6 +261,22 @@ class Plan:
         """For each of the finest groups, its name in `grouping` (label columns; none means everything together)."""
         columns = [self.columns.index(c) for c in grouping]
         return [name_of([group[c] for c in columns]) for group in self.groups]
+
+    def groups_of(self, columns: Sequence[str], *, pairs: bool = False) -> list[Group]:
+        """The groups of some label columns in the order of their names; everybody without columns.
+
+        With `pairs`, every unordered pair of them, a group with itself among them.
+        """
+        if not columns:
+            return [EVERYBODY]
+        names = sorted(set(self.group_names(columns)))
+        last = None if pairs else 1
+        return [Group(tuple(columns), (a, b)) for i, a in enumerate(names) for b in names[i:][:last]]
+
+    def everybody_and(self, groupings: Sequence[Sequence[str]], *, pairs: bool = False) -> list[Group]:
+        """Everybody, and `groups_of` each of the groupings."""
+        groups = (group for columns in filter(None, groupings) for group in self.groups_of(columns, pairs=pairs))
+        return [EVERYBODY, *groups]
 
     def subjects_of(
         self, grouping: Sequence[str], accepts: Callable[[str, str], bool], *, mated: bool

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench.errors import Conservation, EdgeNotInPlan, PlanMismatch, TileCountedTwice
-from frbench.plan import Plan, Tile
+from frbench.plan import EVERYBODY, Group, Plan, Tile
 
 Counts = NDArray[np.uint64]
 
@@ -156,20 +156,18 @@ class Tally:
         self,
         *,
         mated: bool,
-        grouping: Sequence[str] = (),
-        groups: tuple[str, str] | None = None,
+        group: Group = EVERYBODY,
         parts: Collection[int] | None = None,
     ) -> Histogram:
-        """Trials of the mated or non-mated cells between two groups of `grouping`, in either order.
+        """Trials of the mated or non-mated cells of a group.
 
         Parameters
         ----------
-        grouping : label columns; none means everything together.
-        groups : names of the two groups; None pools every pair.
+        group : whose trials; everybody pools every pair of groups.
         parts : parts to take; None takes all.
         """
-        names = self.plan.group_names(grouping)
-        wanted = None if groups is None else set(groups)
+        names = self.plan.group_names(group.columns)
+        wanted = None if group.pair is None else set(group.pair)
         rows = [
             i
             for i, cell in enumerate(self.plan.cells)

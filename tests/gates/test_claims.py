@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from frbench.errors import InputError
 from frbench.gates.claims import RATES, Claim, select_of
+from frbench.plan import EVERYBODY, Group
 
 GROUPS = st.text("abc, -é", min_size=1).map(str.strip).filter(lambda name: name and " x " not in f" {name} ")
 
@@ -16,7 +17,7 @@ def test_a_claim_names_metric_group_rank_and_threshold():
     """All parts at once, in any order behind the brackets."""
     claim = Claim.parse("fnir[sex=female] at fpir=0.01 rank 5")
 
-    assert (claim.metric, claim.columns, claim.group) == ("fnir", ("sex",), ("female", "female"))
+    assert (claim.metric, claim.columns, claim.group.pair) == ("fnir", ("sex",), ("female", "female"))
     assert (claim.rank, claim.at, claim.threshold, claim.batch) == (5, "fpir=0.01", None, None)
 
 
@@ -24,19 +25,19 @@ def test_a_claim_without_brackets_is_of_everybody():
     """No columns and no group."""
     claim = Claim.parse("fmr at 0.62")
 
-    assert (claim.columns, claim.group, claim.threshold) == ((), None, 0.62)
+    assert (claim.columns, claim.group, claim.threshold) == ((), EVERYBODY, 0.62)
 
 
 def test_two_sides_are_named_around_an_x():
     """Comparisons of women with men."""
-    assert Claim.parse("fmr[sex=female x male] at 0").group == ("female", "male")
+    assert Claim.parse("fmr[sex=female x male] at 0").group == Group(("sex",), ("female", "male"))
 
 
 def test_columns_alone_name_no_group():
     """Which is what `group = "each"` is for."""
     claim = Claim.parse("fnmr[region,sex] at fmr=1e-3")
 
-    assert (claim.columns, claim.group) == (("region", "sex"), None)
+    assert claim.group == Group(("region", "sex"))
 
 
 def test_a_benchmark_may_have_brackets_in_its_name():
@@ -58,9 +59,9 @@ def test_targets_are_equal_as_numbers(said: str, found: str):
 def test_the_text_of_a_group_is_read_as_that_group(metric: str, a: str, b: str, tail: str):
     """What a row is called can be written in a rule."""
     claim = Claim.parse(f"{metric}{tail}")
-    again = Claim.parse(claim.of(select_of(("region", "sex"), (a, b))))
+    again = Claim.parse(claim.of(select_of(Group(("region", "sex"), (a, b)))))
 
-    assert (again.columns, again.group, again.tail) == (("region", "sex"), (a, b), tail)
+    assert (again.group, again.tail) == (Group(("region", "sex"), (a, b)), tail)
 
 
 @pytest.mark.parametrize(

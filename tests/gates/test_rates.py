@@ -15,7 +15,9 @@ from frbench.gates.reading import ALPHA, Reading
 from frbench.gates.rules import Rules
 from frbench.gates.verdicts import Gate
 from frbench.operating_point import OperatingPoint
+from frbench.plan import Group
 from frbench.reading import joint, metrics
+from frbench.reading.rate import Rate
 from frbench.reading.systems.compare import compare
 from tests.reading.systems.test_compare import A, B, identified, people, verified
 from tests.reading.systems.test_compare import row as row_of
@@ -42,7 +44,7 @@ def reading(run: FinishedRun, baseline: FinishedRun | None = None, **rule: Any) 
 def test_a_claim_is_the_estimate_of_the_results(metric: str, group: str | None):
     """Value, interval, k and n, at the threshold of a target and at a given one."""
     pair = None if group is None else (group, group)
-    own = getattr(metrics, metric)(AT.tally, 0.6, grouping=("sex",) if pair else (), group=pair)
+    own = getattr(metrics, metric)(AT.tally, 0.6, group=Group(("sex",) if pair else (), pair))
     select = "" if group is None else f"[sex={group}]"
 
     for at in ("fmr=1e-1", "0.6"):
@@ -100,14 +102,14 @@ def test_people_without_a_label_are_no_group():
 
 def test_two_groups_are_compared_with_each_other():
     """Comparisons of a woman with a man."""
-    own = metrics.fmr(AT.tally, 0.6, grouping=("sex",), group=("f", "m"))
+    own = metrics.fmr(AT.tally, 0.6, group=Group(("sex",), ("f", "m")))
 
     assert reading(AT, claim="fmr[sex=f x m] at 0.6", upper=0.5).counts[0].n == own.n
 
 
 def test_a_ratio_is_that_of_the_results():
     """Against the group with most subjects, or the one that is named."""
-    one, other = (joint.replicates(AT.tally, "fmr", 0.6, (g, g), grouping=("sex",)) for g in "fm")
+    one, other = (joint.replicates(AT.tally, Rate("fmr", 0.6), Group(("sex",), (g, g))) for g in "fm")
     own = joint.ratio(one, other)
     found = reading(AT, ratio="fmr[sex=f] at 0.6", reference="m", upper=2.0)
 
@@ -117,7 +119,7 @@ def test_a_ratio_is_that_of_the_results():
 
 def test_the_worst_group_is_the_highest():
     """Its value, its counts and its name."""
-    rates = {g: metrics.fmr(AT.tally, 0.6, grouping=("sex",), group=(g, g)) for g in "fm"}
+    rates = {g: metrics.fmr(AT.tally, 0.6, group=Group(("sex",), (g, g))) for g in "fm"}
     who = max(rates, key=lambda g: rates[g].value)
     found = reading(AT, claim="fmr[sex] at 0.6", group="worst", upper=0.5)
 
@@ -176,7 +178,7 @@ def test_a_fall_to_no_errors_is_shown_where_the_bound_is_far():
 def test_searches_have_rates_too():
     """FPIR at a threshold, FNIR at a rank with or without one."""
     run, other = identified(people(2), "run"), identified(people(3), "baseline")
-    own = metrics.fnir(run.tally, None, rank=5, grouping=("sex",), group="f")
+    own = metrics.fnir(run.tally, None, rank=5, group=Group.within(("sex",), "f"))
     found = reading(run, claim="fnir[sex=f] rank 5", upper=0.9)
 
     assert (found.value, found.counts[0].k) == (own.value, own.k)

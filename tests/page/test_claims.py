@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from frbench.page.claims import TEMPLATES, Claim, claims, fill, in_words
-from frbench.page.explored import Curve, Explored, Rate, RatioCurve, Row
+from frbench.page.explored import Curve, Explored, RatioCurve, Row
 from frbench.page.operation import Range, Setting
 from frbench.page.words import percent
+from frbench.reading.rate import Rate
 
 NAN = float("nan")
-FMR, FNMR, FPIR, FNIR = Rate("fmr"), Rate("fnmr"), Rate("fpir"), Rate("fnir", 1)
+FMR, FNMR, FPIR, FNIR = Rate("fmr"), Rate("fnmr"), Rate("fpir"), Rate("fnir", rank=1)
 EVERYBODY = Row("all", "overall", "all pairs")
 WOMEN, MEN = Row("sex", "f", "female"), Row("sex", "m", "male")
 VERIFICATION = Setting(1, 1000, 0.9)

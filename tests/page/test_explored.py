@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from frbench.estimate import Estimate
 from frbench.finished_run import FinishedRun
 from frbench.page.explored import MAX_FIGURES, MIN_STOPS, Explored, cut, explored, stops_of
+from frbench.plan import Group
 from frbench.reading import differentials, metrics
+from frbench.reading.joint import replicates
 from tests.page.test_page import even, identify, verify
 from tests.worlds import worlds
 
@@ -92,8 +94,8 @@ def test_comparisons_have_the_figures_of_the_tally(failed: Any):
         pair = None if found.rows[curve.a].is_everybody else (found.rows[curve.a].name, found.rows[curve.b].name)
         columns = () if pair is None else ("sex",)
         for stop, t in enumerate(found.thresholds):
-            assert same(curve.at(stop), rate(section.tally, t, grouping=columns, group=pair, failed=failed))
-    check_ratios(found, section, failed=failed)
+            assert same(curve.at(stop), rate(section.tally, t, group=Group(columns, pair), failed=failed))
+    check_ratios(found, section)
 
 
 def test_searches_have_the_figures_of_the_tally():
@@ -104,7 +106,7 @@ def test_searches_have_the_figures_of_the_tally():
     assert [rate.name for rate in found.rates] == ["FPIR", "FNIR, rank 1", "FNIR, rank 5"]
     for curve in found.curves:
         row = found.rows[curve.a]
-        asked = {} if row.is_everybody else {"grouping": ("sex",), "group": row.name}
+        asked = {} if row.is_everybody else {"group": Group.within(("sex",), row.name)}
         for stop, t in enumerate(found.thresholds):
             rank = curve.rate.rank
             expected = (
@@ -117,15 +119,14 @@ def test_searches_have_the_figures_of_the_tally():
     assert not found.pairs
 
 
-def check_ratios(found: Explored, section: FinishedRun, **asked: Any) -> None:
+def check_ratios(found: Explored, section: FinishedRun) -> None:
     """Each ratio at each stop is the one of `compare`."""
     assert found.ratios
     for ratio in found.ratios:
-        names = [(found.rows[i].name,) * 2 for i in (ratio.row, ratio.reference)]
+        groups = [Group.within(("sex",), found.rows[i].name) for i in (ratio.row, ratio.reference)]
         for stop, t in enumerate(found.thresholds):
-            expected = differentials.compare(
-                section.tally, ratio.rate.metric, t, *names, grouping=("sex",), rank=ratio.rate.rank or 1, **asked
-            ).ratio
+            sides = (replicates(section.tally, ratio.rate.at(t), group) for group in groups)
+            expected = differentials.compare(*sides).ratio
             for name in ("low", "high", "detectable"):
                 end, wanted = getattr(ratio, name)[stop], getattr(expected, name)
                 assert np.isnan(end) if wanted is None else end == wanted
@@ -182,7 +183,7 @@ def test_pairs_of_many_groups_have_the_estimates_of_the_command_line():
     for curve in found.pairs[::17]:
         pair = (found.rows[curve.a].name, found.rows[curve.b].name)
         for stop, t in enumerate(found.thresholds):
-            assert same(curve.at(stop), metrics.fmr(section.tally, t, grouping=("sex",), group=pair))
+            assert same(curve.at(stop), metrics.fmr(section.tally, t, group=Group(("sex",), pair)))
     assert any(not np.isnan(curve.low).all() and (curve.k > 0).any() for curve in found.pairs)
 
 

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 from frbench.page import claims, style, words
 from frbench.page.explored import Row, explored
 from frbench.page.operation import Setting
+from frbench.plan import Group
 from frbench.reading import metrics
 from tests.page.test_page import verify
 from tests.worlds import explorations
@@ -144,7 +145,7 @@ def test_headline_counts_are_right(reported: Report, watched: Watched):
     assert f"{accepted[False]:,} of {n[False]:,}" in said[0]
     assert f"{n[True] - accepted[True]:,} of {n[True]:,}" in said[1]
     for name in ("f", "m"):
-        one = metrics.fmr(tally, 0.9, grouping=("sex",), group=(name, name))
+        one = metrics.fmr(tally, 0.9, group=Group(("sex",), (name, name)))
         assert f"{one.k:,} of {one.n:,}" in said[2]
 
 

@@ -20,7 +20,7 @@ ROWS = [[0.0, 0.5, 0.5, math.nan], [1e-300, -2.0, 87_307_271.0, 1 / 3]]
 
 
 def unpack(text: str, n_columns: int) -> np.ndarray:
-    """The rows that `pack` was given, in other words than those of the page."""
+    """The rows that `pack` was given."""
     if not text:
         return np.empty((0, n_columns))
     change = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(WIDTH, -1, n_columns)

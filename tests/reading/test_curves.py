@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from frbench.choices import FAILED_POLICIES
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.sweep import sweep
@@ -28,7 +29,7 @@ from tests.worlds import worlds
 LFW = ROOT / "examples" / "lfw"
 # metrics.md 5(d), scores in hundredths so that they are exact.
 IMPOSTOR, GENUINE = (10, 20, 30, 50), (35, 45, 60, 70)
-POLICIES = metrics.FAILED_POLICIES
+POLICIES = FAILED_POLICIES
 
 
 def of_scores(

@@ -9,14 +9,16 @@ import pytest
 from scipy import stats
 
 from frbench.errors import EdgeNotInPlan, InputError
-from frbench.plan import Cell
+from frbench.plan import Cell, Group
 from frbench.reading import joint, metrics
-from frbench.reading.differentials import Ratio, compare, detectable, equivalence, fmr_ratio, worst
+from frbench.reading.differentials import Ratio, compare, detectable, equivalence, worst
 from frbench.reading.joint import Replicates, replicates
+from frbench.reading.rate import Rate
 from frbench.tally import Tally
 from tests.worlds import worlds
+from tests.worlds.rates import fmr_ratio
 
-F, M = ("f", "f"), ("m", "m")
+F, M = (Group.within(("sex",), name) for name in "fm")
 
 
 def two_rates(errors_f: np.ndarray, n_f: np.ndarray, errors_m: np.ndarray, n_m: np.ndarray) -> Tally:
@@ -39,7 +41,7 @@ def two_rates(errors_f: np.ndarray, n_f: np.ndarray, errors_m: np.ndarray, n_m: 
 
 def ratio(tally: Tally, a=F, b=M, **options) -> Ratio:
     """FMR of one group over another at .5."""
-    return fmr_ratio(tally, 0.5, a, b, grouping=("sex",), **options)
+    return fmr_ratio(tally, 0.5, a, b, **options)
 
 
 def test_a_ratio_by_hand():
@@ -117,7 +119,7 @@ def test_seven_blocks_have_no_interval_and_eight_have():
 def test_a_threshold_between_edges_is_refused():
     """The tally cannot answer there."""
     with pytest.raises(EdgeNotInPlan):
-        fmr_ratio(worlds.two_groups().tally, 0.3, F, M, grouping=("sex",))
+        fmr_ratio(worlds.two_groups().tally, 0.3, F, M)
 
 
 def test_a_higher_level_makes_a_wider_interval():
@@ -139,7 +141,7 @@ def test_blocks_of_one_group_alone_vary_the_ratio_too():
     n_f, n_m = np.array([100] * 8 + [0] * 24), np.full(32, 100)
     men = np.array([10] * 8 + [0, 20] * 12)
     tally = two_rates(women, n_f, men, n_m)
-    alone = metrics.fmr(tally, 0.5, grouping=("sex",), group=M)
+    alone = metrics.fmr(tally, 0.5, group=M)
     found = ratio(tally)
 
     assert found.high / found.value > alone.high / alone.value
@@ -170,13 +172,13 @@ def test_a_ratio_as_json_holds_lists():
 
 def rate(tally: Tally, group=F) -> Replicates:
     """FMR of a group at .5."""
-    return replicates(tally, "fmr", 0.5, group, grouping=("sex",))
+    return replicates(tally, Rate("fmr", 0.5), group)
 
 
 def test_a_contrast_has_ratio_and_difference():
     """30 of 3,000 against 20 of 2,000 in ten blocks: ratio 1, difference 0, both intervals around them."""
     tally = two_rates(np.full(10, 3), np.full(10, 300), np.full(10, 2), np.full(10, 200))
-    found = compare(tally, "fmr", 0.5, F, M, grouping=("sex",)).to_json()
+    found = compare(rate(tally), rate(tally, M)).to_json()
 
     assert (found["metric"], found["value"], found["difference"]["value"]) == ("fmr", 1, 0)
     assert found["low"] < 1 < found["high"]

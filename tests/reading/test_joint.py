@@ -14,8 +14,10 @@ from studies.populations import worlds as drawn
 
 from frbench.errors import InputError
 from frbench.estimate import wilson
+from frbench.plan import Group
 from frbench.reading import joint, metrics
-from frbench.reading.joint import METRICS, Replicates, replicates
+from frbench.reading.joint import Replicates, replicates
+from frbench.reading.rate import METRICS, Rate
 from tests.worlds import worlds
 
 F, M = ("f", "f"), ("m", "m")
@@ -32,7 +34,7 @@ def sides(metric: str, seed: int = 1, population: Population = POPULATION) -> tu
     """A rate of both groups of one world."""
     found = world(seed, population)
     tally = found.searches if metric in ("fpir", "fnir") else found.comparisons
-    return tuple(replicates(tally, metric, THRESHOLD, g, grouping=GROUPING) for g in (F, M))
+    return tuple(replicates(tally, Rate(metric, THRESHOLD), Group(GROUPING, g)) for g in (F, M))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -40,17 +42,18 @@ def test_replicates_are_the_rates_of_the_runs_without_each_block(metric: str):
     """`total - touching[b]` is the run without block b, and its rate is `without[b]`."""
     found = world()
     tally = found.searches if metric in ("fpir", "fnir") else found.comparisons
-    side = replicates(tally, metric, THRESHOLD, F, grouping=GROUPING)
+    side = replicates(tally, Rate(metric, THRESHOLD), Group(GROUPING, F))
     rows = [i for i, cell in enumerate(tally.plan.cells) if cell.group_a == 0 and cell.mated == (metric[1] == "n")]
     for b in np.flatnonzero(side.occupied):
         left = tally.without(int(b))[rows].sum(axis=0)
         wrong = left[0] if metric[1] == "n" else left[1]
         assert side.without[b] == wrong / left.sum()
     one = {"fmr": metrics.fmr, "fnmr": metrics.fnmr, "fpir": metrics.fpir}
+    group = Group.within(GROUPING, "f")
     if metric == "fnir":
-        assert side.estimate == metrics.fnir(tally, THRESHOLD, rank=1, grouping=GROUPING, group="f")
+        assert side.estimate == metrics.fnir(tally, THRESHOLD, rank=1, group=group)
     else:
-        assert side.estimate == one[metric](tally, THRESHOLD, grouping=GROUPING, group="f" if metric == "fpir" else F)
+        assert side.estimate == one[metric](tally, THRESHOLD, group=group)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -172,8 +175,8 @@ def test_two_rates_or_two_thresholds_are_no_contrast():
 def test_comparisons_need_a_threshold():
     """Only FNIR is defined without one."""
     with pytest.raises(InputError, match="FMR needs a threshold"):
-        replicates(world().comparisons, "fmr", None, F, grouping=GROUPING)
-    assert replicates(world().searches, "fnir", None, F, grouping=GROUPING).estimate.n == 80
+        replicates(world().comparisons, Rate("fmr", None), Group(GROUPING, F))
+    assert replicates(world().searches, Rate("fnir", None), Group(GROUPING, F)).estimate.n == 80
 
 
 @pytest.mark.parametrize("n", [1, 2, 10])

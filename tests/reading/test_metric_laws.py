@@ -10,9 +10,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frbench.plan import Group
 from frbench.reading import cllr, curves, metrics, thresholds
 from frbench.tally import Tally
 from tests.worlds import worlds
+from tests.worlds.rates import fnmr_at_fmr
 
 SEX = ("sex",)
 Metric = Callable[..., Any]
@@ -25,7 +27,7 @@ METRICS: dict[str, Metric] = {
     "auc": curves.auc,
     "min_cllr": cllr.min_cllr,
     "at_fnmr": lambda tally, **options: unnamed(thresholds.at_fnmr(tally, "0.1", **options)),
-    "fnmr_at_fmr": lambda tally, **options: thresholds.fnmr_at_fmr(tally, "0.1", **options),
+    "fnmr_at_fmr": lambda tally, **options: fnmr_at_fmr(tally, "0.1", **options),
 }
 
 
@@ -58,8 +60,8 @@ def test_the_names_of_groups_change_nothing(world: worlds.World):
     labels = worlds.text_array([new[label] for label in world.templates.labels["sex"]])
     renamed = dataclasses.replace(world, templates=dataclasses.replace(world.templates, labels={"sex": labels}))
     for a, b in [("f", "f"), ("f", "m"), ("m", "m")]:
-        before = all_of(world.tally, grouping=SEX, group=(a, b))
-        assert before == all_of(renamed.tally, grouping=SEX, group=(new[a], new[b]))
+        before = all_of(world.tally, group=Group(SEX, (a, b)))
+        assert before == all_of(renamed.tally, group=Group(SEX, (new[a], new[b])))
 
 
 @given(world=worlds.random_worlds(max_n=20), random=st.randoms(use_true_random=False))

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frbench.choices import FAILED_POLICIES
 from frbench.counting.layout import Layout
 from frbench.counting.sweep import sweep
 from frbench.counting.verify import PairList, Pairs
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, InputError
 from frbench.estimate import Estimate
-from frbench.plan import Cell
+from frbench.plan import Cell, Group
 from frbench.reading import metrics
-from frbench.reading.differentials import fmr_ratio
 from frbench.reading.metrics import complement, det, fmr, fnir, fnmr, fpir, fta, fte, generalised, rank_hits, tpir
 from frbench.tally import Tally
 from frbench.templates import Source
 from tests.worlds import worlds
+from tests.worlds.rates import fmr_ratio
 
 SEX = ("sex",)
 
@@ -39,10 +40,10 @@ def test_fmr_by_hand():
 
     assert fraction(fmr(tally, 0.5)) == Fraction(9, 18)
     assert fraction(fmr(tally, 0.75)) == fraction(fmr(tally, 1)) == Fraction(1, 18)
-    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("f", "f"))) == Fraction(2, 2)
-    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("f", "m"))) == Fraction(5, 12)
-    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("m", "f"))) == Fraction(5, 12)
-    assert fraction(fmr(tally, 0.5, grouping=SEX, group=("m", "m"))) == Fraction(2, 4)
+    assert fraction(fmr(tally, 0.5, group=Group(SEX, ("f", "f")))) == Fraction(2, 2)
+    assert fraction(fmr(tally, 0.5, group=Group(SEX, ("f", "m")))) == Fraction(5, 12)
+    assert fraction(fmr(tally, 0.5, group=Group(SEX, ("m", "f")))) == Fraction(5, 12)
+    assert fraction(fmr(tally, 0.5, group=Group(SEX, ("m", "m")))) == Fraction(2, 4)
 
 
 def test_fnmr_by_hand():
@@ -51,8 +52,8 @@ def test_fnmr_by_hand():
 
     assert fraction(fnmr(tally, 0.5)) == Fraction(1, 3)
     assert fraction(fnmr(tally, 0.75)) == Fraction(2, 3)
-    assert fraction(fnmr(tally, 0.75, grouping=SEX, group=("f", "f"))) == Fraction(1, 1)
-    assert fraction(fnmr(tally, 0.75, grouping=SEX, group=("m", "m"))) == Fraction(1, 2)
+    assert fraction(fnmr(tally, 0.75, group=Group(SEX, ("f", "f")))) == Fraction(1, 1)
+    assert fraction(fnmr(tally, 0.75, group=Group(SEX, ("m", "m")))) == Fraction(1, 2)
 
 
 def test_fnmr_counts_a_tie_as_accepted():
@@ -92,10 +93,10 @@ def test_an_unknown_policy_is_refused():
 
 def test_a_group_without_comparisons_has_no_rate():
     """No mated comparison lies between two groups: undefined, with the reason."""
-    found = fnmr(worlds.two_groups().tally, 0.5, grouping=SEX, group=("f", "m"))
+    found = fnmr(worlds.two_groups().tally, 0.5, group=Group(SEX, ("f", "m")))
 
     assert (found.value, found.reason) == (None, "0 mated comparisons")
-    assert fmr(worlds.two_groups().tally, 0.5, grouping=SEX, group=("x", "x")).reason == "0 non-mated comparisons"
+    assert fmr(worlds.two_groups().tally, 0.5, group=Group(SEX, ("x", "x"))).reason == "0 non-mated comparisons"
 
 
 def test_a_threshold_between_edges_is_refused():
@@ -110,10 +111,10 @@ def test_subjects_are_those_that_took_part():
     tally = worlds.two_groups().tally
 
     assert fmr(tally, 0.5).n_subjects == 4
-    assert fmr(tally, 0.5, grouping=SEX, group=("f", "f")).n_subjects == 2
-    assert fmr(tally, 0.5, grouping=SEX, group=("f", "m")).n_subjects == 2 + 2
+    assert fmr(tally, 0.5, group=Group(SEX, ("f", "f"))).n_subjects == 2
+    assert fmr(tally, 0.5, group=Group(SEX, ("f", "m"))).n_subjects == 2 + 2
     assert fnmr(tally, 0.5).n_subjects == 3
-    assert fnmr(tally, 0.5, grouping=SEX, group=("f", "f")).n_subjects == 1
+    assert fnmr(tally, 0.5, group=Group(SEX, ("f", "f"))).n_subjects == 1
 
 
 def test_no_false_match_is_bounded_by_disjoint_pairs_of_subjects():
@@ -123,8 +124,8 @@ def test_no_false_match_is_bounded_by_disjoint_pairs_of_subjects():
     tally = worlds.World(found).tally
 
     assert fmr(tally, 0.5).n_effective == 10 // 2
-    assert fmr(tally, 0.5, grouping=SEX, group=("m", "m")).n_effective == 7 // 2
-    assert fmr(tally, 0.5, grouping=SEX, group=("m", "f")).n_effective == 3
+    assert fmr(tally, 0.5, group=Group(SEX, ("m", "m"))).n_effective == 7 // 2
+    assert fmr(tally, 0.5, group=Group(SEX, ("m", "f"))).n_effective == 3
     assert fmr(tally, 0.5).high == pytest.approx(1 - 0.05 ** (1 / 5), rel=1e-12)
 
 
@@ -133,11 +134,11 @@ def test_a_group_in_too_few_blocks_has_no_interval():
     unit = [worlds.X if i % 3 else worlds.HALF for i in range(42)]
     found = worlds.templates(unit, [f"s{i}" for i in range(42)], sex=["f"] * 2 + ["m"] * 40)
     tally = worlds.World(found, n_blocks=32).tally
-    mixed = fmr(tally, 0.75, grouping=SEX, group=("f", "m"))
+    mixed = fmr(tally, 0.75, group=Group(SEX, ("f", "m")))
 
     assert 0 < mixed.value < 1
     assert mixed.low is None
-    assert fmr(tally, 0.75, grouping=SEX, group=("m", "m")).low is not None
+    assert fmr(tally, 0.75, group=Group(SEX, ("m", "m"))).low is not None
 
 
 def test_no_false_nonmatch_is_bounded_by_subjects():
@@ -170,11 +171,11 @@ def test_the_names_of_groups_change_nothing(world: worlds.World):
     for a, b in [("f", "f"), ("f", "m"), ("m", "m")]:
         for edge in world.edges:
             for metric in (fmr, fnmr):
-                before = metric(world.tally, edge, grouping=SEX, group=(a, b))
-                assert before == metric(renamed.tally, edge, grouping=SEX, group=(new[a], new[b]))
+                before = metric(world.tally, edge, group=Group(SEX, (a, b)))
+                assert before == metric(renamed.tally, edge, group=Group(SEX, (new[a], new[b])))
 
 
-@given(worlds.random_worlds(max_n=25), st.sampled_from(metrics.FAILED_POLICIES))
+@given(worlds.random_worlds(max_n=25), st.sampled_from(FAILED_POLICIES))
 @worlds.FEW
 def test_rates_are_monotone_in_the_threshold(world: worlds.World, policy):
     """A higher threshold never accepts more: FMR falls, FNMR rises, and the curve holds the same counts."""
@@ -198,7 +199,7 @@ def test_rates_of_all_pairs_are_those_of_the_groups_together(world: worlds.World
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
     for metric in (fmr, fnmr):
         for edge in world.edges:
-            parts = [metric(world.tally, edge, grouping=SEX, group=pair) for pair in pairs]
+            parts = [metric(world.tally, edge, group=Group(SEX, pair)) for pair in pairs]
             whole = metric(world.tally, edge)
             assert (sum(p.k for p in parts), sum(p.n for p in parts)) == (whole.k, whole.n)
 
@@ -259,9 +260,9 @@ def test_fta_by_hand():
     tally = worlds.two_groups().tally
 
     assert fraction(fta(tally)) == Fraction(5 + 1, 18 + 3)
-    assert fraction(fta(tally, grouping=SEX, group=("m", "m"))) == Fraction(2 + 1, 4 + 2)
-    assert fraction(fta(tally, grouping=SEX, group=("f", "f"))) == Fraction(0, 3)
-    assert fta(tally, grouping=SEX, group=("x", "x")).reason == "0 trials"
+    assert fraction(fta(tally, group=Group(SEX, ("m", "m")))) == Fraction(2 + 1, 4 + 2)
+    assert fraction(fta(tally, group=Group(SEX, ("f", "f")))) == Fraction(0, 3)
+    assert fta(tally, group=Group(SEX, ("x", "x"))).reason == "0 trials"
     assert fta(tally).n_subjects == 4
     assert fta(worlds.World(worlds.templates([worlds.X] * 2, "aa", sex="ff")).tally).n_subjects == 1
     # Of the ten and eight searches two have no score.
@@ -326,7 +327,7 @@ def test_the_curve_of_searches_takes_the_parts_asked_for():
 
 def test_mated_comparisons_between_groups_have_no_more_subjects_than_the_smaller_group():
     """Only a subject with rows in both groups has mated comparisons between them."""
-    estimate = fnmr(worlds.several_mates().tally, 0.5, grouping=("mask",), group=("yes", "no"))
+    estimate = fnmr(worlds.several_mates().tally, 0.5, group=Group(("mask",), ("yes", "no")))
 
     assert estimate.n_subjects == 1
 
@@ -335,9 +336,9 @@ def test_mated_comparisons_between_groups_have_no_more_subjects_than_the_smaller
 def test_a_ratio_is_the_ratio_of_the_rates_beside_it(failed: str):
     """Whatever becomes of failed templates, FMR f / FMR m is the printed ratio."""
     tally = worlds.two_groups().tally
-    f, m = (fmr(tally, 0.5, grouping=("sex",), group=(g, g), failed=failed) for g in "fm")
+    f, m = (fmr(tally, 0.5, group=Group(("sex",), (g, g)), failed=failed) for g in "fm")
 
-    ratio = fmr_ratio(tally, 0.5, ("f", "f"), ("m", "m"), grouping=("sex",), failed=failed)
+    ratio = fmr_ratio(tally, 0.5, Group(("sex",), ("f", "f")), Group(("sex",), ("m", "m")), failed=failed)
 
     assert ratio.value == pytest.approx(f.value / m.value, rel=1e-15)
     assert (ratio.k, ratio.n) == ((f.k, m.k), (f.n, m.n))
@@ -350,8 +351,8 @@ def test_another_column_does_not_change_the_people_of_a_group():
     )
     alone, beside = (worlds.World(found, columns).tally for columns in (("sex",), ("sex", "mask")))
 
-    assert fmr(alone, 0.5, grouping=("sex",), group=("f", "f")) == fmr(beside, 0.5, grouping=("sex",), group=("f", "f"))
-    assert fmr(beside, 0.5, grouping=("sex",), group=("f", "f")).n_subjects == 2
+    assert fmr(alone, 0.5, group=Group(("sex",), ("f", "f"))) == fmr(beside, 0.5, group=Group(("sex",), ("f", "f")))
+    assert fmr(beside, 0.5, group=Group(("sex",), ("f", "f"))).n_subjects == 2
 
 
 def test_people_on_both_sides_are_not_independent_of_themselves():
@@ -359,7 +360,7 @@ def test_people_on_both_sides_are_not_independent_of_themselves():
     found = worlds.templates(np.eye(6), list("aabbcc"), mask=["yes", "no"] * 3)
     tally = worlds.World(found, ("mask",)).tally
 
-    estimate = fmr(tally, 0.5, grouping=("mask",), group=("yes", "no"))
+    estimate = fmr(tally, 0.5, group=Group(("mask",), ("yes", "no")))
 
     assert (estimate.k, estimate.n, estimate.n_effective) == (0, 6, 1)
 
@@ -388,7 +389,7 @@ def test_a_list_that_does_not_know_people_has_no_intervals():
 
 def test_excluded_failures_leave_no_bound_at_zero_errors():
     """The people of excluded templates may be the ones that would have erred, and cannot be counted."""
-    estimate = fmr(worlds.two_groups().tally, 0.75, grouping=("sex",), group=("m", "m"), failed="exclude")
+    estimate = fmr(worlds.two_groups().tally, 0.75, group=Group(("sex",), ("m", "m")), failed="exclude")
 
     assert (estimate.k, estimate.low, estimate.high) == (0, None, None)
     assert "excluded" in estimate.reason

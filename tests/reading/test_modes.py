@@ -15,7 +15,7 @@ from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.plan import Cell
+from frbench.plan import Cell, Group
 from frbench.reading import metrics
 from frbench.reading.metrics import fnir, fpir, tpir
 from frbench.reading.modes import NIST_FPIR, cmc, identification, investigation
@@ -163,7 +163,7 @@ def test_the_threshold_of_a_group_is_that_of_everybody():
     details = {"ranks": [1], "k": 1, "gallery": 9, "gallery_subjects": 9}
     plan = worlds.small_plan(kind="identify", **groups, cells=cells, mated_subjects=groups["subjects"], details=details)
     tally = worlds.tally_of(plan, [[2, 0, 0], [1, 1, 0], [0, 4, 0], [1, 3, 0]])
-    men = identification(tally, "0.25", grouping=("sex",), group="m")
+    men = identification(tally, "0.25", group=Group.within(("sex",), "m"))
 
     assert (men.threshold.point.k, men.threshold.point.n) == (1, 4)
     assert (fraction(men.fpir), fraction(men.fnir)) == (Fraction(1, 2), Fraction(1, 4))

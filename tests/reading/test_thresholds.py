@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frbench.choices import FAILED_POLICIES
 from frbench.errors import InputError
-from frbench.plan import Cell
-from frbench.reading import metrics
+from frbench.plan import Cell, Group
 from frbench.reading.metrics import fmr, fnmr
-from frbench.reading.thresholds import at_fmr, at_fnmr, at_fpir, exactly, fnmr_at_fmr, supported_down_to
+from frbench.reading.thresholds import at_fmr, at_fnmr, at_fpir, exactly, supported_down_to
 from frbench.tally import Tally
 from tests.reading.test_curves import GENUINE, IMPOSTOR, of_scores
 from tests.worlds import worlds
+from tests.worlds.rates import fnmr_at_fmr
 
 HUNDREDTHS = tuple(range(0, 101, 5))
 RATES = st.fractions(Fraction(1, 100), 1)
@@ -65,7 +66,7 @@ def test_the_threshold_at_fpir_is_of_searches():
     assert (at_fpir(tally, 0.3).point.k, at_fpir(tally, 0.3).point.population) == (3, "all non-mated searches")
 
 
-@given(worlds.random_worlds(max_n=25), RATES, st.sampled_from(metrics.FAILED_POLICIES))
+@given(worlds.random_worlds(max_n=25), RATES, st.sampled_from(FAILED_POLICIES))
 @worlds.FEW
 def test_the_target_is_never_exceeded_and_no_edge_further_holds_it(world: worlds.World, rate: Fraction, failed):
     """FMR and FNMR at the threshold are within the target, and at the next edge they are not."""
@@ -138,14 +139,14 @@ def test_a_threshold_is_set_on_one_population_and_frozen():
     """Set on women, at 2 / 2, and read for men; it is not the threshold that men would have."""
     tally = worlds.two_groups().tally
     women, men = ("f", "f"), ("m", "m")
-    found = fnmr_at_fmr(tally, "0.5", population=women, grouping=("sex",), group=men)
-    own = fnmr_at_fmr(tally, "0.5", population=men, grouping=("sex",), group=men)
+    found = fnmr_at_fmr(tally, "0.5", population=Group(("sex",), women), group=Group(("sex",), men))
+    own = fnmr_at_fmr(tally, "0.5", population=Group(("sex",), men), group=Group(("sex",), men))
 
     assert found.threshold.point.population == "non-mated comparisons of f (sex)"
     # Women: 2 of 2 at .5 and 1 of 2 at .75; two of the men's four failed, so that no edge has more than 2 of 4.
     assert (found.threshold.point.threshold, own.threshold.point.threshold) == (0.75, -0.5)
     assert (found.fmr.k, found.fmr.n) == (0, 4)
-    both = at_fmr(tally, 0.5, grouping=("sex",), group=("f", "m")).point.population
+    both = at_fmr(tally, 0.5, group=Group(("sex",), ("f", "m"))).point.population
     assert both == "non-mated comparisons of f and m (sex)"
 
 
@@ -175,5 +176,5 @@ def test_a_threshold_is_set_within_any_group_of_searches():
     )
     tally = worlds.tally_of(plan, [[2, 0, 0], [1, 1, 0]])
 
-    assert at_fpir(tally, 0.5, grouping=("sex",), group="f").point.k == 0
-    assert at_fpir(tally, 0.5, grouping=("sex",), group="m").point.k == 1
+    assert at_fpir(tally, 0.5, group=Group.within(("sex",), "f")).point.k == 0
+    assert at_fpir(tally, 0.5, group=Group.within(("sex",), "m")).point.k == 1

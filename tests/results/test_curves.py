@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import frbench
+from frbench.choices import FAILED_POLICIES
 from frbench.errors import EdgeNotInPlan
+from frbench.plan import EVERYBODY, Group
 from frbench.reading.audits.failure_policies import accounting
 from frbench.reading.cllr import min_cllr
 from frbench.reading.curves import auc, eer
-from frbench.reading.metrics import FAILED_POLICIES
 from frbench.results.curves import MIN_EDGES, keys
 from frbench.tally import Tally
 from tests.reading.groups.test_at_threshold import crowd
@@ -54,8 +55,8 @@ def test_curves_are_those_of_their_modules(failed):
     tally = crowd()
     found = summaries(tally, failed=failed)
 
-    for name, pair in (("all", None), ("f", ("f", "f"))):
-        options = {"grouping": SEX, "group": pair}
+    for group in (EVERYBODY, Group.within(SEX, "f")):
+        name, options = group.name, {"group": group}
         assert found[name]["failed_policy"] == failed
         assert found[name]["eer"] == eer(tally, **options, failed=failed).to_json()
         assert found[name]["auc"] == auc(tally, **options, failed=failed).to_json()
@@ -165,7 +166,7 @@ def test_summaries_follow_the_schema(world: worlds.World, failed):
             assert found["value"] is not None or found["reason"]
         pair = None if name == "all" else (name, name)
         for at in row["generalised"]["rates"]:
-            found = accounting(tally, at["threshold"], grouping=world.columns, group=pair)
+            found = accounting(tally, at["threshold"], group=Group(world.columns, pair))
             bob = next(policy for policy in found.policies if policy.name == "bob")
             for rate, share in ((at["gfar"], bob.false_positive), (at["gfrr"], bob.false_negative)):
                 # The same products in another order.

@@ -14,6 +14,7 @@ from frbench.counting.identify import Identification, count, search_all
 from frbench.counting.latency import measure
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan
+from frbench.plan import Group
 from frbench.reading import metrics
 from frbench.results.identify import identify_results
 from frbench.results.latency import latency_results
@@ -87,7 +88,7 @@ def test_estimates_are_those_of_the_metrics():
     assert len(listed) == len(found["estimates"])
     # Two thresholds; FMR of all and three pairs, FNMR of all and of the two groups.
     assert len(listed) == 2 * (4 + 3)
-    expected = metrics.fmr(world.tally, 0.5, grouping=("sex",), group=("f", "m"), failed="exclude").to_json()
+    expected = metrics.fmr(world.tally, 0.5, group=Group(("sex",), ("f", "m")), failed="exclude").to_json()
     assert expected.items() <= listed["fmr", "sex", "f", "m", 0.5].items()
     assert (expected["k"], expected["n"]) == (5, 9)
     assert listed["fnmr", "all", "all", "all", 0.75]["k"] == 1

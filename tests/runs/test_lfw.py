@@ -26,11 +26,12 @@ from frbench.engines.cpu import CpuEngine
 from frbench.page.claims import claims
 from frbench.page.explored import explored
 from frbench.page.operation import Setting
+from frbench.plan import Group
 from frbench.reading import metrics
-from frbench.reading.differentials import fmr_ratio
 from frbench.tally import Tally
 from frbench.templates import Templates, load
 from tests import ROOT
+from tests.worlds.rates import fmr_ratio
 
 LFW = ROOT / "examples" / "lfw"
 SEX = ("sex",)
@@ -148,7 +149,7 @@ def test_every_cell_at_every_threshold_equals_an_independent_count(
     for mated in (False, True):
         for a in range(3):
             for b in range(a, 3):
-                found = tally.pick(mated=mated, grouping=SEX, groups=(names[a], names[b])).tail()
+                found = tally.pick(mated=mated, group=Group(SEX, (names[a], names[b]))).tail()
                 assert found.tolist() == expected[int(mated), a, b].tolist(), (mated, names[a], names[b])
                 seen += int(found[0])
 
@@ -169,7 +170,7 @@ def test_the_threshold_of_a_rate_is_the_smallest(verified: Verified):
 def test_the_rate_of_women_is_several_times_that_of_men(verified: Verified):
     """At one threshold, FMR 1e-3 overall, labels female and male differ: the interval of the ratio excludes 1."""
     women, men = ("female", "female"), ("male", "male")
-    found = fmr_ratio(verified.tally, verified.point.threshold, women, men, grouping=SEX)
+    found = fmr_ratio(verified.tally, verified.point.threshold, Group(SEX, women), Group(SEX, men))
 
     assert found.value > 2
     assert found.low > 1
@@ -185,7 +186,7 @@ def test_the_page_of_the_demo_says_what_was_counted(verified: Verified):
 
     counts = []
     for sex in ("female", "male"):
-        picked = verified.tally.pick(mated=False, grouping=SEX, groups=(sex, sex))
+        picked = verified.tally.pick(mated=False, group=Group(SEX, (sex, sex)))
         counts += [picked.at_or_above(verified.tally.edge(verified.point.threshold)), picked.trials]
     assert counts == [19_441, 4_372_477, 62_015, 52_478_334]
     assert said[2].text == (
@@ -223,7 +224,7 @@ def test_intervals_agree_with_a_bootstrap_of_subjects(
         rates.append((weight[a] * weight[b]).sum() / pairs)
     low, high = np.percentile(rates, [2.5, 97.5])
 
-    found = metrics.fmr(verified.tally, verified.point.threshold, grouping=SEX, group=(sex, sex))
+    found = metrics.fmr(verified.tally, verified.point.threshold, group=Group(SEX, (sex, sex)))
 
     assert len(a) == found.k
     assert 1 / 1.45 < (found.high - found.low) / (high - low) < 1.45

@@ -11,6 +11,7 @@ import pytest
 from frbench import files
 from frbench.counting.calibrate import Target
 from frbench.page import render
+from frbench.plan import Group
 from frbench.reading import metrics
 from frbench.runs.reread import read_tally
 from tests import ROOT
@@ -44,7 +45,7 @@ def test_the_tallies_differ_by_the_listed_pairs():
     names = sorted(set(everything.plan.group_names(COLUMNS)))
     for i, a in enumerate(names):
         for b in names[i:]:
-            of_all, of_rest = (t.pick(mated=False, grouping=COLUMNS, groups=(a, b)) for t in (everything, rest))
+            of_all, of_rest = (t.pick(mated=False, group=Group(COLUMNS, (a, b))) for t in (everything, rest))
             edge = everything.edge(0.99)
             assert listed[a, b] == of_all.trials - of_rest.trials == of_all.at_or_above(edge)
             assert 0 == of_rest.at_or_above(edge)
@@ -60,7 +61,7 @@ def test_the_readme_says_what_the_tallies_say():
         cells = []
         for tally in tallies:
             pair = None if name is None else (name, name)
-            found = metrics.fmr(tally, 0.98, grouping=COLUMNS if name else (), group=pair)
+            found = metrics.fmr(tally, 0.98, group=Group(COLUMNS if name else (), pair))
             value = f"{found.value:.2e}".replace("e-0", "e-") if found.value else "0"
             cells.append(f"{value} ({found.k:,} / {found.n:,})")
         assert f"| {(name or 'all').replace(',', ', ')} | {cells[0]} | {cells[1]} |" in text

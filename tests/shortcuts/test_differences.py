@@ -16,15 +16,16 @@ from frbench.counting.identify import Identification, search_all
 from frbench.engines.ann import FAMILIES
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
-from frbench.plan import ALL
-from frbench.shortcuts.differences import Asked, Counted, asked_of, change, gap, gaps_json, references, rows_of
+from frbench.plan import EVERYBODY, Group
+from frbench.reading.rate import Rate
+from frbench.shortcuts.differences import Counted, change, gap, gaps_json, rates_of, references
 from frbench.shortcuts.proposals import Gallery, ProposedSearch, Proposer, both, plan_of
 from frbench.shortcuts.reach import reach
 from frbench.terminal.shortcut_words import shown, unshown
 from tests.worlds import planted, worlds
 from tests.worlds.proposing import searched
 
-RANK_1 = Asked("fnir", None, 1)
+RANK_1 = Rate("fnir", None, 1)
 EDGES = (0.0, 0.3, 0.5)
 GROUPS = ("group",)
 
@@ -62,12 +63,12 @@ def test_added_and_removed_are_counted_trial_by_trial(task: Identification, data
     other = searched(task, data.draw(st.sets(st.integers(0, n - 1))))
     tallies = counted(task, exact, other)
     names = task.layout.groups
-    for asked in asked_of(EDGES, task.ranks):
+    for asked in rates_of(EDGES, task.ranks):
         errors = [is_error(c, asked) for c in (exact, other)]
         trials = task.is_mated if asked.metric == "fnir" else ~task.is_mated
-        for grouping, name in rows_of(tallies.exact, [("sex",)]):
-            own = np.array([not grouping or (names[g][0] or "unlabelled") == name for g in task.layout.group])
-            found = change(tallies, asked, grouping, name)
+        for group in tallies.exact.plan.everybody_and([("sex",)]):
+            own = np.array([not group.pair or (names[g][0] or "unlabelled") == group.name for g in task.layout.group])
+            found = change(tallies, asked, group)
             assert found.added.estimate.k == int((trials & own & errors[1] & ~errors[0]).sum())
             assert found.removed.estimate.k == int((trials & own & errors[0] & ~errors[1]).sum())
             assert found.exact.k + found.added.estimate.k - found.removed.estimate.k == found.other.k
@@ -75,7 +76,7 @@ def test_added_and_removed_are_counted_trial_by_trial(task: Identification, data
                 assert found.net.low <= found.net.difference <= found.net.high
 
 
-def is_error(found: Candidates, asked: Asked) -> np.ndarray:
+def is_error(found: Candidates, asked: Rate) -> np.ndarray:
     """(m,) whether each search is an error."""
     t = -np.inf if asked.threshold is None else asked.threshold
     if asked.metric == "fpir":
@@ -89,20 +90,20 @@ def test_the_exact_search_shows_no_gap_and_the_graph_does():
     task, exact, found, _ = planted_searches()
     tallies = {f"ef={ef}": counted(task, exact, other) for ef, other in found.items()}
     narrow, wide = tallies.values()
-    added = {name: change(narrow, RANK_1, GROUPS, name).added.estimate for name in planted.SIZES}
+    added = {name: change(narrow, RANK_1, Group.within(GROUPS, name)).added.estimate for name in planted.SIZES}
 
-    assert change(narrow, RANK_1, (), ALL).exact.k == 0
+    assert change(narrow, RANK_1, EVERYBODY).exact.k == 0
     assert added["large"].value > 0.15
     assert added["tight"].value < 0.02
     assert 0 < added["late"].value < added["large"].value
     for name in ("tight", "late"):
-        opened = gap(narrow, RANK_1, GROUPS, (name, "large"), level=0.95)
+        opened = gap(narrow, RANK_1, Group.within(GROUPS, name), Group.within(GROUPS, "large"), level=0.95)
         assert opened.opens
         assert opened.added.high < 0
         assert opened.exact.value == 0
         assert opened.exact.low < 0 < opened.exact.high
         assert opened.other.high < 0
-        assert not gap(wide, RANK_1, GROUPS, (name, "large"), level=0.95).opens
+        assert not gap(wide, RANK_1, Group.within(GROUPS, name), Group.within(GROUPS, "large"), level=0.95).opens
     gaps = gaps_json(tallies, [RANK_1], [GROUPS])
     assert [(g["system"], g["group"]) for g in gaps if g["opens"]] == [("ef=10", "late"), ("ef=10", "tight")]
 
@@ -137,7 +138,7 @@ def test_intervals_of_added_misses_hold_the_truth():
         task = Identification(worlds.templates(rows, people), worlds.templates(rows, people), (), k=1, ranks=(1,))
         hidden = np.flatnonzero(random.random(300) < 0.1)
         tallies = counted(task, search_all(task, CpuEngine(threads=1)), searched(task, hidden, CpuEngine(threads=1)))
-        found = change(tallies, RANK_1, (), ALL)
+        found = change(tallies, RANK_1, EVERYBODY)
         assert found.added.estimate.k == len(hidden)
         held += found.added.estimate.low <= 0.1 <= found.added.estimate.high
 
@@ -147,7 +148,7 @@ def test_intervals_of_added_misses_hold_the_truth():
 def test_where_nothing_changed_the_difference_is_bounded_and_not_zero():
     """The same answers twice: the blocks do not vary, and what could have changed is bounded as rare events are."""
     task, exact, _, _ = planted_searches()
-    found = change(counted(task, exact, exact), Asked("fpir", 0.3, None), (), ALL)
+    found = change(counted(task, exact, exact), Rate("fpir", 0.3), EVERYBODY)
 
     assert 0 < found.exact.k < found.exact.n
     assert found.net.difference == 0
@@ -164,11 +165,12 @@ def test_a_group_without_searches_has_no_difference_and_says_why():
     task = Identification(gallery, probes, ("sex",), k=1, ranks=(1,))
     exact = search_all(task, ReferenceEngine())
     tallies = counted(task, exact, searched(task))
-    found = change(tallies, RANK_1, ("sex",), "m")
+    women, men = (Group.within(("sex",), name) for name in "fm")
+    found = change(tallies, RANK_1, men)
 
     assert found.added.estimate.value is None
     assert found.net.reason == "0 mated searches"
-    assert gap(tallies, RANK_1, ("sex",), ("m", "f"), level=0.95).added.reason == "0 mated searches of m"
+    assert gap(tallies, RANK_1, men, women, level=0.95).added.reason == "0 mated searches of m"
 
 
 def test_rows_without_a_label_are_no_group_to_compare():
@@ -182,7 +184,7 @@ def test_rows_without_a_label_are_no_group_to_compare():
     )
     tally = identify.count(task, task.plan(EDGES), search_all(task, ReferenceEngine()))
 
-    assert references(tally, ("sex",)) == ("f", ["m"])
+    assert references(tally, ("sex",)) == (Group.within(("sex",), "f"), [Group.within(("sex",), "m")])
 
 
 def test_members_that_no_search_reaches_are_those_that_a_walk_does_not_find():
@@ -197,10 +199,10 @@ def test_members_that_no_search_reaches_are_those_that_a_walk_does_not_find():
     answers = sparse.propose(task.probes.unit[::100], n, n)
     assert len(lost.rows) > 10
     assert not np.isin(lost.rows, answers).any()
-    never = {name: int(lost.never.pick(GROUPS, name)[0].sum()) for name in planted.SIZES}
+    never = {name: int(lost.never.pick(Group.within(GROUPS, name))[0].sum()) for name in planted.SIZES}
     assert sum(never.values()) == len(lost.rows)
     assert never["large"] > never["tight"]
-    by_itself = lost.not_by_itself.pick((), ALL)[0].sum()
+    by_itself = lost.not_by_itself.pick(EVERYBODY)[0].sum()
     assert by_itself >= len(lost.rows)
 
 
@@ -211,7 +213,7 @@ def test_hidden_false_positives_are_a_gap_of_their_own():
     probes = worlds.templates(rows, [f"stranger{i}" for i in range(200)], sex=sexes)
     task = Identification(gallery, probes, ("sex",), k=1, ranks=(1,))
     tallies = counted(task, search_all(task, ReferenceEngine()), searched(task, hidden=[1]))
-    (found,) = gaps_json({"blind": tallies}, [Asked("fpir", 0.5, None)], [("sex",)])
+    (found,) = gaps_json({"blind": tallies}, [Rate("fpir", 0.5)], [("sex",)])
 
     assert (found["group"], found["reference"], found["removed"]["value"]) == ("m", "f", 1)
     assert found["hides"]

@@ -15,6 +15,7 @@ from frbench.counting.identify import Identification, search_all
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import PlanMismatch, TileCountedTwice
+from frbench.plan import EVERYBODY
 from frbench.reading import metrics
 from frbench.shortcuts.proposals import both, plan_of
 from frbench.shortcuts.recall import Recall
@@ -162,6 +163,6 @@ def test_recall_by_hand():
 
     assert recall.shares.k.sum() == 3
     assert recall.shares.n.sum() == 4
-    assert recall.lowest_of((), "all") == 0
+    assert recall.lowest_of(EVERYBODY) == 0
     # Ann's X finds carl at .5 only; dan had ann by order of rows, and bea is as near.
     assert without_ann.shares.k.sum() == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frbench.counting.layout import Layout
-from frbench.plan import name_of
+from frbench.plan import EVERYBODY, Group
 from frbench.shortcuts.differences import share_of, shares_json
 from frbench.shortcuts.shares import Shares
 from tests.worlds import worlds
@@ -19,8 +19,8 @@ def shares() -> Shares:
 
 def test_shares_add_up_over_groups_and_blocks():
     """Everybody is 3 of 7, women 2 of 3, men 1 of 4; two subjects each, counted once."""
-    found = {name: [int(part.sum()) for part in shares().pick(("sex",), name)] for name in "fm"}
-    everybody = [int(part.sum()) for part in shares().pick((), name_of([]))]
+    found = {name: [int(part.sum()) for part in shares().pick(Group.within(("sex",), name))] for name in "fm"}
+    everybody = [int(part.sum()) for part in shares().pick(EVERYBODY)]
 
     assert found == {"f": [2, 3, 2], "m": [1, 4, 2]}
     assert everybody == [3, 7, 4]
@@ -29,14 +29,14 @@ def test_shares_add_up_over_groups_and_blocks():
 def test_a_share_of_whole_numbers_is_counted_in_them():
     """Recall: 2 and 3 of 5 rows of two probes are 5 of 10."""
     layout = Layout.of(worlds.two_groups().templates, (), 4)
-    k, n, subjects = Shares.of(layout, np.array([0, 3]), np.array([2, 3]), 5).pick((), name_of([]))
+    k, n, subjects = Shares.of(layout, np.array([0, 3]), np.array([2, 3]), 5).pick(EVERYBODY)
 
     assert (k.sum(), n.sum(), subjects.sum()) == (5, 10, 2)
 
 
 def test_few_blocks_give_no_interval_and_say_so():
     """Three subjects in at most three blocks cannot show how a share varies."""
-    found = share_of(shares(), ("sex",), "f", what="templates")
+    found = share_of(shares(), Group.within(("sex",), "f"), what="templates")
 
     assert (found.k, found.n, found.low) == (2, 3, None)
     assert "blocks" in found.reason

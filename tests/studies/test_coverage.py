@@ -10,7 +10,7 @@ from studies import coverage
 from studies.coverage import COMMON, Record, Share, Summary, coverage_table, study
 from studies.populations import Population, worlds
 
-from frbench.reading.joint import METRICS
+from frbench.reading.rate import METRICS
 from tests import ROOT
 
 COMMITTED = ROOT / "docs" / "coverage.md"

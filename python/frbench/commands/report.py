@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from frbench import files
+from frbench.choices import FAILED_POLICIES
 from frbench.commands.options.amounts import groupings, numbers
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.page import render
-from frbench.reading.metrics import FAILED_POLICIES
 from frbench.runs import signing
 from frbench.runs.reread import read_tally
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from frbench.finished_run import FinishedRun
-from frbench.gates.claims import Pair
 from frbench.gates.reading import Form, Reading
 from frbench.gates.rules import Rule
-from frbench.plan import UNLABELLED
+from frbench.plan import EVERYBODY, Group
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,8 @@ class Asked:
     read: Callable[[], Reading]
 
 
-def groups_of(rule: Rule, run: FinishedRun) -> list[str]:
-    """Names of the groups of a rule's labels, those without a label left out; none for everybody.
+def groups_of(rule: Rule, run: FinishedRun) -> list[Group]:
+    """The groups of a rule's labels, those without a label left out; none for everybody.
 
     Raises
     ------
@@ -34,21 +33,27 @@ def groups_of(rule: Rule, run: FinishedRun) -> list[str]:
         if column not in known:
             have = f"only {', '.join(known)}" if known else "no label"
             raise rule.refused(f"{run.name} was not counted by '{column}', {have}; recount it with --group")
-    names = sorted(set(run.tally.plan.group_names(columns))) if columns else []
-    return [name for name in names if UNLABELLED not in name.split(",")]
+    return [group for group in run.tally.plan.groups_of(columns) if columns and group.is_labelled]
 
 
-def named_group(rule: Rule, run: FinishedRun) -> Pair:
-    """The pair of groups that a rule names.
+def asked_groups(rule: Rule, run: FinishedRun) -> list[Group]:
+    """Everybody, the group that a rule names, or all of its labels; errors as in `groups_of` and `named_group`."""
+    groups = groups_of(rule, run)
+    if not rule.claim.columns:
+        return [EVERYBODY]
+    return groups if rule.claim.group.pair is None else [named_group(rule, run)]
+
+
+def named_group(rule: Rule, run: FinishedRun) -> Group:
+    """The group, or two of them, that a rule names.
 
     Raises
     ------
     InputError : the run has no such group; the message lists its groups.
     """
     group = rule.claim.group
-    assert group is not None
-    names = sorted(set(run.tally.plan.group_names(rule.claim.columns)))
-    for name in group:
+    names = [known.name for known in run.tally.plan.groups_of(group.columns)]
+    for name in group.pair or ():
         if name not in names:
             raise rule.refused(f"there is no group '{name}', only {', '.join(names)}")
     return group

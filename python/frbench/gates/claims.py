@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from frbench.errors import InputError
+from frbench.plan import Group
 
 RATES = ("fmr", "fnmr", "fpir", "fnir")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -16,7 +17,6 @@ METRICS = (*RATES, *TIMES, MEDIAN)
 NUMBERED = ("rank", "batch", "load")
 FORM = re.compile(r"(?P<metric>[\w.]+)(?:\[(?P<select>.+)\])?(?P<rest>.*)", re.DOTALL)
 EXAMPLES = "such as 'fnmr[sex=female] at fmr=1e-3', 'fnir rank 1 at fpir=0.01' or 'p99[sex=male] batch 64'"
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,12 @@ class Claim:
         return tuple(column.strip() for column in columns.split(",")) if columns else ()
 
     @property
-    def group(self) -> Pair | None:
-        """Names of the groups of both sides: `fmr[sex=female x male]`; None where no group is named."""
+    def group(self) -> Group:
+        """The group that is named, `fmr[sex]` none; both sides of `fmr[sex=female x male]`."""
         _, equals, names = self.select.partition("=")
-        if not equals:
-            return None
         first, between, second = names.partition(" x ")
-        return first.strip(), second.strip() if between else first.strip()
+        pair = first.strip(), second.strip() if between else first.strip()
+        return Group(self.columns, pair if equals else None)
 
     @property
     def threshold(self) -> float | None:
@@ -93,10 +92,9 @@ class Claim:
         return _target(self.at) == _target(at)
 
 
-def select_of(columns: tuple[str, ...], group: Pair) -> str:
-    """What stands in brackets for a group."""
-    a, b = group
-    return f"{','.join(columns)}={a}" if a == b else f"{','.join(columns)}={a} x {b}"
+def select_of(group: Group) -> str:
+    """What stands in brackets for a group, "" for everybody."""
+    return f"{group.title}={' x '.join(dict.fromkeys(group.pair))}" if group.pair else ""
 
 
 def _whole(text: str, name: str, value: str) -> int:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
-from frbench.choices import Failed
 from frbench.errors import NotComparable
-from frbench.estimate import Estimate, at_level, doubt, undefined
+from frbench.estimate import Estimate, at_level, undefined
 from frbench.finished_run import FinishedRun
-from frbench.gates.asked import Asked, groups_of, named_group
+from frbench.gates.asked import Asked, asked_groups, groups_of
 from frbench.gates.bounds import Bounds
-from frbench.gates.claims import Claim, Pair, select_of
+from frbench.gates.claims import Claim, select_of
 from frbench.gates.reading import Count, Ends, Form, Reading, Size, worst
 from frbench.gates.rules import Rule
-from frbench.plan import ALL
-from frbench.reading import joint, metrics
+from frbench.plan import EVERYBODY, Group
+from frbench.reading import joint
 from frbench.reading.joint import Replicates
-from frbench.reading.rate import Metric, Question
-from frbench.reading.systems.sides import BY_CONSTRUCTION, Quantity, Setting, Sides, is_target, sides
+from frbench.reading.people import largest
+from frbench.reading.rate import Metric, Rate
+from frbench.reading.systems.sides import BY_CONSTRUCTION, Setting, Sides, failed_policy, is_target, sides
 
 OF_KIND = {"verify": ("fmr", "fnmr"), "identify": ("fpir", "fnir")}
 FORMS: dict[str, Form] = {"fmr": "rare", "fpir": "rare", "fnmr": "common", "fnir": "common"}
@@ -48,27 +49,25 @@ def asked(rule: Rule, run: FinishedRun, baseline: FinishedRun | None) -> Iterato
     NotComparable : the baseline lacks it.
     """
     refuse_other_metrics(rule, run)
-    point, rank = _point(rule, run), _rank(rule, run)
+    point = _point(rule, run)
+    rate = _rate(rule, run, point)
     if rule.kind == "change":
         assert baseline is not None
-        yield from _changes(rule, run, baseline, point, rank)
+        yield from _changes(rule, run, baseline, point, rate)
         return
-    read = partial(_ratio, rule, run, point, rank) if rule.kind == "ratio" else partial(_value, rule, run, point, rank)
     groups = _groups(rule, run)
-    form: Form = "ratio" if rule.kind == "ratio" else FORMS[rule.claim.metric]
-    versus = f" / {_reference(rule, run)}" if rule.kind == "ratio" else ""
+    form, versus = FORMS[rate.metric], ""
+    read = partial(_value, run, rate, point.reason)
+    if rule.kind == "ratio":
+        reference = _reference(rule, run)
+        form, versus = "ratio", f" / {reference.name}"
+        read = partial(_ratio, run, rate, point.reason, reference)
     if rule.whose == "worst":
-        names = [group[0] for group in groups if group is not None]
-        yield Asked(
-            rule,
-            rule.claim.of(f"{','.join(rule.claim.columns)}: worst of {len(names)}{versus}"),
-            form,
-            lambda: worst([(name, read((name, name))) for name in names]),
-        )
+        select = f"{','.join(rule.claim.columns)}: worst of {len(groups)}{versus}"
+        yield Asked(rule, rule.claim.of(select), form, lambda: worst([(group.name, read(group)) for group in groups]))
         return
     for group in groups:
-        select = "" if group is None else select_of(rule.claim.columns, group)
-        yield Asked(rule, rule.claim.of(select + versus), form, partial(read, group))
+        yield Asked(rule, rule.claim.of(select_of(group) + versus), form, partial(read, group))
 
 
 def estimate(text: str, run: FinishedRun) -> Estimate:
@@ -80,13 +79,14 @@ def estimate(text: str, run: FinishedRun) -> Estimate:
     """
     rule = Rule(0, "claim", Claim.parse(text), Bounds(None, None), "fail")
     refuse_other_metrics(rule, run)
-    if rule.claim.columns and rule.claim.group is None:
-        raise rule.refused(f"no group is named, expected one of {', '.join(groups_of(rule, run))}")
-    point, rank = _point(rule, run), _rank(rule, run)
+    if rule.claim.columns and rule.claim.group.pair is None:
+        raise rule.refused(f"no group is named, expected one of {_listed(groups_of(rule, run))}")
+    point = _point(rule, run)
+    rate = _rate(rule, run, point)
     if point.reason:
         return undefined(point.reason)
     (group,) = _groups(rule, run)
-    return _quantity(rule, group, rank).estimate(run, point.threshold)
+    return rate.of(run.tally, group)
 
 
 def refuse_other_metrics(rule: Rule, run: FinishedRun) -> None:
@@ -99,29 +99,34 @@ def refuse_other_metrics(rule: Rule, run: FinishedRun) -> None:
         raise rule.refused("batch and load are of times, and this is a rate")
 
 
-def _groups(rule: Rule, run: FinishedRun) -> list[Pair | None]:
+def _groups(rule: Rule, run: FinishedRun) -> list[Group]:
     """Groups that a rule is about; of a ratio, those other than its reference."""
-    claim = rule.claim
-    groups_of(rule, run)
-    if not claim.columns:
-        return [None]
-    if claim.group is None:
-        names = [n for n in groups_of(rule, run) if rule.kind != "ratio" or n != _reference(rule, run)]
-        return [(name, name) for name in names]
-    group = named_group(rule, run)
-    if rule.claim.metric in ("fpir", "fnir") and group[0] != group[1]:
+    groups = asked_groups(rule, run)
+    if groups == [EVERYBODY]:
+        return groups
+    if rule.claim.group.pair is None:
+        return [group for group in groups if rule.kind != "ratio" or group != _reference(rule, run)]
+    (group,) = groups
+    if rule.claim.metric in ("fpir", "fnir") and not group.is_within:
         raise rule.refused("a search belongs to one group, and two are named")
-    if rule.kind == "ratio" and (group[0] != group[1] or group[0] == _reference(rule, run)):
-        raise rule.refused(f"a ratio is of one group to another, and the reference is '{_reference(rule, run)}'")
-    return [group]
+    if rule.kind == "ratio" and (not group.is_within or group == _reference(rule, run)):
+        raise rule.refused(f"a ratio is of one group to another, and the reference is '{_reference(rule, run).name}'")
+    return groups
 
 
-def _reference(rule: Rule, run: FinishedRun) -> str:
+def _reference(rule: Rule, run: FinishedRun) -> Group:
     """The group that ratios are taken to: the one that is named, or the one with most subjects."""
-    names = groups_of(rule, run)
-    if rule.reference and rule.reference not in names:
-        raise rule.refused(f"reference is '{rule.reference}', and the groups of {run.name} are {', '.join(names)}")
-    return rule.reference or max(names, key=lambda name: metrics.n_members(run.tally, rule.claim.columns, name))
+    groups = groups_of(rule, run)
+    if not rule.reference:
+        return largest(run.tally, groups)
+    named = Group.within(rule.claim.columns, rule.reference)
+    if named not in groups:
+        raise rule.refused(f"reference is '{rule.reference}', and the groups of {run.name} are {_listed(groups)}")
+    return named
+
+
+def _listed(groups: Sequence[Group]) -> str:
+    return ", ".join(group.name for group in groups)
 
 
 def _point(rule: Rule, run: FinishedRun) -> Point:
@@ -145,39 +150,31 @@ def _has(run: FinishedRun) -> str:
     return f"expected one of those of the run: {', '.join(dict.fromkeys(points + given)) or 'it has none'}"
 
 
-def _rank(rule: Rule, run: FinishedRun) -> int | None:
-    if rule.claim.metric != "fnir":
-        if rule.claim.rank is not None:
+def _rate(rule: Rule, run: FinishedRun, point: Point) -> Rate:
+    rank, metric = rule.claim.rank, cast(Metric, rule.claim.metric)
+    if metric != "fnir":
+        if rank is not None:
             raise rule.refused("a rank is of fnir alone")
-        return None
-    rank = 1 if rule.claim.rank is None else rule.claim.rank
+        return Rate(metric, point.threshold, failed=failed_policy(run))
+    rank = 1 if rank is None else rank
     if rank not in run.results["ranks"]:
         raise rule.refused(f"rank {rank} was not counted, only {', '.join(map(str, run.results['ranks']))}")
-    return rank
+    return Rate(metric, point.threshold, rank)
 
 
-def _failed(run: FinishedRun) -> Failed:
-    policy: Failed = run.results.get("failed_policy", "reject")
-    return policy
-
-
-def _quantity(rule: Rule, group: Pair | None, rank: int | None) -> Quantity:
-    return Quantity(rule.claim.metric, rule.claim.columns, group, rank)
-
-
-def _value(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None) -> Reading:
-    """The rate itself."""
-    form = FORMS[rule.claim.metric]
-    if point.reason:
-        return Reading(None, reason=point.reason, form=form)
-    found = _quantity(rule, group, rank).estimate(run, point.threshold)
-    counts, size = (_count(rule, found),), _subjects(found)
-    ends = _ends(rule, run, point, rank, group, found)
-    if ends is None or found.value is None or found.low is None or found.high is None:
+def _value(run: FinishedRun, rate: Rate, reason: str, group: Group) -> Reading:
+    """The rate itself; `reason` is why there is no threshold, or ""."""
+    form = FORMS[rate.metric]
+    if reason:
+        return Reading(None, reason=reason, form=form)
+    side = joint.replicates(run.tally, rate, group)
+    found = side.estimate
+    counts, size = (_count(rate, found),), _subjects(found)
+    if found.value is None or found.low is None or found.high is None:
         return Reading(found.value, counts=counts, form=form, size=size, reason=found.reason)
     return Reading.of(
         found.value,
-        ends,
+        _ends(side),
         at_level=(found.low, found.high),
         counts=counts,
         form=form,
@@ -188,46 +185,29 @@ def _value(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: 
     )
 
 
-def _ends(
-    rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None, found: Estimate
-) -> Ends | None:
-    """Ends of a rate at any doubt; at zero errors the bound on independent trials has one end."""
-    if found.low is None:
-        return None
-    how = None
-    if 0 < found.k < found.n:
-        metric: Metric = rule.claim.metric  # type: ignore[assignment]
-        question = Question(run.tally, point.threshold, metric, rule.claim.columns, _failed(run), rank or 1)
-        how = doubt(found.k, found.n, *question.touching(group or (ALL, ALL)))
+def _ends(found: Replicates) -> Ends:
+    """Ends at any doubt of a rate that has an interval; at zero errors the bound on independent trials has one end."""
 
     def ends(alpha: float) -> tuple[float, float]:
-        at = at_level(found, how, 1 - alpha if how is None else 1 - 2 * alpha)
-        assert at.low is not None
-        assert at.high is not None
-        return at.low, at.high
+        at = at_level(found.estimate, found.doubt, 1 - alpha if found.doubt is None else 1 - 2 * alpha)
+        return _both(at.low, at.high)
 
     return ends
 
 
-def _ratio(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: Pair | None) -> Reading:
-    """The rate of a group over that of the reference."""
-    if point.reason:
-        return Reading(None, reason=point.reason, form="ratio")
-    reference, metric = _reference(rule, run), rule.claim.metric
-    assert group is not None
-    one, other = (
-        joint.replicates(
-            run.tally,
-            metric,  # type: ignore[arg-type]
-            point.threshold,
-            pair,
-            grouping=rule.claim.columns,
-            failed=_failed(run),
-            rank=rank or 1,
-        )
-        for pair in (group, (reference, reference))
-    )
-    counts = tuple(_count(rule, side.estimate, side.group[0]) for side in (one, other))
+def _both(low: float | None, high: float | None) -> tuple[float, float]:
+    """Both ends of an interval that exists."""
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
+def _ratio(run: FinishedRun, rate: Rate, reason: str, reference: Group, group: Group) -> Reading:
+    """The rate of a group over that of the reference; `reason` is why there is no threshold, or ""."""
+    if reason:
+        return Reading(None, reason=reason, form="ratio")
+    one, other = (joint.replicates(run.tally, rate, side) for side in (group, reference))
+    counts = tuple(_count(rate, side.estimate, side.group.name) for side in (one, other))
     size = Size(sum(side.estimate.n_subjects or 0 for side in (one, other)), "subjects of both groups")
     if not one.estimate.k and other.estimate.k:
         return _ratio_without_errors(one, other, counts, size)
@@ -237,9 +217,7 @@ def _ratio(rule: Rule, run: FinishedRun, point: Point, rank: int | None, group: 
 
     def ends(alpha: float) -> tuple[float, float]:
         at = joint.ratio(one, other, level=1 - 2 * alpha)
-        assert at.low is not None
-        assert at.high is not None
-        return at.low, at.high
+        return _both(at.low, at.high)
 
     return Reading.of(found.value, ends, counts=counts, form="ratio", size=size, is_log=True, method=joint.METHOD)
 
@@ -262,21 +240,17 @@ def _ratio_without_errors(one: Replicates, other: Replicates, counts: tuple[Coun
     return Reading.of(0.0, ends, counts=counts, form="ratio", size=size, shrinks=1.0, method=method)
 
 
-def _changes(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point, rank: int | None) -> Iterator[Asked]:
+def _changes(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point, rate: Rate) -> Iterator[Asked]:
     other = _point_of_baseline(rule, run, baseline, point)
-    if rank is not None and rank not in baseline.results["ranks"]:
-        raise NotComparable(f"rank {rank} was not counted by {baseline.name}; recount it with --ranks {rank}")
+    if rate.rank is not None and rate.rank not in baseline.results["ranks"]:
+        raise NotComparable(f"rank {rate.rank} was not counted by {baseline.name}; recount it with --ranks {rate.rank}")
     setting = Setting((other.threshold, point.threshold), point.at, point.population)
-    is_relative = rule.bounds.are_relative
-    form: Form = "ratio" if is_relative else FORMS[rule.claim.metric]
+    form: Form = "ratio" if rule.bounds.are_relative else FORMS[rate.metric]
     for group in _groups(rule, run):
-        quantity = _quantity(rule, group, rank)
-        reason = point.reason or other.reason
-        if is_target(baseline, setting, quantity):
+        if is_target(baseline, setting, rate, group):
             raise rule.refused(f"it cannot change: {BY_CONSTRUCTION}")
-        select = "" if group is None else select_of(rule.claim.columns, group)
-        read = partial(_change, rule, baseline, run, setting, quantity, reason)
-        yield Asked(rule, f"change of {rule.claim.of(select)}", form, read)
+        read = partial(_change, baseline, run, setting, rate, group, form, point.reason or other.reason)
+        yield Asked(rule, f"change of {rule.claim.of(select_of(group))}", form, read)
 
 
 def _point_of_baseline(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point) -> Point:
@@ -294,60 +268,56 @@ def _point_of_baseline(rule: Rule, run: FinishedRun, baseline: FinishedRun, poin
 
 
 def _change(
-    rule: Rule, baseline: FinishedRun, run: FinishedRun, setting: Setting, quantity: Quantity, reason: str
+    baseline: FinishedRun, run: FinishedRun, setting: Setting, rate: Rate, group: Group, form: Form, reason: str
 ) -> Reading:
-    """How far the rate is from that of the baseline, paired: a difference, or a ratio where bounds are in percent."""
-    form: Form = "ratio" if rule.bounds.are_relative else FORMS[rule.claim.metric]
+    """How far the rate is from that of the baseline, paired: a difference, or a ratio where bounds are in percent.
+
+    Parameters
+    ----------
+    form : "ratio" where bounds are in percent.
+    reason : why there is no threshold, or "".
+    """
     if reason:
         return Reading(None, reason=reason, form=form)
-    both = sides(baseline, run, setting, quantity)
-    counts = _count(rule, both.a, "baseline"), _count(rule, both.b, "run")
+    both = sides(baseline, run, setting, rate, group)
+    counts = _count(rate, both.a, "baseline"), _count(rate, both.b, "run")
     found, size = both.paired(), _subjects(both.b)
-    if not rule.bounds.are_relative:
+    if form != "ratio":
         if found.difference is None or found.low is None:
             return Reading(found.difference, counts=counts, form=form, size=size, reason=found.reason)
 
         def ends(alpha: float) -> tuple[float, float]:
             at = both.paired(1 - 2 * alpha)
-            assert at.low is not None
-            assert at.high is not None
-            return at.low, at.high
+            return _both(at.low, at.high)
 
         return Reading.of(found.difference, ends, counts=counts, form=form, size=size, method=found.method)
     if found.ratio == 0 and both.a.low is not None and both.b.low is not None:
-        return _change_to_zero(rule, baseline, setting, quantity, both, counts)
+        of_baseline = joint.replicates(baseline.tally, rate.at(setting.thresholds[0]), group)
+        return _change_to_zero(_ends(of_baseline), both, counts)
     if found.ratio is None or found.ratio_low is None:
         why = found.ratio_reason or found.reason
         return Reading(found.ratio, counts=counts, form=form, size=size, reason=why)
 
     def ratios(alpha: float) -> tuple[float, float]:
         at = both.paired(1 - 2 * alpha)
-        assert at.ratio_low is not None
-        assert at.ratio_high is not None
-        return at.ratio_low, at.ratio_high
+        return _both(at.ratio_low, at.ratio_high)
 
     return Reading.of(found.ratio, ratios, counts=counts, form=form, size=size, is_log=True, method=found.method)
 
 
-def _change_to_zero(
-    rule: Rule, baseline: FinishedRun, setting: Setting, quantity: Quantity, both: Sides, counts: tuple[Count, ...]
-) -> Reading:
+def _change_to_zero(of_baseline: Ends, both: Sides, counts: tuple[Count, ...]) -> Reading:
     """No errors of the run: its bound over the lower end of the baseline, each at half the doubt."""
-    point = Point(setting.thresholds[0])
-    of_a = _ends(rule, baseline, point, quantity.rank, quantity.group, both.a)
-    assert of_a is not None
 
     def ends(alpha: float) -> tuple[float, float]:
-        high = at_level(both.b, None, 1 - alpha / 2).high
-        assert high is not None
-        return 0.0, high / max(of_a(alpha / 2)[0], SMALLEST)
+        _, high = _both(0.0, at_level(both.b, None, 1 - alpha / 2).high)
+        return 0.0, high / max(of_baseline(alpha / 2)[0], SMALLEST)
 
     method = "bound of a run without errors over the lower end of the baseline, not paired"
     return Reading.of(0.0, ends, counts=counts, form="ratio", size=_subjects(both.b), shrinks=1.0, method=method)
 
 
-def _count(rule: Rule, found: Estimate, whose: str = "") -> Count:
-    return Count(whose, found.n, joint.TRIALS[rule.claim.metric], found.k)
+def _count(rate: Rate, found: Estimate, whose: str = "") -> Count:
+    return Count(whose, found.n, joint.TRIALS[rate.metric], found.k)
 
 
 def _subjects(found: Estimate) -> Size | None:

@@ -155,9 +155,9 @@ def _check(rule: Rule) -> None:
     if claim.metric == MEDIAN:
         _check_median(rule)
         return
-    if rule.whose is None and claim.columns and claim.group is None:
+    if rule.whose is None and claim.columns and claim.group.pair is None:
         raise InputError(f"'{claim.text}' names no group, expected [{claim.select}=...], or group = 'each' or 'worst'")
-    if rule.whose is not None and (not claim.columns or claim.group is not None):
+    if rule.whose is not None and (not claim.columns or claim.group.pair is not None):
         raise InputError(
             f"group = '{rule.whose}' needs the labels alone, such as {claim.metric}[sex], got '{claim.text}'"
         )

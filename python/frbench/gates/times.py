@@ -16,10 +16,11 @@ from typing import Any
 from frbench.errors import InvalidRun, NotComparable
 from frbench.estimate import student_t
 from frbench.finished_run import FinishedRun
-from frbench.gates.asked import Asked, groups_of, named_group
-from frbench.gates.claims import QUANTILES, TIMES, Pair, select_of
+from frbench.gates.asked import Asked, asked_groups
+from frbench.gates.claims import QUANTILES, TIMES, select_of
 from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
+from frbench.plan import Group
 from frbench.reading.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
 
 SAME = {
@@ -72,13 +73,8 @@ def asked(rule: Rule, run: FinishedRun, baseline: FinishedRun | None) -> Iterato
         if claim.metric == "throughput" and claim.columns:
             raise rule.refused("throughput under load is of everybody")
     form: Form = "ratio" if rule.kind == "change" else "number" if claim.metric == "throughput" else "time"
-    groups_of(rule, run)
-    groups: list[Pair | None] = [None]
-    if claim.columns:
-        named = [(name, name) for name in groups_of(rule, run)] if claim.group is None else [named_group(rule, run)]
-        groups = list(named)
-    for group in groups:
-        select = "" if group is None else select_of(claim.columns, group)
+    for group in asked_groups(rule, run):
+        select = select_of(group)
         if rule.kind == "change":
             assert baseline is not None
             read = partial(_change, rule, run, baseline, part, group)
@@ -103,13 +99,13 @@ def _part(rule: Rule, run: FinishedRun) -> int:
     return known.index(wanted)
 
 
-def timed(rule: Rule, run: FinishedRun, part: int, group: Pair | None) -> Timed:
+def timed(rule: Rule, run: FinishedRun, part: int, group: Group) -> Timed:
     """What a rule asks of one run."""
     claim = rule.claim
     if claim.metric == "throughput" and run.results["kind"] == "load":
         own = [m["achieved_per_s"] for m in run.results["measurements"] if m["load"] == part]
         return answers(own, sum_requests(run.results, part))
-    histogram = run.tally.pick(mated=False, grouping=claim.columns, groups=group, parts=[part])
+    histogram = run.tally.pick(mated=False, group=group, parts=[part])
     axis = run.tally.plan.axis
     if claim.metric == "throughput":
         return throughput(histogram, axis, batch=run.results["batches"][part])
@@ -134,7 +130,7 @@ def reading(
     return Reading.of(math.exp(log), ends, counts=counts, form=form, size=size, is_log=True, method=METHOD)
 
 
-def _value(rule: Rule, run: FinishedRun, part: int, group: Pair | None) -> Reading:
+def _value(rule: Rule, run: FinishedRun, part: int, group: Group) -> Reading:
     form: Form = "number" if rule.claim.metric == "throughput" else "time"
     found = timed(rule, run, part, group)
     counts = (_count("", found),)
@@ -144,7 +140,7 @@ def _value(rule: Rule, run: FinishedRun, part: int, group: Pair | None) -> Readi
     return reading(found.log, found.variance, found.freedom, counts, form, found.n_processes)
 
 
-def _change(rule: Rule, run: FinishedRun, baseline: FinishedRun, part: int, group: Pair | None) -> Reading:
+def _change(rule: Rule, run: FinishedRun, baseline: FinishedRun, part: int, group: Group) -> Reading:
     """The ratio to the baseline; degrees of freedom as for two variances.
 
     Source: Welch (1947) and Satterthwaite (1946).

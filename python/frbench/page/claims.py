@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from frbench.estimate import LEVEL
 from frbench.page import operation, words
-from frbench.page.explored import Explored, Rate, RatioCurve
+from frbench.page.explored import Explored, RatioCurve
 from frbench.page.operation import Range, Setting
 from frbench.reading.power import POWER
+from frbench.reading.rate import Rate
 from frbench.results.types import Estimate
 
 # More ratios than this are counted rather than named.

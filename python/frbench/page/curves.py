@@ -13,6 +13,7 @@ from frbench.choices import Failed
 from frbench.page.charts import Series
 from frbench.page.parts import MIN_CHART_TRIALS
 from frbench.page.style import Style
+from frbench.plan import Group
 from frbench.reading import metrics
 from frbench.reading.metrics import Det
 from frbench.results.types import Estimate
@@ -20,7 +21,6 @@ from frbench.tally import Histogram, Tally
 
 STEPS_A_DECADE = 80
 BINS = 80
-Pair = tuple[str, str]
 
 
 def thinned(det: Det) -> list[int]:
@@ -43,8 +43,7 @@ def tradeoff_series(
     name: str,
     style: Style,
     *,
-    columns: Sequence[str],
-    group: Pair | None,
+    group: Group,
     marks: Sequence[tuple[float, Estimate, Estimate]],
     failed: Failed = "reject",
     parts: Sequence[int] | None = None,
@@ -53,7 +52,7 @@ def tradeoff_series(
 
     marks : threshold and the estimates of both rates.
     """
-    det = metrics.det(tally, grouping=columns, group=group, failed=failed, parts=parts)
+    det = metrics.det(tally, group=group, failed=failed, parts=parts)
     if min(det.n_nonmated, det.n_mated) < MIN_CHART_TRIALS:
         return None
     rows = [_det_row(det, i) for i in thinned(det)]

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.choices import Failed
 from frbench.estimate import LEVEL, Estimate
 from frbench.page import parts
-from frbench.plan import ALL, OVERALL, UNLABELLED
-from frbench.reading import differentials, metrics
-from frbench.reading.joint import Replicates, replicates
-from frbench.reading.rate import Metric
+from frbench.plan import ALL, EVERYBODY, OVERALL, Group
+from frbench.reading import differentials
+from frbench.reading.joint import replicates
+from frbench.reading.people import n_members
+from frbench.reading.rate import Rate, both_rates
 from frbench.results import types
 from frbench.results.types import Rates
 from frbench.tally import Tally
@@ -48,22 +48,14 @@ class Row:
         return self.grouping == ALL
 
     @property
-    def is_labelled(self) -> bool:
-        """Whether it is a group: rows without a label are none."""
-        return not self.is_everybody and UNLABELLED not in self.name.split(",")
-
-
-@dataclass(frozen=True)
-class Rate:
-    """One of the error rates. rank : for FNIR. name : as in a heading."""
-
-    metric: Metric
-    rank: int | None = None
+    def group(self) -> Group:
+        """Whose trials these are."""
+        return EVERYBODY if self.is_everybody else Group.within(parts.columns_of(self.grouping), self.name)
 
     @property
-    def name(self) -> str:
-        """Its name in a heading."""
-        return self.metric.upper() + (f", rank {self.rank}" if self.rank else "")
+    def is_labelled(self) -> bool:
+        """Whether it is a group: rows without a label are none."""
+        return not self.is_everybody and self.group.is_labelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +134,7 @@ def explored(results: Rates, tally: Tally) -> Explored | None:
     if not edges:
         return None
     contrasts = tuple(_contrasts(tally, rates, rows))
-    failed: Failed = results["failed_policy"] if results["kind"] == "verify" else "reject"
-    asked = _Asked(failed, rates, rows, contrasts)
+    asked = _Asked(rates, rows, contrasts)
     at_stops = [asked.at(tally_at) for tally_at in cut(tally, edges)]
     thresholds = tally.plan.axis[edges]
     return Explored(
@@ -207,11 +198,11 @@ def _rows(results: Rates, tally: Tally, everybody: str) -> Iterator[Row]:
 
 def _rates(results: Rates) -> Iterator[Rate]:
     if results["kind"] != "identify":
-        yield from (Rate("fmr"), Rate("fnmr"))
+        yield from both_rates("verify", failed=results["failed_policy"])
         return
     ranks = results["ranks"]
     yield Rate("fpir")
-    yield from (Rate("fnir", rank) for rank in dict.fromkeys((ranks[0], ranks[-1])))
+    yield from (Rate("fnir", rank=rank) for rank in dict.fromkeys((ranks[0], ranks[-1])))
 
 
 def _pairs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
@@ -227,8 +218,7 @@ def _contrasts(tally: Tally, rates: Sequence[Rate], rows: Sequence[Row]) -> Iter
     reference: dict[str, int] = {}
     for grouping in dict.fromkeys(row.grouping for row in rows if not row.is_everybody):
         own = [i for i, row in enumerate(rows) if row.grouping == grouping]
-        columns = parts.columns_of(grouping)
-        reference[grouping] = max(own, key=lambda i: metrics.n_members(tally, columns, rows[i].name))
+        reference[grouping] = max(own, key=lambda i: n_members(tally, rows[i].group))
     for rate in rates:
         for i, row in enumerate(rows):
             if row.is_labelled and reference[row.grouping] != i:
@@ -245,7 +235,6 @@ class _At:
 
 @dataclass(frozen=True)
 class _Asked:
-    failed: Failed
     rates: tuple[Rate, ...]
     rows: tuple[Row, ...]
     contrasts: tuple[tuple[Rate, int, int], ...]
@@ -253,37 +242,21 @@ class _Asked:
     def at(self, tally: Tally) -> _At:
         """Every figure of a tally of one edge."""
         threshold = tally.plan.edges[0]
-        found: dict[tuple[Rate, int], Replicates] = {}
-        estimates = []
-        for rate in self.rates:
-            for i, row in enumerate(self.rows):
-                if row.is_everybody:
-                    estimates.append(_of_everybody(tally, rate, threshold, self.failed))
-                else:
-                    found[rate, i] = self._replicates(tally, rate, threshold, row)
-                    estimates.append(found[rate, i].estimate)
+        found = {
+            (rate, i): replicates(tally, rate.at(threshold), row.group)
+            for rate in self.rates
+            for i, row in enumerate(self.rows)
+        }
         ratios = [differentials.ratio_of(found[rate, i], found[rate, j]) for rate, i, j in self.contrasts]
-        return _At(estimates, ratios)
-
-    def _replicates(self, tally: Tally, rate: Rate, threshold: float, row: Row) -> Replicates:
-        columns, pair = parts.columns_of(row.grouping), (row.name, row.name)
-        rank = 1 if rate.rank is None else rate.rank
-        return replicates(tally, rate.metric, threshold, pair, grouping=columns, failed=self.failed, rank=rank)
+        return _At([one.estimate for one in found.values()], ratios)
 
     def between(self, tally: Tally, edges: Sequence[int], of: tuple[int, int]) -> Curve:
         """FMR between two groups at all stops."""
         one, other = (self.rows[i] for i in of)
-        columns, pair = parts.columns_of(one.grouping), (one.name, other.name)
-        found = metrics.fmr_at(tally, edges, grouping=columns, group=pair, failed=self.failed)
-        return _curve(found, (self.rates[0], *of))
-
-
-def _of_everybody(tally: Tally, rate: Rate, threshold: float, failed: Failed) -> Estimate:
-    if rate.metric == "fpir":
-        return metrics.fpir(tally, threshold)
-    if rate.metric == "fnir":
-        return metrics.fnir(tally, threshold, rank=1 if rate.rank is None else rate.rank)
-    return (metrics.fmr if rate.metric == "fmr" else metrics.fnmr)(tally, threshold, failed=failed)
+        group = Group(one.group.columns, (one.name, other.name))
+        # Who was compared is looked up once.
+        trials = self.rates[0].at(tally.plan.edges[0]).trials(tally, group)
+        return _curve([trials.at(edge).estimate for edge in edges], (self.rates[0], *of))
 
 
 def _curves(at_stops: Sequence[Sequence[Estimate]], of: Sequence[tuple[Rate, int, int]]) -> tuple[Curve, ...]:

@@ -11,14 +11,14 @@ import numpy as np
 from frbench.estimate import LEVEL
 from frbench.page import parts, words
 from frbench.page.claims import MAX_NAMED, TEMPLATES
-from frbench.page.explored import MAX_MATRIX, Curve, Explored, Rate, Row, explored
+from frbench.page.explored import MAX_MATRIX, Curve, Explored, Row, explored
 from frbench.page.operation import Setting
 from frbench.page.packing import pack
 from frbench.page.parts import Explorer
 from frbench.page.style import CROSSOVER, DARK, RAMP, SHAPES, Palette
-from frbench.reading.metrics import knows_people
+from frbench.reading.people import knows_people
 from frbench.reading.power import POWER
-from frbench.reading.rate import ERRORS
+from frbench.reading.rate import ERRORS, Rate
 from frbench.results.types import Rates
 from frbench.tally import Tally
 

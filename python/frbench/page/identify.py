@@ -10,7 +10,7 @@ from frbench.page.curves import tradeoff_series
 from frbench.page.parts import MIN_CHART_TRIALS, Figure, Point, Row, Table, heads, key_of, row_of
 from frbench.page.style import Palette
 from frbench.page.words import Cell, rate_and_counts
-from frbench.plan import ALL, OVERALL
+from frbench.plan import ALL, EVERYBODY, OVERALL, Group
 from frbench.results import types
 from frbench.results.types import Estimate
 from frbench.tally import Tally
@@ -124,8 +124,7 @@ class Identify:
                 self.tally,
                 label,
                 self.palette[own, name],
-                columns=parts.columns_of(own),
-                group=None if own == ALL else (name, name),
+                group=EVERYBODY if own == ALL else Group.within(parts.columns_of(own), name),
                 marks=[
                     (t, self.estimate("fpir", own, name, t), self.estimate("fnir", own, name, t, rank))
                     for t in self.results["thresholds"]

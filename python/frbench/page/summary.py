@@ -14,7 +14,7 @@ from frbench.page.ratios import HIGHER, LOWER, NO_DIFFERENCE, NO_STATEMENT, verd
 from frbench.page.verify import Verify
 from frbench.page.words import rate_phrase
 from frbench.plan import ALL, OVERALL
-from frbench.reading.metrics import knows_people
+from frbench.reading.people import knows_people
 from frbench.reading.power import POWER
 from frbench.results import types
 from frbench.results.types import AnyContrast, Estimate

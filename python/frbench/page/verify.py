@@ -12,8 +12,8 @@ from frbench.page.curves import bin_ends, share_rows, tradeoff_series
 from frbench.page.parts import MIN_CHART_TRIALS, Figure, HeatCell, HeatMap, Point, Row, Table, heads
 from frbench.page.style import EVERYTHING, LogScale, Palette
 from frbench.page.words import Cell, CountCell, RateCell, bare, rate_and_counts, rate_cell, value_cell
-from frbench.plan import ALL
-from frbench.reading.metrics import knows_people
+from frbench.plan import ALL, EVERYBODY, Group
+from frbench.reading.people import knows_people
 from frbench.results import types
 from frbench.results.types import Estimate, Spread, Spreads
 from frbench.tally import Histogram, Tally
@@ -175,8 +175,8 @@ class Verify:
     def _tradeoff(self, grouping: str) -> Iterator[Figure]:
         columns = parts.columns_of(grouping)
         names = self.names(grouping) if columns else []
-        curves = {name: self._curve(name, grouping, name, columns, (name, name)) for name in names}
-        drawn = [s for s in (self._curve(ALL_PAIRS, ALL, ALL, (), None), *curves.values()) if s]
+        curves = {name: self._curve(name, grouping, name, Group.within(columns, name)) for name in names}
+        drawn = [s for s in (self._curve(ALL_PAIRS, ALL, ALL, EVERYBODY), *curves.values()) if s]
         if not drawn:
             return
         alt = (
@@ -201,15 +201,13 @@ class Verify:
             ),
         )
 
-    def _curve(
-        self, label: str, grouping: str, name: str, columns: Sequence[str], group: tuple[str, str] | None
-    ) -> Series | None:
+    def _curve(self, label: str, grouping: str, name: str, group: Group) -> Series | None:
         marks = [
             (t, self.within("fmr", grouping, name, t), self.within("fnmr", grouping, name, t))
             for t in self.results["thresholds"]
         ]
         style = EVERYTHING if grouping == ALL else self.palette[grouping, name]
-        return tradeoff_series(self.tally, label, style, columns=columns, group=group, marks=marks, failed=self.failed)
+        return tradeoff_series(self.tally, label, style, group=group, marks=marks, failed=self.failed)
 
     def _histograms(self, grouping: str) -> Iterator[Figure]:
         columns = parts.columns_of(grouping)
@@ -249,7 +247,7 @@ class Verify:
     def _picked(self, columns: Sequence[str], grouping: str, mated: bool) -> Iterator[tuple[str, str, Histogram]]:
         yield ALL_PAIRS, ALL, self.tally.pick(mated=mated)
         for name in self.names(grouping) if columns else []:
-            yield name, name, self.tally.pick(mated=mated, grouping=columns, groups=(name, name))
+            yield name, name, self.tally.pick(mated=mated, group=Group.within(columns, name))
 
 
 def heat_scale(found: Iterable[Estimate]) -> tuple[LogScale | None, tuple[str, str]]:

@@ -8,17 +8,16 @@ Source: Brummer & du Preez (2006), Computer Speech and Language 20; Brummer & de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench.errors import InputError
-from frbench.reading.curves import Ints, Range, ordered, pooled, statistic
+from frbench.plan import EVERYBODY, Group
+from frbench.reading.curves import Range, ordered, pooled, statistic
 from frbench.reading.jackknife import LOG, Statistic
-from frbench.reading.metrics import Pair
+from frbench.reading.rate import Ints
 from frbench.tally import Counts, Tally
 
 
@@ -33,13 +32,6 @@ class MinCllr(Statistic):
     bounds: Range | None = None
     n_nonmated: int = 0
     n_mated: int = 0
-
-
-class Bounds(NamedTuple):
-    """Ends of what a cost can be; no high end where scores may be without end."""
-
-    low: float
-    high: float | None
 
 
 def cllr(nonmated: ArrayLike, mated: ArrayLike) -> float:
@@ -57,35 +49,10 @@ def cllr(nonmated: ArrayLike, mated: ArrayLike) -> float:
     for side, kind in zip(sides, ("non-mated", "mated"), strict=True):
         if not side.size or np.isnan(side).any():
             raise InputError(f"{kind} LLRs are {'missing' if not side.size else 'NaN in places'}, expected numbers")
-    return float((_bits(sides[0]).mean() + _bits(-sides[1]).mean()) / 2)
+    return float((bits(sides[0]).mean() + bits(-sides[1]).mean()) / 2)
 
 
-def cllr_bounds(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> Bounds:
-    """Bounds of Cllr for a tally whose scores are log-likelihood ratios, from the edges of its bins.
-
-    A non-mated trial of bin [a, b) costs from log2(1 + e^a) up to log2(1 + e^b), a mated one the reverse. Trials in
-    the outer bins have one end only: a non-mated trial above the last edge or a mated one below the first has no bound.
-
-    Raises
-    ------
-    InputError : no scored trials of a kind.
-
-    Source: Brummer & du Preez (2006).
-    """
-    nonmated, mated = (
-        tally.pick(mated=kind, grouping=grouping, groups=group).bins[:-1].astype(np.float64) for kind in (False, True)
-    )
-    if not nonmated.any() or not mated.any():
-        raise InputError("Cllr needs scored mated and scored non-mated trials, and one kind is missing")
-    ends = np.concatenate([[-np.inf], tally.plan.axis, [np.inf]])
-    low, high = (
-        (_mean(nonmated, _bits(of_nonmated)) + _mean(mated, _bits(-of_mated))) / 2
-        for of_nonmated, of_mated in ((ends[:-1], ends[1:]), (ends[1:], ends[:-1]))
-    )
-    return Bounds(low, high if np.isfinite(high) else None)
-
-
-def min_cllr(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> MinCllr:
+def min_cllr(tally: Tally, *, group: Group = EVERYBODY) -> MinCllr:
     """The cost after the best calibration that keeps the order: pooling adjacent violators.
 
     Tie rule: scores of one bin get one LLR. No trials are added at the ends, so separated scores cost 0. The lower
@@ -93,12 +60,10 @@ def min_cllr(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None =
 
     Source: Brummer & du Preez (2006), min Cllr; Ayer et al. (1955), pooling adjacent violators.
     """
-    found = statistic(tally, _min_cllr_of, grouping=grouping, group=group, failed="exclude", scale=LOG)
+    found = statistic(tally, _min_cllr_of, group=group, failed="exclude", scale=LOG)
     if found.value is None:
         return MinCllr(**vars(found))
-    nonmated, mated = (
-        ordered(tally.pick(mated=kind, grouping=grouping, groups=group).bins, "exclude") for kind in (False, True)
-    )
+    nonmated, mated = (ordered(tally.pick(mated=kind, group=group).bins, "exclude") for kind in (False, True))
     none = np.zeros_like(mated)
     # Each bin twice: its non-mated trials, then its mated ones.
     apart = least_cost(np.stack([nonmated, none], axis=1).ravel(), np.stack([none, mated], axis=1).ravel())
@@ -119,12 +84,7 @@ def _min_cllr_of(nonmated: Counts, mated: Counts) -> float:
     return least_cost(*sides) if all(side.any() for side in sides) else np.nan
 
 
-def _bits(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def bits(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """log2(1 + e^x), without overflow."""
-    bits: NDArray[np.float64] = np.logaddexp(0, x) / np.log(2)
-    return bits
-
-
-def _mean(trials: NDArray[np.float64], costs: NDArray[np.float64]) -> float:
-    """Mean cost of trials by bin; bins without trials cost nothing, even without end."""
-    return float(trials[trials > 0] @ costs[trials > 0] / trials.sum())
+    found: NDArray[np.float64] = np.logaddexp(0, x) / np.log(2)
+    return found

@@ -10,21 +10,20 @@ are left out under `exclude`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 
 from frbench.choices import Failed
+from frbench.plan import EVERYBODY, Group
 from frbench.reading.jackknife import LOGIT, Measure, Scale, Statistic, interval
-from frbench.reading.metrics import UNKNOWN_PEOPLE, Pair, check_policy, people_of, trials
+from frbench.reading.people import UNKNOWN_PEOPLE, people_of
+from frbench.reading.rate import Ints, check_policy, trials
 from frbench.tally import Counts, Tally
 
-Ints = NDArray[np.int64]
 Range = tuple[float, float]
 
 
@@ -65,7 +64,7 @@ class Auc(Statistic):
     bounds: Range | None = None
 
 
-def eer(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject") -> Eer:
+def eer(tally: Tally, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Eer:
     """The equal error rate, with its threshold, both rates and both counts.
 
     bob: T is the edge with the least |FMR - FNMR|, the highest of several, and EER = (FMR(T) + FNMR(T)) / 2.
@@ -78,14 +77,10 @@ def eer(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None
     """
     if not tally.plan.edges:
         return Eer(value=None, reason="the tally has no edges, and so no threshold")
-    found = statistic(
-        tally, partial(_eer_of, failed=failed), grouping=grouping, group=group, failed=failed, scale=LOGIT
-    )
+    found = statistic(tally, partial(_eer_of, failed=failed), group=group, failed=failed, scale=LOGIT)
     if found.value is None:
         return Eer(**vars(found))
-    nonmated, mated = (
-        ordered(tally.pick(mated=kind, grouping=grouping, groups=group).bins, failed) for kind in (False, True)
-    )
+    nonmated, mated = (ordered(tally.pick(mated=kind, group=group).bins, failed) for kind in (False, True))
     points = Points.of(nonmated, mated)
     at = points.equal(_edges(points, failed))
     last, first = points.around()
@@ -102,7 +97,7 @@ def eer(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None
     )
 
 
-def auc(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject") -> Auc:
+def auc(tally: Tally, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Auc:
     """The area under the ROC, with the bounds that binning leaves.
 
     AUC = P(mated > non-mated) + P(tie) / 2 over all pairs of a mated and a non-mated comparison. Comparisons of one
@@ -110,12 +105,10 @@ def auc(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None
 
     Source: Mann & Whitney (1947); Hanley & McNeil (1982), Radiology 143.
     """
-    found = statistic(
-        tally, partial(_auc_of, failed=failed), grouping=grouping, group=group, failed=failed, scale=LOGIT
-    )
+    found = statistic(tally, partial(_auc_of, failed=failed), group=group, failed=failed, scale=LOGIT)
     if found.value is None:
         return Auc(**vars(found))
-    sides = [tally.pick(mated=kind, grouping=grouping, groups=group) for kind in (False, True)]
+    sides = [tally.pick(mated=kind, group=group) for kind in (False, True)]
     nonmated, mated = (ordered(side.bins, failed) for side in sides)
     wins, ties, n = wins_and_ties(nonmated, mated)
     # Failed trials tie with one another whatever the bins are.
@@ -239,20 +232,18 @@ def _auc_of(nonmated: Counts, mated: Counts, *, failed: Failed) -> float:
     return (2 * wins + ties) / (2 * n) if n else math.nan
 
 
-def statistic(
-    tally: Tally, measure: Measure, *, grouping: Sequence[str], group: Pair | None, failed: Failed, scale: Scale
-) -> Statistic:
+def statistic(tally: Tally, measure: Measure, *, group: Group, failed: Failed, scale: Scale) -> Statistic:
     """`measure(non-mated bins, mated bins)` with its interval; undefined without trials of both kinds.
 
     Source: Efron & Stein (1981), delete-a-block jackknife over subjects.
     """
     check_policy(failed)
-    nonmated, mated = (tally.pick(mated=kind, grouping=grouping, groups=group) for kind in (False, True))
+    nonmated, mated = (tally.pick(mated=kind, group=group) for kind in (False, True))
     for side, kind in ((nonmated, "non-mated"), (mated, "mated")):
         if not trials(side.bins, failed=failed):
             return Statistic(value=None, reason=f"0 {kind} trials")
     value = measure(nonmated.bins, mated.bins)
-    people = [people_of(tally, grouping, group, mated=kind) for kind in (False, True)]
+    people = [people_of(tally, group, mated=kind) for kind in (False, True)]
     known = [each.n_occupied for each in people if each is not None]
     if len(known) < len(people):
         return Statistic(value=value, reason=UNKNOWN_PEOPLE)

@@ -14,29 +14,30 @@ from typing import Any
 
 from scipy import optimize
 
-from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
+from frbench.plan import Group
 from frbench.reading import joint
-from frbench.reading.joint import METHOD, Contrast, Replicates, replicates
-from frbench.reading.metrics import Pair
+from frbench.reading.joint import METHOD, Contrast, Replicates
 from frbench.reading.power import POWER, Evidence, smallest_ratio
 from frbench.reading.rate import ERRORS, Metric
-from frbench.tally import Tally
 
 LEAST_DOUBT = 1e-9
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """value : rate of `group` over rate of `reference`; None with a reason if it does not exist.
+    """A rate of one group over that of another.
 
+    Parameters
+    ----------
+    value : rate of `group` over rate of `reference`; None with a reason if it does not exist.
     detectable : the smallest true ratio above 1 that such a count shows with 80% power; None if there is none or it is
-    not known.
+        not known.
     """
 
-    group: Pair
-    reference: Pair
+    group: Group
+    reference: Group
     value: float | None
     low: float | None
     high: float | None
@@ -49,7 +50,8 @@ class Ratio:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
+        sides = {"group": list(self.group.pair or ()), "reference": list(self.reference.pair or ())}
+        return vars(self) | sides | {"k": list(self.k), "n": list(self.n)}
 
 
 @dataclass(frozen=True)
@@ -70,51 +72,9 @@ class GroupContrast:
         }
 
 
-def fmr_ratio(
-    tally: Tally,
-    threshold: float,
-    group: Pair,
-    reference: Pair,
-    *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-    level: float = LEVEL,
-) -> Ratio:
-    """FMR of `group` over FMR of `reference` at one threshold, under the policy for failed templates.
-
-    Raises
-    ------
-    EdgeNotInPlan : the threshold is not an edge of the tally.
-    """
-    one, other = (
-        replicates(tally, "fmr", threshold, pair, grouping=grouping, failed=failed) for pair in (group, reference)
-    )
-    return ratio_of(one, other, level=level)
-
-
-def compare(
-    tally: Tally,
-    metric: Metric,
-    threshold: float | None,
-    group: Pair,
-    reference: Pair,
-    *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-    rank: int = 1,
-    level: float = LEVEL,
-) -> GroupContrast:
-    """Ratio and difference of one rate of two groups; parameters and errors as in `joint.replicates`."""
-    one, other = (
-        replicates(tally, metric, threshold, pair, grouping=grouping, failed=failed, rank=rank)
-        for pair in (group, reference)
-    )
-    return contrast_of(one, other, level=level)
-
-
-def contrast_of(a: Replicates, b: Replicates, *, level: float = LEVEL) -> GroupContrast:
+def compare(a: Replicates, b: Replicates, *, level: float = LEVEL) -> GroupContrast:
     """Ratio and difference of `a` and `b`."""
-    return GroupContrast(a.metric, ratio_of(a, b, level=level), joint.difference(a, b, level=level))
+    return GroupContrast(a.rate.metric, ratio_of(a, b, level=level), joint.difference(a, b, level=level))
 
 
 def ratio_of(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Ratio:
@@ -141,7 +101,7 @@ def detectable(a: Replicates, b: Replicates, *, power: float = POWER, level: flo
     differ as the other does. None where `b` has no errors or no interval, where `a` has no interval, and for a group
     held against itself.
     """
-    if b.doubt is None or a.estimate.low is None or set(a.group) == set(b.group):
+    if b.doubt is None or a.estimate.low is None or a.group.name == b.group.name:
         return None
     return smallest_ratio(
         Evidence(a.estimate.n, b.excess if a.doubt is None else a.excess),
@@ -215,16 +175,16 @@ class Worst:
     possible : groups that no other group exceeds beyond doubt, at `level` for all of them together.
     """
 
-    group: Pair | None
-    possible: tuple[Pair, ...]
+    group: Group | None
+    possible: tuple[Group, ...]
     level: float = LEVEL
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, groups by the name of their first side."""
         return {
-            "group": None if self.group is None else self.group[0],
-            "possible": [group[0] for group in self.possible],
+            "group": None if self.group is None else self.group.name,
+            "possible": [group.name for group in self.possible],
             "level": self.level,
             "reason": self.reason,
         }
@@ -242,7 +202,7 @@ def worst(groups: Sequence[Replicates], *, level: float = LEVEL) -> Worst:
     if not known:
         return Worst(None, (), level, "no group has trials")
     each = joint.simultaneous(len(known) * (len(known) - 1) // 2, level)
-    lower: set[Pair] = set()
+    lower: set[Group] = set()
     for a, b in combinations(known, 2):
         found = joint.difference(a, b, level=each)
         if found.low is not None and found.low > 0:
@@ -250,7 +210,7 @@ def worst(groups: Sequence[Replicates], *, level: float = LEVEL) -> Worst:
         elif found.high is not None and found.high < 0:
             lower.add(a.group)
     highest = max(known, key=lambda g: g.estimate.value or 0.0)
-    reason = "" if highest.estimate.k else f"0 {ERRORS[highest.metric]} of every group"
+    reason = "" if highest.estimate.k else f"0 {ERRORS[highest.rate.metric]} of every group"
     return Worst(
         highest.group if not reason else None, tuple(g.group for g in known if g.group not in lower), level, reason
     )

@@ -11,38 +11,36 @@ two Wilson intervals, of which it is the general form; Efron & Stein (1981) for 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
-from frbench.reading.metrics import Pair
-from frbench.reading.rate import ERRORS, Metric, Question
+from frbench.plan import Group
+from frbench.reading.rate import ERRORS, Ints, Rate
+from frbench.reading.rate import TRIALS as TRIALS_OF
 from frbench.tally import Tally
 
-METRICS: tuple[Metric, ...] = get_args(Metric)
 Known = tuple[float, float, float]
 METHOD = "both intervals and their correlation over subject blocks (MOVER)"
-TRIALS = {"fmr": "comparisons", "fnmr": "mated comparisons", "fpir": "non-mated searches", "fnir": "mated searches"}
+TRIALS = TRIALS_OF | {"fmr": "comparisons"}
 
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
     """A rate of one group, and what it is without each block of subjects.
 
-    doubt : None where there is no interval or no error to vary. without : (n_blocks,) the rate without each block.
+    Parameters
+    ----------
+    doubt : None where there is no interval or no error to vary.
+    without : (n_blocks,) the rate without each block.
     occupied : (n_blocks,) whether the block has trials of the group.
     """
 
-    metric: Metric
-    threshold: float | None
-    grouping: tuple[str, ...]
-    group: Pair
+    rate: Rate
+    group: Group
     estimate: Estimate
     doubt: Doubt | None
     without: NDArray[np.float64]
@@ -84,40 +82,22 @@ class Contrast:
     reason: str = ""
 
 
-def replicates(
-    tally: Tally,
-    metric: Metric,
-    threshold: float | None,
-    group: Pair,
-    *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-    rank: int = 1,
-) -> Replicates:
-    """One rate of a group and what it is without each block.
+def replicates(tally: Tally, rate: Rate, group: Group) -> Replicates:
+    """One rate of a group and what it is without each block; errors as in `Rate.trials`."""
+    found = rate.trials(tally, group)
+    return replicates_of(rate, group, found.estimate, found.k_touching, found.n_touching)
 
-    Parameters
-    ----------
-    threshold : an edge of the tally; None, for FNIR alone, is no threshold.
-    group : names of the groups of both sides; for searches the same name twice. rank : for FNIR.
 
-    Raises
-    ------
-    EdgeNotInPlan : the threshold is not an edge of the tally.
-    InputError : a rank that was not counted, a threshold that is missing, or no such policy.
-    """
-    asked = Question(tally, threshold, metric, tuple(grouping), failed, rank)
-    found, (k, n) = asked.estimate(group), asked.touching(group)
-    has_doubt = found.low is not None and 0 < found.k < found.n
+def replicates_of(rate: Rate, group: Group, found: Estimate, k_touching: Ints, n_touching: Ints) -> Replicates:
+    """An estimate and what it is without each block, of which (n_blocks,) errors and trials are known."""
+    k, n = found.k, found.n
     return Replicates(
-        metric=metric,
-        threshold=threshold,
-        grouping=tuple(grouping),
+        rate=rate,
         group=group,
         estimate=found,
-        doubt=doubt(found.k, found.n, k, n) if has_doubt else None,
-        without=rate_without(found.k, found.n, k, n) if found.n else np.zeros(len(n)),
-        occupied=n > 0,
+        doubt=doubt(k, n, k_touching, n_touching) if found.low is not None and 0 < k < n else None,
+        without=rate_without(k, n, k_touching, n_touching) if n else np.zeros(len(n_touching)),
+        occupied=n_touching > 0,
     )
 
 
@@ -130,17 +110,16 @@ def ratio(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Contrast:
     ------
     InputError : not the same rate of two groups that share no trial, or of one and the same group.
     """
-    _require_comparable(a, b)
-    short = next((side for side in (a, b) if not side.estimate.n), None)
-    if short is not None:
-        return Contrast(None, None, None, level, f"0 {TRIALS[a.metric]} of {_name(short.group)}")
+    short = _short(a, b)
+    if short:
+        return Contrast(None, None, None, level, short)
     if not a.estimate.k or not b.estimate.k:
         return Contrast(None, None, None, level, _without_errors(a, b, level))
     value = (a.estimate.k / a.estimate.n) / (b.estimate.k / b.estimate.n)
     ends = _ends(a, b, level)
     if isinstance(ends, str):
         return Contrast(value, None, None, level, ends)
-    if set(a.group) == set(b.group):
+    if a.group.name == b.group.name:
         return Contrast(value, value, value, level)
     one, other = ((math.log(low), math.log(middle), math.log(high)) for low, middle, high in ends)
     low, high = _recovered(one, other, correlation(a, b))
@@ -149,15 +128,14 @@ def ratio(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Contrast:
 
 def difference(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Contrast:
     """The rate of `a` less the rate of `b`. Errors as in `ratio`; a side without errors has its bound."""
-    _require_comparable(a, b)
-    short = next((side for side in (a, b) if not side.estimate.n), None)
-    if short is not None:
-        return Contrast(None, None, None, level, f"0 {TRIALS[a.metric]} of {_name(short.group)}")
+    short = _short(a, b)
+    if short:
+        return Contrast(None, None, None, level, short)
     value = a.estimate.k / a.estimate.n - b.estimate.k / b.estimate.n
     ends = _ends(a, b, level)
     if isinstance(ends, str):
         return Contrast(value, None, None, level, ends)
-    if set(a.group) == set(b.group):
+    if a.group.name == b.group.name:
         return Contrast(value, value, value, level)
     low, high = _recovered(*ends, correlation(a, b))
     return Contrast(value, low, high, level)
@@ -235,7 +213,7 @@ def _ends(a: Replicates, b: Replicates, level: float) -> tuple[Known, Known] | s
     found = [side.known(reach, level) for side in (a, b)]
     for side, known in zip((a, b), found, strict=True):
         if known is None:
-            return f"{side.estimate.reason} ({_name(side.group)})"
+            return f"{side.estimate.reason} ({side.group.name})"
     one, other = found
     assert one is not None
     assert other is not None
@@ -244,11 +222,11 @@ def _ends(a: Replicates, b: Replicates, level: float) -> tuple[Known, Known] | s
 
 def _without_errors(a: Replicates, b: Replicates, level: float) -> str:
     """Why there is no ratio, and the bound on it that the rates allow."""
-    errors = ERRORS[a.metric]
+    errors = ERRORS[a.rate.metric]
     none = [side for side in (a, b) if not side.estimate.k]
     if len(none) == 2:
-        return f"0 {errors} of {_name(a.group)} and of {_name(b.group)}"
-    reason = f"0 {errors} of {_name(none[0].group)}"
+        return f"0 {errors} of {a.group.name} and of {b.group.name}"
+    reason = f"0 {errors} of {none[0].group.name}"
     ends = _ends(a, b, level)
     if isinstance(ends, str):
         return reason
@@ -258,11 +236,9 @@ def _without_errors(a: Replicates, b: Replicates, level: float) -> str:
     return f"{reason}; the ratio is above {low_a / high_b:.3g} at {level:.0%}"
 
 
-def _require_comparable(a: Replicates, b: Replicates) -> None:
-    one, other = ((side.metric, side.threshold, side.grouping) for side in (a, b))
+def _short(a: Replicates, b: Replicates) -> str:
+    """Which side has no trials, or ""; InputError unless both are groups of one rate."""
+    one, other = ((side.rate.metric, side.rate.threshold, side.group.columns) for side in (a, b))
     if one != other:
         raise InputError(f"rates of {one} and of {other} are no two groups of one rate, expected the same of both")
-
-
-def _name(group: Pair) -> str:
-    return " and ".join(sorted(set(group)))
+    return next((f"0 {TRIALS[a.rate.metric]} of {side.group.name}" for side in (a, b) if not side.estimate.n), "")

@@ -1,41 +1,26 @@
-"""Metrics: rates read from a tally, each with its numerator, denominator and interval.
+"""Metrics to call one at a time: each of a tally, a threshold and a group, with numerator, denominator and interval.
 
-A comparison is accepted when `score >= threshold`. `failed` says what becomes of trials with a failed template:
-
-- `reject` (default): they are rejected, as in a positive claim: false non-matches, never false matches;
-- `exclude`: they leave the denominators, as in the plain rates over completed comparisons;
-- `accept`: they are accepted, as in a negative claim (de-duplication): false matches, never false non-matches.
-
-In 1:N a failed template is always a miss and never a candidate (convention K6).
+What becomes of failed templates is said in `rate`, which names the four error rates that others are made of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.choices import FAILED_POLICIES as FAILED_POLICIES
 from frbench.choices import Failed
-from frbench.errors import InputError
-from frbench.estimate import Estimate, clopper_pearson, rate, undefined
+from frbench.estimate import Estimate, clopper_pearson, undefined
+from frbench.plan import EVERYBODY, Group
+from frbench.reading.people import people_of
+from frbench.reading.rate import Rate, rate_of
 from frbench.tally import Histogram, Tally
 
-Pair = tuple[str, str]
-UNKNOWN_PEOPLE = "interval not estimable: people are not known; give --labels"
 
-
-def fmr(
-    tally: Tally,
-    threshold: float,
-    *,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
-) -> Estimate:
+def fmr(tally: Tally, threshold: float, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Estimate:
     """Share of non-mated comparisons accepted at `threshold`.
 
     FMR(t) = accepted non-mated / non-mated; accepted means score >= t.
@@ -43,8 +28,7 @@ def fmr(
     Parameters
     ----------
     threshold : score in [-1, 1]; must be one of the plan's edges.
-    grouping : label columns that the names in `group` belong to.
-    group : names of the two groups, in either order; None pools every pair.
+    group : whose comparisons.
     failed : policy for failed templates.
 
     Raises
@@ -53,50 +37,20 @@ def fmr(
 
     Source: ISO/IEC 2382-37, false match rate.
     """
-    edge = tally.edge(threshold)
-    return fmr_at(tally, [edge], grouping=grouping, group=group, failed=failed)[0]
+    return Rate("fmr", threshold, failed=failed).of(tally, group)
 
 
-def fmr_at(
-    tally: Tally,
-    edges: Sequence[int],
-    *,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
-) -> list[Estimate]:
-    """`fmr` at each of the edges with these numbers; who was compared is looked up once."""
-    picked = tally.pick(mated=False, grouping=grouping, groups=group)
-    people = people_of(tally, grouping, group, mated=False)
-    what = "non-mated comparisons"
-    return [_share(picked, edge, errors_below=False, failed=failed, people=people, what=what) for edge in edges]
-
-
-def fnmr(
-    tally: Tally,
-    threshold: float,
-    *,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
-) -> Estimate:
+def fnmr(tally: Tally, threshold: float, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Estimate:
     """Share of mated comparisons rejected at `threshold`.
 
     FNMR(t) = rejected mated / mated; rejected means score < t. Parameters and errors as in `fmr`.
 
     Source: ISO/IEC 2382-37, false non-match rate.
     """
-    return _share(
-        tally.pick(mated=True, grouping=grouping, groups=group),
-        tally.edge(threshold),
-        errors_below=True,
-        failed=failed,
-        people=people_of(tally, grouping, group, mated=True),
-        what="mated comparisons",
-    )
+    return Rate("fnmr", threshold, failed=failed).of(tally, group)
 
 
-def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group: str | None = None) -> Estimate:
+def fpir(tally: Tally, threshold: float, *, group: Group = EVERYBODY) -> Estimate:
     """Share of non-mated searches with a candidate at or above `threshold`.
 
     FPIR(N, T) = non-mated searches with >= 1 candidate at or above T / non-mated searches. The interval is over
@@ -104,20 +58,10 @@ def fpir(tally: Tally, threshold: float, *, grouping: Sequence[str] = (), group:
 
     Source: NIST FRVT 1:N; ISO/IEC 19795-1, false positive identification rate.
     """
-    pair = None if group is None else (group, group)
-    return _share(
-        tally.pick(mated=False, grouping=grouping, groups=pair),
-        tally.edge(threshold),
-        errors_below=False,
-        failed="reject",
-        people=people_of(tally, grouping, pair, mated=False),
-        what="non-mated searches",
-    )
+    return Rate("fpir", threshold).of(tally, group)
 
 
-def fnir(
-    tally: Tally, threshold: float | None, *, rank: int, grouping: Sequence[str] = (), group: str | None = None
-) -> Estimate:
+def fnir(tally: Tally, threshold: float | None, *, rank: int, group: Group = EVERYBODY) -> Estimate:
     """Share of mated searches whose mate is outside the top `rank` or below `threshold`.
 
     FNIR(N, R, T) = mated searches with the mate's rank > R or its score < T / mated searches. A threshold of None
@@ -129,25 +73,10 @@ def fnir(
 
     Source: NIST FRVT 1:N; ISO/IEC 19795-1, false negative identification rate.
     """
-    pair = None if group is None else (group, group)
-    everything = tally.pick(mated=True, grouping=grouping, groups=pair)
-    hits = tally.pick(mated=True, grouping=grouping, groups=pair, parts=_classes_within(tally, rank))
-    first = -1 if threshold is None else tally.edge(threshold)
-    hit, hit_touching = hits.at_or_above(first), hits.touching[:, first + 1 : -1].sum(axis=1)
-    n_touching = everything.touching.sum(axis=1)
-    return rate_of(
-        everything.trials - hit,
-        everything.trials,
-        n_touching - hit_touching,
-        n_touching,
-        people_of(tally, grouping, pair, mated=True),
-        what="mated searches",
-    )
+    return Rate("fnir", threshold, rank).of(tally, group)
 
 
-def tpir(
-    tally: Tally, threshold: float | None, *, rank: int, grouping: Sequence[str] = (), group: str | None = None
-) -> Estimate:
+def tpir(tally: Tally, threshold: float | None, *, rank: int, group: Group = EVERYBODY) -> Estimate:
     """Share of mated searches whose mate is within the top `rank` and at or above `threshold`.
 
     TPIR(N, R, T) = 1 - FNIR(N, R, T), also called detection and identification rate. Parameters and errors as in
@@ -155,7 +84,7 @@ def tpir(
 
     Source: ISO/IEC 19795-1, true positive identification rate.
     """
-    return complement(fnir(tally, threshold, rank=rank, grouping=grouping, group=group))
+    return complement(fnir(tally, threshold, rank=rank, group=group))
 
 
 def complement(estimate: Estimate) -> Estimate:
@@ -167,7 +96,7 @@ def complement(estimate: Estimate) -> Estimate:
     return replace(estimate, value=hits / estimate.n, low=low, high=high, k=hits)
 
 
-def fta(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None) -> Estimate:
+def fta(tally: Tally, *, group: Group = EVERYBODY) -> Estimate:
     """Share of trials without a score, mated and non-mated together.
 
     FTA = trials with a failed template / trials. In 1:N a mated search also has no score where every template of the
@@ -175,14 +104,14 @@ def fta(tally: Tally, *, grouping: Sequence[str] = (), group: Pair | None = None
 
     Source: bob.measure, failure to acquire: scores that are NaN / scores.
     """
-    sides = [tally.pick(mated=mated, grouping=grouping, groups=group) for mated in (False, True)]
+    sides = [tally.pick(mated=mated, group=group) for mated in (False, True)]
     both = Histogram(sides[0].bins + sides[1].bins, sides[0].touching + sides[1].touching)
     return rate_of(
         both.unscored,
         both.trials,
         both.touching[:, -1],
         both.touching.sum(axis=1),
-        people_of(tally, grouping, group, mated=not sides[0].trials),
+        people_of(tally, group, mated=not sides[0].trials),
         what="trials",
     )
 
@@ -226,9 +155,9 @@ def generalised(fmr: float, fnmr: float, *, fta: float, fte: float = 0.0) -> Gen
     return Generalised(fmr * completed, 1 - completed + completed * fnmr)
 
 
-def rank_hits(tally: Tally, rank: int, *, grouping: Sequence[str] = (), group: str | None = None) -> tuple[int, int]:
+def rank_hits(tally: Tally, rank: int, *, group: Group = EVERYBODY) -> tuple[int, int]:
     """Mated searches with the mate within the top `rank`, and all mated searches: CMC(rank) as a fraction."""
-    miss = fnir(tally, None, rank=rank, grouping=grouping, group=group)
+    miss = fnir(tally, None, rank=rank, group=group)
     return miss.n - miss.k, miss.n
 
 
@@ -247,17 +176,12 @@ class Det:
 
 
 def det(
-    tally: Tally,
-    *,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
-    parts: Sequence[int] | None = None,
+    tally: Tally, *, group: Group = EVERYBODY, failed: Failed = "reject", parts: Sequence[int] | None = None
 ) -> Det:
     """The trade-off of false matches and false non-matches (1:1), or of false positives and misses (1:N)."""
-    nonmated = tally.pick(mated=False, grouping=grouping, groups=group)
-    mated = tally.pick(mated=True, grouping=grouping, groups=group)
-    hits = mated if parts is None else tally.pick(mated=True, grouping=grouping, groups=group, parts=parts)
+    nonmated = tally.pick(mated=False, group=group)
+    mated = tally.pick(mated=True, group=group)
+    hits = mated if parts is None else tally.pick(mated=True, group=group, parts=parts)
     out_nonmated, out_mated = (nonmated.unscored, mated.unscored) if failed == "exclude" else (0, 0)
     accepted = hits.tail() + (mated.unscored if failed == "accept" else 0)
     return Det(
@@ -266,136 +190,4 @@ def det(
         mated.trials - out_mated - accepted,
         nonmated.trials - out_nonmated,
         mated.trials - out_mated,
-    )
-
-
-@dataclass(frozen=True)
-class People:
-    """Subjects behind a rate, trials of theirs that share none, and blocks that hold them."""
-
-    n: int
-    n_independent: int
-    n_occupied: int
-
-
-def errors(bins: NDArray[np.uint64], edge: int, *, errors_below: bool, failed: Failed) -> NDArray[np.int64]:
-    """Errors at edge number `edge` over the last axis of bins, under the policy for failed templates."""
-    wrong = bins[..., : edge + 1] if errors_below else bins[..., edge + 1 : -1]
-    wrong_failed = bins[..., -1] * np.uint64(failed == ("reject" if errors_below else "accept"))
-    total: NDArray[np.int64] = (wrong.sum(axis=-1) + wrong_failed).astype(np.int64)
-    return total
-
-
-def check_policy(failed: str) -> None:
-    """Raises InputError unless `failed` is one of the policies for failed templates."""
-    if failed not in FAILED_POLICIES:
-        raise InputError(f"policy for failed templates is '{failed}', expected one of: {', '.join(FAILED_POLICIES)}")
-
-
-def trials(bins: NDArray[np.uint64], *, failed: Failed) -> NDArray[np.int64]:
-    """Trials over the last axis of bins, under the policy for failed templates."""
-    kept = bins[..., :-1] if failed == "exclude" else bins
-    total: NDArray[np.int64] = kept.sum(axis=-1).astype(np.int64)
-    return total
-
-
-def _share(
-    histogram: Histogram, edge: int, *, errors_below: bool, failed: Failed, people: People | None, what: str
-) -> Estimate:
-    check_policy(failed)
-    k = int(errors(histogram.bins, edge, errors_below=errors_below, failed=failed))
-    n = int(trials(histogram.bins, failed=failed))
-    if n and people is not None and k in (0, n) and failed == "exclude" and histogram.unscored:
-        reason = "interval not estimable: no bound at the end of the range where failed templates are excluded"
-        return Estimate(k / n, None, None, k, n, reason=reason)
-    return rate_of(
-        k,
-        n,
-        errors(histogram.touching, edge, errors_below=errors_below, failed=failed),
-        trials(histogram.touching, failed=failed),
-        people,
-        what=what,
-    )
-
-
-def rate_of(
-    k: int, n: int, k_touching: NDArray[Any], n_touching: NDArray[Any], people: People | None, *, what: str
-) -> Estimate:
-    """k / n with its interval; without one if nobody knows the people."""
-    if n and people is None:
-        return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
-    people = people or People(0, 0, 0)
-    return rate(
-        k,
-        n,
-        k_touching,
-        n_touching,
-        n_subjects=people.n,
-        n_independent=people.n_independent,
-        n_occupied=people.n_occupied,
-        what=what,
-    )
-
-
-def _classes_within(tally: Tally, rank: int) -> range:
-    ranks = list(tally.plan.details["ranks"])
-    if rank not in ranks:
-        raise InputError(f"rank {rank} was not counted, only {', '.join(map(str, ranks))}; add it with --ranks")
-    return range(ranks.index(rank) + 1)
-
-
-def knows_people(tally: Tally) -> bool:
-    """Whether the tally knows who took part; a list of pairs without labels does not."""
-    return bool(tally.plan.details.get("subjects_known", True))
-
-
-def occupied(tally: Tally, grouping: Sequence[str], name: str | None) -> int:
-    """Blocks with subjects of a group, or of any for None, that take part in non-mated trials."""
-    return int((_members(tally, grouping, name) > 0).sum())
-
-
-def n_members(tally: Tally, grouping: Sequence[str], name: str | None) -> int:
-    """Subjects of a group, or all for None, that take part in non-mated trials."""
-    return int(_members(tally, grouping, name).sum())
-
-
-def people_of(tally: Tally, grouping: Sequence[str], group: Pair | None, *, mated: bool) -> People | None:
-    """The people behind the mated or the non-mated trials of a group; None if the tally does not know them."""
-    if not knows_people(tally):
-        return None
-    if mated:
-        # Only subjects with a trial between just these groups count.
-        blocks = tally.plan.subjects_of(grouping, lambda a, b: group is None or {a, b} == set(group), mated=True)
-        n = int(blocks.sum())
-        return People(n, n, int((blocks > 0).sum()))
-    names: list[str | None] = [None] if group is None else list(group)
-    everybody = tally.plan.subjects_of(grouping, lambda a, _: group is None or a in group, mated=False)
-    n = int(everybody.sum())
-    fewest = min(occupied(tally, grouping, name) for name in names)
-    if tally.plan.kind == "identify":
-        return People(n, n, fewest)
-    if tally.plan.kind == "pairs":
-        return People(n, _listed_independent(tally, grouping, group), fewest)
-    # Everybody is compared with everybody: a side may have fewer people, and two sides may share some.
-    members = (n_members(tally, grouping, name) for name in names)
-    return People(n, min(n // 2, *members), fewest)
-
-
-def _members(tally: Tally, grouping: Sequence[str], name: str | None) -> NDArray[np.int64]:
-    return tally.plan.subjects_of(grouping, lambda a, _: name is None or a == name, mated=False)
-
-
-def _listed_independent(tally: Tally, grouping: Sequence[str], group: Pair | None) -> int:
-    """Listed non-mated comparisons that share no subject: of the cell of `group` that has most of them."""
-    plan = tally.plan
-    if group is None:
-        return int(plan.details["independent_nonmated"])
-    names = plan.group_names(grouping)
-    return max(
-        (
-            n
-            for cell, n in zip(plan.cells, plan.details["independent"], strict=True)
-            if not cell.mated and {names[cell.group_a], names[cell.group_b]} == set(group)
-        ),
-        default=0,
     )

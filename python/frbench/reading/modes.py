@@ -6,12 +6,12 @@ person reviews a list of fixed length, and every non-mated search returns one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frbench.estimate import Estimate, undefined
+from frbench.plan import EVERYBODY, Group
 from frbench.reading import metrics
-from frbench.reading.thresholds import Rate, Threshold, at_fpir
+from frbench.reading.thresholds import Target, Threshold, at_fpir
 from frbench.tally import Tally
 
 NIST_FPIR = "0.003"
@@ -49,9 +49,7 @@ class Cmc:
     hits: tuple[Estimate, ...]
 
 
-def identification(
-    tally: Tally, fpir: Rate = NIST_FPIR, *, grouping: Sequence[str] = (), group: str | None = None
-) -> Mode:
+def identification(tally: Tally, fpir: Target = NIST_FPIR, *, group: Group = EVERYBODY) -> Mode:
     """FNIR(N, L, T) with T set so that FPIR(N, T) of everybody does not exceed `fpir`.
 
     Parameters
@@ -69,12 +67,12 @@ def identification(
     threshold = found.point.threshold
     positive = miss = undefined(found.point.reason)
     if threshold is not None:
-        positive = metrics.fpir(tally, threshold, grouping=grouping, group=group)
-        miss = metrics.fnir(tally, threshold, rank=rank, grouping=grouping, group=group)
+        positive = metrics.fpir(tally, threshold, group=group)
+        miss = metrics.fnir(tally, threshold, rank=rank, group=group)
     return Mode("identification", int(tally.plan.details["gallery"]), rank, rank, found, positive, miss)
 
 
-def investigation(tally: Tally, *, rank: int = 1, grouping: Sequence[str] = (), group: str | None = None) -> Mode:
+def investigation(tally: Tally, *, rank: int = 1, group: Group = EVERYBODY) -> Mode:
     """FNIR(N, R, -inf): the mate is not within the top `rank` of a list without a threshold.
 
     Raises
@@ -84,7 +82,7 @@ def investigation(tally: Tally, *, rank: int = 1, grouping: Sequence[str] = (), 
     Source: NIST FRVT 1:N, investigation performance: threshold zero, a fixed number of candidates, rank 1.
     """
     details = tally.plan.details
-    fnir = metrics.fnir(tally, None, rank=rank, grouping=grouping, group=group)
+    fnir = metrics.fnir(tally, None, rank=rank, group=group)
     note = (
         f"FPIR = 100% by construction: without a threshold every search returns {details['k']} candidates, and a "
         "reviewer must reject all of them when the person is not enrolled"
@@ -92,7 +90,7 @@ def investigation(tally: Tally, *, rank: int = 1, grouping: Sequence[str] = (), 
     return Mode("investigation", int(details["gallery"]), int(details["k"]), rank, None, None, fnir, note)
 
 
-def cmc(tally: Tally, *, grouping: Sequence[str] = (), group: str | None = None) -> Cmc:
+def cmc(tally: Tally, *, group: Group = EVERYBODY) -> Cmc:
     """Share of mated searches whose mate is within each rank that was counted, with the N it belongs to.
 
     CMC(k) = 1 - FNIR(N, k, -inf). Closed set: non-mated searches are not in it, failed templates are misses, and ties
@@ -102,5 +100,5 @@ def cmc(tally: Tally, *, grouping: Sequence[str] = (), group: str | None = None)
     """
     details = tally.plan.details
     ranks = tuple(int(rank) for rank in details["ranks"])
-    hits = (metrics.tpir(tally, None, rank=rank, grouping=grouping, group=group) for rank in ranks)
+    hits = (metrics.tpir(tally, None, rank=rank, group=group) for rank in ranks)
     return Cmc(int(details["gallery"]), int(details["gallery_subjects"]), ranks, tuple(hits))

@@ -187,13 +187,6 @@ def _require(**shares: float) -> None:
             raise InputError(f"{name} is {value}, expected above 0 and below 1")
 
 
-def rule_of_3(n: int, level: float = LEVEL) -> float:
-    """The upper bound on a rate with no error in n independent trials: 1 - (1 - level)^(1/n), about 3 / n at 95%."""
-    if n < 1:
-        raise InputError(f"{n} trials bound no rate, expected at least 1")
-    return float(-special.expm1(special.log1p(-level) / n))
-
-
 def plan_study(
     metric: str,
     rate: float,

@@ -16,13 +16,13 @@ import numpy as np
 
 from frbench.choices import Failed
 from frbench.errors import InputError
-from frbench.estimate import LEVEL, Estimate, undefined
+from frbench.estimate import LEVEL
 from frbench.operating_point import RULE_OF_30, OperatingPoint
+from frbench.plan import EVERYBODY, Group
 from frbench.reading import metrics
-from frbench.reading.metrics import Pair
 from frbench.tally import Tally
 
-Rate = str | float | Fraction
+Target = str | float | Fraction
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,13 @@ class Threshold:
     supported_down_to: float | None
 
 
-@dataclass(frozen=True)
-class Tradeoff:
-    """FNMR at FMR: one threshold and both rates there."""
-
-    threshold: Threshold
-    fmr: Estimate
-    fnmr: Estimate
-
-
-def at_fmr(
-    tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject"
-) -> Threshold:
+def at_fmr(tally: Tally, rate: Target, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Threshold:
     """The smallest edge T with FMR(T) <= `rate`.
 
     Parameters
     ----------
     rate : above 0 and at most 1; a text such as 1e-3 is taken exactly, a float as it is printed.
-    group : the population it is set on; None is everybody.
+    group : the population it is set on.
     failed : policy for failed templates.
 
     Raises
@@ -66,67 +55,35 @@ def at_fmr(
 
     Source: NIST FRTE 1:1, FNMR at FMR <= 1e-6; Doddington et al. (2000), rule of 30.
     """
-    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
-    what = _population("non-mated comparisons", grouping, group)
+    curve = metrics.det(tally, group=group, failed=failed)
+    what = _population("non-mated comparisons", group)
     return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fmr", rate, what, "accepted")
 
 
-def at_fpir(tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: str | None = None) -> Threshold:
+def at_fpir(tally: Tally, rate: Target, *, group: Group = EVERYBODY) -> Threshold:
     """The smallest edge T with FPIR(T) <= `rate`, on the non-mated searches of a group.
 
     Parameters and errors as in `at_fmr`.
 
     Source: NIST FRTE 1:N, threshold at FPIR = 0.003.
     """
-    pair = None if group is None else (group, group)
-    curve = metrics.det(tally, grouping=grouping, group=pair)
-    what = _population("non-mated searches", grouping, pair)
+    curve = metrics.det(tally, group=group)
+    what = _population("non-mated searches", group)
     return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fpir", rate, what, "positive")
 
 
-def at_fnmr(
-    tally: Tally, rate: Rate, *, grouping: Sequence[str] = (), group: Pair | None = None, failed: Failed = "reject"
-) -> Threshold:
+def at_fnmr(tally: Tally, rate: Target, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Threshold:
     """The largest edge T with FNMR(T) <= `rate`. Parameters and errors as in `at_fmr`.
 
     Source: NIST SP 800-63A-4, which asks for FNMR of 1 in 100 or better.
     """
-    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
-    what = _population("mated comparisons", grouping, group)
+    curve = metrics.det(tally, group=group, failed=failed)
+    what = _population("mated comparisons", group)
     misses = curve.false_nonmatches[::-1].tolist()
     return _first_within(tally, misses, curve.n_mated, "fnmr", rate, what, "rejected", downward=True)
 
 
-def fnmr_at_fmr(
-    tally: Tally,
-    rate: Rate,
-    *,
-    population: Pair | None = None,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
-) -> Tradeoff:
-    """FNMR of `group` at the threshold that holds FMR at `rate` on `population`, and the FMR of `group` there.
-
-    Parameters
-    ----------
-    population : groups of `grouping` that the threshold is set on; None is everybody. Other parameters and errors as
-        in `at_fmr`.
-
-    Source: NIST FRTE 1:1, FNMR at FMR = 1e-6, the threshold frozen over groups.
-    """
-    found = at_fmr(tally, rate, grouping=grouping, group=population, failed=failed)
-    threshold = found.point.threshold
-    if threshold is None:
-        return Tradeoff(found, undefined(found.point.reason), undefined(found.point.reason))
-    return Tradeoff(
-        found,
-        metrics.fmr(tally, threshold, grouping=grouping, group=group, failed=failed),
-        metrics.fnmr(tally, threshold, grouping=grouping, group=group, failed=failed),
-    )
-
-
-def exactly(rate: Rate) -> Fraction:
+def exactly(rate: Target) -> Fraction:
     """The rate as a fraction: a text exactly, a float as it is printed.
 
     Raises
@@ -157,7 +114,7 @@ def _first_within(
     errors: Sequence[int],
     n: int,
     name: str,
-    rate: Rate,
+    rate: Target,
     population: str,
     what: str,
     *,
@@ -182,10 +139,8 @@ def _first_within(
     return Threshold(point, float(axis[within - 1]) if within else None, floor)
 
 
-def _population(what: str, grouping: Sequence[str], group: Pair | None) -> str:
-    if group is None:
-        return f"all {what}"
-    return f"{what} of {' and '.join(sorted(set(group)))} ({','.join(grouping)})"
+def _population(what: str, group: Group) -> str:
+    return f"all {what}" if group.pair is None else f"{what} of {group.name} ({group.title})"
 
 
 @dataclass(frozen=True)
@@ -208,12 +163,7 @@ class ThresholdInterval:
 
 
 def threshold_interval(
-    tally: Tally,
-    rate: float,
-    *,
-    grouping: Sequence[str] = (),
-    group: Pair | None = None,
-    failed: Failed = "reject",
+    tally: Tally, rate: float, *, group: Group = EVERYBODY, failed: Failed = "reject"
 ) -> ThresholdInterval:
     """The interval of the threshold at FMR `rate`: edges at which that of FMR holds the rate, and one each way.
 
@@ -229,11 +179,11 @@ def threshold_interval(
     if not 0 < rate < 1:
         raise InputError(f"rate is {rate}, expected above 0 and below 1")
     edges = tally.plan.axis
-    curve = metrics.det(tally, grouping=grouping, group=group, failed=failed)
+    curve = metrics.det(tally, group=group, failed=failed)
     first = int(np.searchsorted(-curve.false_matches, -rate * curve.n_nonmated))
 
     def beyond(edge: float, is_above: bool) -> bool:
-        found = metrics.fmr(tally, edge, grouping=grouping, group=group, failed=failed)
+        found = metrics.fmr(tally, edge, group=group, failed=failed)
         end = found.low if is_above else found.high
         return end is not None and (end > rate if is_above else end < rate)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.counting.per_subject import PerSubject
-from frbench.plan import ALL, OVERALL
+from frbench.plan import EVERYBODY, Group, Grouping
 from frbench.reading.audits import failure_policies, subject_view
 from frbench.reading.audits.reconcile import Counts, compared, explain, of_run
 from frbench.tally import Tally
-
-Grouping = tuple[str, ...]
 
 
 def failures(
@@ -27,21 +25,15 @@ def failures(
     """
     if not any(tally.pick(mated=mated).unscored for mated in (False, True)):
         return {}
-    rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in sorted(set(tally.plan.group_names(g)))]
-    found = [row for threshold in thresholds for g, name in rows for row in _rows(tally, threshold, g, name, rank)]
+    groups = tally.plan.everybody_and(groupings)
+    found = [_failures(tally, threshold, group, rank) for threshold in thresholds for group in groups]
     return {"failures": {"policies": failure_policies.MEANING, "rows": found}}
 
 
-def _rows(
-    tally: Tally, threshold: float, grouping: Grouping, name: str | None, rank: int | None
-) -> Iterator[dict[str, Any]]:
-    pair = None if name is None else (name, name)
-    found = failure_policies.accounting(tally, threshold, rank=rank, grouping=grouping, group=pair)
-    everybody = ALL if rank is None else OVERALL
-    yield {
-        "grouping": ",".join(grouping) or ALL,
-        "group": everybody if name is None else name,
+def _failures(tally: Tally, threshold: float, group: Group, rank: int | None) -> dict[str, Any]:
+    found = failure_policies.accounting(tally, threshold, rank=rank, group=group)
+    return {
+        **group.key("verify" if rank is None else "identify"),
         "threshold": threshold,
         "rank": rank,
         "nonmated_failures": asdict(found.nonmated_failures),
@@ -70,16 +62,16 @@ def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, An
 
 def worst_subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[str, Any]:
     """How far the errors of everybody, and those within each group, rest on the worst 1% of subjects."""
-    rows: list[tuple[str, str, NDArray[np.bool_]]] = [(ALL, ALL, np.ones(len(errors.layout.groups), dtype=bool))]
-    for grouping in filter(None, groupings):
-        names = np.array(errors.group_names(grouping), dtype=object)
-        rows += [(",".join(grouping), name, names == name) for name in sorted(set(names))]
+    rows: list[tuple[Group, NDArray[np.bool_]]] = [(EVERYBODY, np.ones(len(errors.layout.groups), dtype=bool))]
+    for columns in filter(None, groupings):
+        names = np.array(errors.group_names(columns), dtype=object)
+        rows += [(Group.within(columns, name), names == name) for name in sorted(set(names))]
     found = []
-    for title, name, inside in rows:
+    for group, inside in rows:
         nonmated, mated = (errors.trials(inside, mated=m) for m in (False, True))
         for threshold in errors.thresholds:
             matches = subject_view.false_matches(*errors.matched(threshold, inside), nonmated)
             misses = subject_view.false_nonmatches(errors.missed(threshold, inside), mated)
-            head = {"grouping": title, "group": name, "threshold": threshold}
+            head = {**group.key("verify"), "threshold": threshold}
             found.append({**head, "false_matches": matches.to_json(), "false_nonmatches": misses.to_json()})
     return {"worst": subject_view.WORST, "rows": found}

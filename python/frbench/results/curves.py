@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from frbench.choices import Failed
 from frbench.operating_point import RULE_OF_30
-from frbench.plan import ALL
+from frbench.plan import Group, Grouping
 from frbench.reading import metrics
 from frbench.reading.cllr import MinCllr, min_cllr
 from frbench.reading.curves import Auc, Eer, auc, eer
+from frbench.reading.rate import trials
 from frbench.reading.thresholds import supported_down_to
 from frbench.tally import Tally
 
@@ -25,7 +26,7 @@ Curve = TypeVar("Curve", Eer, Auc, MinCllr)
 
 
 def keys(
-    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[tuple[str, ...]], failed: Failed = "reject"
+    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], failed: Failed = "reject"
 ) -> dict[str, Any]:
     """Summaries of everybody and of the comparisons within every group.
 
@@ -36,32 +37,24 @@ def keys(
     ------
     EdgeNotInPlan : a threshold is not an edge of the tally.
     """
-    rows: list[tuple[tuple[str, ...], str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in sorted(set(tally.plan.group_names(g)))]
-    return {"summaries": [_summary(tally, thresholds, grouping, name, failed) for grouping, name in rows]}
+    groups = tally.plan.everybody_and(groupings)
+    return {"summaries": [_summary(tally, thresholds, group, failed) for group in groups]}
 
 
-def _summary(
-    tally: Tally, thresholds: Sequence[float], grouping: tuple[str, ...], name: str | None, failed: Failed
-) -> dict[str, Any]:
-    pair = None if name is None else (name, name)
+def _summary(tally: Tally, thresholds: Sequence[float], group: Group, failed: Failed) -> dict[str, Any]:
     n_edges = len(tally.plan.edges)
-    nonmated, mated = (
-        int(metrics.trials(tally.pick(mated=kind, grouping=grouping, groups=pair).bins, failed=failed))
-        for kind in (False, True)
-    )
+    nonmated, mated = (int(trials(tally.pick(mated=kind, group=group).bins, failed=failed)) for kind in (False, True))
     return {
-        "grouping": ",".join(grouping) or ALL,
-        "group": name or ALL,
+        **group.key("verify"),
         "failed_policy": failed,
-        "eer": _resolved(eer(tally, grouping=grouping, group=pair, failed=failed), n_edges).to_json(),
-        "auc": _resolved(auc(tally, grouping=grouping, group=pair, failed=failed), n_edges).to_json(),
-        "min_cllr": _resolved(min_cllr(tally, grouping=grouping, group=pair), n_edges).to_json(),
+        "eer": _resolved(eer(tally, group=group, failed=failed), n_edges).to_json(),
+        "auc": _resolved(auc(tally, group=group, failed=failed), n_edges).to_json(),
+        "min_cllr": _resolved(min_cllr(tally, group=group), n_edges).to_json(),
         "supported_down_to": {"fmr": _supported(nonmated, "non-mated"), "fnmr": _supported(mated, "mated")},
-        "fta": metrics.fta(tally, grouping=grouping, group=pair).to_json(),
+        "fta": metrics.fta(tally, group=group).to_json(),
         "generalised": {
             "policy": POLICY,
-            "rates": [_generalised(tally, threshold, grouping, pair) for threshold in thresholds],
+            "rates": [_generalised(tally, threshold, group) for threshold in thresholds],
         },
     }
 
@@ -83,13 +76,11 @@ def _supported(n: int, kind: str) -> dict[str, Any]:
     return {"value": least, "n": n, "reason": ""}
 
 
-def _generalised(
-    tally: Tally, threshold: float, grouping: tuple[str, ...], pair: tuple[str, str] | None
-) -> dict[str, Any]:
+def _generalised(tally: Tally, threshold: float, group: Group) -> dict[str, Any]:
     """GFAR and GFRR at a threshold, beside the counts of completed comparisons that they are made of."""
-    fmr = metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed="exclude")
-    fnmr = metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed="exclude")
-    fta = metrics.fta(tally, grouping=grouping, group=pair).value
+    fmr = metrics.fmr(tally, threshold, group=group, failed="exclude")
+    fnmr = metrics.fnmr(tally, threshold, group=group, failed="exclude")
+    fta = metrics.fta(tally, group=group).value
     # A rate that does not exist makes its generalised one NaN, and leaves the other alone.
     rates = (math.nan if rate is None else rate for rate in (fmr.value, fnmr.value))
     made = metrics.generalised(*rates, fta=math.nan if fta is None else fta)

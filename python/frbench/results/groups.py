@@ -7,8 +7,10 @@ from typing import Any
 
 from frbench.choices import Failed
 from frbench.operating_point import OperatingPoint
+from frbench.plan import Grouping
 from frbench.reading.groups import at_threshold
 from frbench.reading.groups import thresholds as group_thresholds
+from frbench.reading.rate import both_rates
 from frbench.tally import Tally
 
 
@@ -16,7 +18,7 @@ def keys(
     tally: Tally,
     *,
     thresholds: Sequence[float],
-    groupings: Sequence[tuple[str, ...]],
+    groupings: Sequence[Grouping],
     points: Sequence[OperatingPoint],
     failed: Failed = "reject",
     rank: int = 1,
@@ -25,25 +27,23 @@ def keys(
 
     points : where thresholds came from. rank : of FNIR.
     """
-    grouped = [grouping for grouping in groupings if grouping]
+    grouped = list(filter(None, groupings))
     if not grouped:
         return {}
     found = [
         at_threshold.of_tally(
             tally,
-            threshold,
-            grouping=grouping,
-            failed=failed,
-            rank=rank,
+            both_rates(tally.plan.kind, threshold, rank=rank, failed=failed),
+            columns,
             set_on=[point.population for point in points if point.threshold == threshold],
         )
-        for grouping in grouped
+        for columns in grouped
         for threshold in thresholds
     ]
     rates = dict.fromkeys(point.at.removeprefix("fmr=") for point in points if point.at.startswith("fmr="))
     by_group = [
-        group_thresholds.of_tally(tally, rate, grouping=grouping, failed=failed)
-        for grouping in grouped
+        group_thresholds.of_tally(tally, rate, columns, failed=failed)
+        for columns in grouped
         for rate in (rates if tally.plan.kind != "identify" else ())
     ]
     return {

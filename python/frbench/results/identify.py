@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from frbench.operating_point import OperatingPoint
-from frbench.plan import OVERALL
+from frbench.plan import Group, Grouping
 from frbench.reading import metrics
+from frbench.reading.rate import Rate, both_rates
 from frbench.results import audits, groups, modes
-from frbench.results.head import Grouping, contrasts, group_names, head_of, title
+from frbench.results.head import contrasts, head_of
 from frbench.results.modes import Lists
 from frbench.tally import Tally
 
@@ -26,9 +27,9 @@ def identify_results(
 
     lists : candidates of the non-mated searches, for selectivity; None for no such key.
     """
-    rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in group_names(tally, g)]
+    rows = tally.plan.everybody_and(groupings)
     details = tally.plan.details
+    rank = details["ranks"][0]
     return {
         **head_of("identify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "gallery": details["gallery"],
@@ -37,27 +38,21 @@ def identify_results(
         "k": details["k"],
         "ranks": details["ranks"],
         "interval": "over probe subjects, conditional on this gallery",
-        "groups": [_searches(tally, thresholds, grouping, name) for grouping, name in rows],
-        "estimates": [e for g, name in rows for e in _identify_estimates(tally, thresholds, g, name)],
-        **contrasts(tally, thresholds, groupings, ("fpir", "fnir"), rank=details["ranks"][0]),
-        **groups.keys(tally, thresholds=thresholds, groupings=groupings, points=points, rank=details["ranks"][0]),
+        "groups": [_searches(tally, thresholds, group) for group in rows],
+        "estimates": [e for group in rows for e in _identify_estimates(tally, thresholds, group)],
+        **contrasts(tally, thresholds, groupings, both_rates("identify", rank=rank)),
+        **groups.keys(tally, thresholds=thresholds, groupings=groupings, points=points, rank=rank),
         **modes.keys(tally, thresholds=thresholds, groupings=groupings, lists=lists),
-        **audits.failures(tally, thresholds=thresholds, groupings=groupings, rank=details["ranks"][0]),
+        **audits.failures(tally, thresholds=thresholds, groupings=groupings, rank=rank),
     }
 
 
-def _searches(tally: Tally, thresholds: Sequence[float], grouping: Grouping, name: str | None) -> dict[str, Any]:
-    pair = None if name is None else (name, name)
-    nonmated = tally.pick(mated=False, grouping=grouping, groups=pair)
-    mated = tally.pick(mated=True, grouping=grouping, groups=pair)
+def _searches(tally: Tally, thresholds: Sequence[float], group: Group) -> dict[str, Any]:
+    nonmated, mated = (tally.pick(mated=m, group=group) for m in (False, True))
     ranks = tally.plan.details["ranks"]
-    misses = {
-        str(rank): [metrics.fnir(tally, t, rank=rank, grouping=grouping, group=name).k for t in thresholds]
-        for rank in ranks
-    }
+    misses = {str(rank): [metrics.fnir(tally, t, rank=rank, group=group).k for t in thresholds] for rank in ranks}
     return {
-        "grouping": title(grouping),
-        "group": OVERALL if name is None else name,
+        **group.key("identify"),
         "mated_searches": mated.trials,
         "mated_unscored": mated.unscored,
         "nonmated_searches": nonmated.trials,
@@ -65,21 +60,21 @@ def _searches(tally: Tally, thresholds: Sequence[float], grouping: Grouping, nam
         "false_positives": [nonmated.at_or_above(tally.edge(t)) for t in thresholds],
         "misses_rank1": misses.get("1", []),
         "misses": misses,
-        "rank_hits": {str(rank): metrics.rank_hits(tally, rank, grouping=grouping, group=name)[0] for rank in ranks},
+        "rank_hits": {str(rank): metrics.rank_hits(tally, rank, group=group)[0] for rank in ranks},
     }
 
 
-def _identify_estimates(
-    tally: Tally, thresholds: Sequence[float], grouping: Grouping, name: str | None
-) -> list[dict[str, Any]]:
-    head = {"grouping": title(grouping), "group": OVERALL if name is None else name}
-    found = []
+def _identify_estimates(tally: Tally, thresholds: Sequence[float], group: Group) -> list[dict[str, Any]]:
     ranks = tally.plan.details["ranks"]
-    for threshold in thresholds:
-        fpir = metrics.fpir(tally, threshold, grouping=grouping, group=name)
-        found.append({"metric": "fpir", **head, "threshold": threshold, "rank": None, **fpir.to_json()})
-    for limit in (*thresholds, None):
-        for rank in ranks:
-            fnir = metrics.fnir(tally, limit, rank=rank, grouping=grouping, group=name)
-            found.append({"metric": "fnir", **head, "threshold": limit, "rank": rank, **fnir.to_json()})
-    return found
+    rates = [Rate("fpir", threshold) for threshold in thresholds]
+    rates += [Rate("fnir", threshold, rank) for threshold in (*thresholds, None) for rank in ranks]
+    return [
+        {
+            "metric": rate.metric,
+            **group.key("identify"),
+            "threshold": rate.threshold,
+            "rank": rate.rank,
+            **rate.of(tally, group).to_json(),
+        }
+        for rate in rates
+    ]

@@ -13,9 +13,9 @@ import numpy as np
 
 from frbench.counting.load.measure import Measured, Measurement, Trial
 from frbench.counting.load.objective import Objective
-from frbench.plan import OVERALL
+from frbench.plan import Group, Grouping
 from frbench.reading import timing
-from frbench.results.head import Grouping, group_names, head_of
+from frbench.results.head import head_of
 from frbench.results.latency import QUANTILES, n_probes
 from frbench.tally import Histogram, Tally
 
@@ -44,8 +44,7 @@ def load_results(
     """
     tally = measured.tally
     details = tally.plan.details
-    rows: list[tuple[Grouping, str | None]] = [((), None)]
-    rows += [(g, name) for g in groupings if g for name in group_names(tally, g)]
+    rows = tally.plan.everybody_and(groupings)
     return {
         **head_of("load", tally, groupings=groupings),
         **{name: details[name] for name in FROM_DETAILS},
@@ -57,9 +56,7 @@ def load_results(
             {"load": part, **load, **_together([m for m in measured.measurements if m.load == part])}
             for part, load in enumerate(details["loads"])
         ],
-        "groups": [
-            _times(tally, grouping, name, part) for part in range(len(details["loads"])) for grouping, name in rows
-        ],
+        "groups": [_times(tally, group, part) for part in range(len(details["loads"])) for group in rows],
         "measurements": [m.to_json() for m in measured.measurements],
         "slo": None if slo is None else _slo(*slo),
     }
@@ -71,17 +68,15 @@ def _answered(histogram: Histogram) -> Histogram:
     return Histogram(bins, histogram.touching)
 
 
-def _times(tally: Tally, grouping: Grouping, name: str | None, part: int) -> dict[str, Any]:
-    pair = None if name is None else (name, name)
-    histogram = tally.pick(mated=False, grouping=grouping, groups=pair, parts=[part])
+def _times(tally: Tally, group: Group, part: int) -> dict[str, Any]:
+    histogram = tally.pick(mated=False, group=group, parts=[part])
     answered, axis = _answered(histogram), tally.plan.axis
     return {
-        "grouping": ",".join(grouping) or "all",
-        "group": OVERALL if name is None else name,
+        **group.key("load"),
         "load": part,
         "requests": histogram.trials,
         "failed": histogram.unscored,
-        "probes": n_probes(tally, grouping, name),
+        "probes": n_probes(tally, group),
         "mean_ns": timing.mean_ns(answered, axis),
         "quantiles": [vars(timing.quantile_of_all(histogram, axis, q)) for q in QUANTILES],
         "quantiles_answered": [vars(timing.quantile(answered, axis, q)) for q in QUANTILES],

@@ -11,23 +11,13 @@ import numpy as np
 from frbench.counting.identify import Identification
 from frbench.counting.layout import Layout
 from frbench.operating_point import OperatingPoint
-from frbench.plan import ALL, OVERALL
+from frbench.plan import Grouping
 from frbench.results.head import head_of
-from frbench.shortcuts.differences import (
-    Counted,
-    Grouping,
-    asked_of,
-    gaps_json,
-    rows_json,
-    rows_of,
-    share_of,
-    shares_json,
-)
+from frbench.shortcuts.differences import Counted, gaps_json, rates_of, rows_json, share_of, shares_json
 from frbench.shortcuts.orders import Orders
 from frbench.shortcuts.reach import Reach
 from frbench.shortcuts.recall import Recall
 from frbench.shortcuts.shares import Shares
-from frbench.tally import Tally
 from frbench.templates import Templates
 
 MEMBERS_NAMED = 100
@@ -55,22 +45,24 @@ def compared(
     """Rates by group in every search beside the exact one, errors added and removed, and gaps between groups."""
     exact = systems[0].counted.exact
     details = exact.plan.details
-    asked = asked_of(thresholds, details["ranks"])
+    rates = rates_of(thresholds, details["ranks"])
     return {
         **head_of(kind, exact, thresholds=thresholds, groupings=groupings, points=points),
         **{name: details[name] for name in ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")},
         "interval": INTERVALS,
         "threshold_rule": FROZEN,
-        "searches": [_searches(exact, grouping, name) for grouping, name in rows_of(exact, groupings)],
+        "searches": [
+            {
+                **group.key("identify"),
+                "mated": exact.pick(mated=True, group=group).trials,
+                "nonmated": exact.pick(mated=False, group=group).trials,
+            }
+            for group in exact.plan.everybody_and(groupings)
+        ],
         "systems": [{"name": system.name, **system.facts} for system in systems],
-        "rows": [row for s in systems for row in rows_json(s.counted, asked, groupings, s.name)],
-        "gaps": gaps_json({s.name: s.counted for s in systems}, asked, groupings),
+        "rows": [row for s in systems for row in rows_json(s.counted, rates, groupings, s.name)],
+        "gaps": gaps_json({s.name: s.counted for s in systems}, rates, groupings),
     }
-
-
-def _searches(tally: Tally, grouping: Grouping, name: str) -> dict[str, Any]:
-    mated, nonmated = (tally.pick(mated=m, grouping=grouping, groups=(name, name)).trials for m in (True, False))
-    return _own(grouping, name) | {"mated": mated, "nonmated": nonmated}
 
 
 def columns_of_gallery(task: Identification) -> tuple[str, ...]:
@@ -84,11 +76,9 @@ def enrolled(task: Identification, groupings: Sequence[Grouping]) -> list[dict[s
     layout = Layout.of(task.gallery, columns_of_gallery(task), task.n_blocks)
     shares = Shares.of(layout, np.arange(n), np.zeros(n))
     found = []
-    for grouping, name in shares.rows(groupings):
-        _, templates, subjects = shares.pick(grouping, name)
-        found.append(
-            {**_own(grouping, name), "templates": int(templates.sum()), "subjects": int(subjects.sum())},
-        )
+    for group in shares.everybody_and(groupings):
+        _, templates, subjects = shares.pick(group)
+        found.append({**group.key("identify"), "templates": int(templates.sum()), "subjects": int(subjects.sum())})
     return found
 
 
@@ -97,13 +87,13 @@ def recall_json(system: str, recall: Recall, groupings: Sequence[Grouping]) -> l
     return [
         {
             "system": system,
-            **_own(grouping, name),
+            **group.key("identify"),
             "k": recall.k,
-            "mean": share_of(recall.shares, grouping, name, what="probes with a template").to_json(),
+            "mean": share_of(recall.shares, group, what="probes with a template").to_json(),
             "lowest": None if lowest is None else lowest / recall.k,
         }
-        for grouping, name in recall.shares.rows(groupings)
-        for lowest in [recall.lowest_of(grouping, name)]
+        for group in recall.shares.everybody_and(groupings)
+        for lowest in [recall.lowest_of(group)]
     ]
 
 
@@ -126,14 +116,10 @@ def orders_json(system: str, orders: Orders, groupings: Sequence[Grouping]) -> l
     return [
         {
             "system": system,
-            **_own(grouping, name),
-            "changed": share_of(orders.changed, grouping, name, what="searches").to_json(),
-            "flipped": share_of(orders.flipped, grouping, name, what="mated searches").to_json(),
-            "missed": [int(build.pick(grouping, name)[0].sum()) for build in orders.missed],
+            **group.key("identify"),
+            "changed": share_of(orders.changed, group, what="searches").to_json(),
+            "flipped": share_of(orders.flipped, group, what="mated searches").to_json(),
+            "missed": [int(build.pick(group)[0].sum()) for build in orders.missed],
         }
-        for grouping, name in orders.changed.rows(groupings)
+        for group in orders.changed.everybody_and(groupings)
     ]
-
-
-def _own(grouping: Grouping, name: str) -> dict[str, str]:
-    return {"grouping": ",".join(grouping) or ALL, "group": name if grouping else OVERALL}

@@ -11,12 +11,12 @@ from frbench.choices import Failed
 from frbench.counting.pair_list import PairList
 from frbench.moments import Moments, Sums, d_prime
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
-from frbench.plan import ALL
-from frbench.reading import metrics
+from frbench.plan import EVERYBODY, Group, Grouping
 from frbench.reading.folds import FoldAccuracy
+from frbench.reading.rate import both_rates
 from frbench.reading.thresholds import threshold_interval
 from frbench.results import audits, curves, groups
-from frbench.results.head import Grouping, contrasts, head_of, pairs, title
+from frbench.results.head import contrasts, head_of, ratios
 from frbench.tally import Tally
 
 
@@ -41,26 +41,28 @@ def verify_results(
     EdgeNotInPlan : a threshold is not an edge of the tally.
     """
     groupings = groupings or [()]
-    overall = [_cell(tally, thresholds, (), mated, None) for mated in (False, True)]
+    overall = [_cell(tally, thresholds, EVERYBODY, mated) for mated in (False, True)]
+    between = contrasts(tally, thresholds, groupings, both_rates("verify", failed=failed))
     return {
         **head_of("verify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "threshold_intervals": _threshold_intervals(tally, points, failed),
         "failed_policy": failed,
         "excluded": None if excluded is None else _excluded(excluded),
         "cells": [
-            _cell(tally, thresholds, grouping, mated, pair)
-            for grouping in groupings
+            _cell(tally, thresholds, group, mated)
+            for columns in groupings
             for mated in (False, True)
-            for pair in pairs(tally, grouping)
+            for group in tally.plan.groups_of(columns, pairs=True)
         ],
         "overall": overall,
         "estimates": [
             estimate
             for threshold in thresholds
-            for grouping, pair in [((), None), *((g, p) for g in groupings if g for p in pairs(tally, g))]
-            for estimate in _verify_estimates(tally, threshold, grouping, pair, failed)
+            for group in tally.plan.everybody_and(groupings, pairs=True)
+            for estimate in _verify_estimates(tally, threshold, group, failed)
         ],
-        **contrasts(tally, thresholds, groupings, ("fmr", "fnmr"), failed=failed),
+        "ratios": ratios(between.get("contrasts", ())),
+        **between,
         "moments": _moments(tally, groupings, moments or Moments.undefined(tally.plan, "no sums were computed")),
         **groups.keys(tally, thresholds=thresholds, groupings=groupings, points=points, failed=failed),
         **curves.keys(tally, thresholds=thresholds, groupings=groupings, failed=failed),
@@ -105,13 +107,11 @@ def _excluded(pairs: PairList) -> dict[str, Any]:
     }
 
 
-def _cell(
-    tally: Tally, thresholds: Sequence[float], grouping: Grouping, mated: bool, pair: tuple[str, str] | None
-) -> dict[str, Any]:
-    histogram = tally.pick(mated=mated, grouping=grouping, groups=pair)
-    a, b = pair or (ALL, ALL)
+def _cell(tally: Tally, thresholds: Sequence[float], group: Group, mated: bool) -> dict[str, Any]:
+    histogram = tally.pick(mated=mated, group=group)
+    a, b = group.sides("verify")
     return {
-        "grouping": title(grouping),
+        "grouping": group.title,
         "mated": mated,
         "group_a": a,
         "group_b": b,
@@ -121,17 +121,11 @@ def _cell(
     }
 
 
-def _verify_estimates(
-    tally: Tally, threshold: float, grouping: Grouping, pair: tuple[str, str] | None, failed: Failed
-) -> list[dict[str, Any]]:
-    a, b = pair or (ALL, ALL)
-    head = {"grouping": title(grouping), "group_a": a, "group_b": b, "threshold": threshold}
-    fmr = metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed=failed)
-    found = [{"metric": "fmr", **head, **fmr.to_json()}]
-    fnmr = metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed=failed)
-    if a == b or fnmr.n:
-        found.append({"metric": "fnmr", **head, **fnmr.to_json()})
-    return found
+def _verify_estimates(tally: Tally, threshold: float, group: Group, failed: Failed) -> Iterator[dict[str, Any]]:
+    for rate in both_rates("verify", threshold, failed=failed):
+        found = rate.of(tally, group)
+        if rate.metric == "fmr" or group.is_within or found.n:
+            yield {"metric": rate.metric, **group.pair_key("verify"), "threshold": threshold, **found.to_json()}
 
 
 def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> dict[str, Any]:
@@ -148,14 +142,13 @@ def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> d
 
 def _spreads(tally: Tally, grouping: Grouping, moments: Moments) -> Iterator[dict[str, Any]]:
     pooled = moments.pool(grouping)
-    for a, b in pairs(tally, grouping):
+    for group in tally.plan.groups_of(grouping, pairs=True):
+        a, b = group.sides("verify")
         nonmated, mated = (pooled.get((is_mated, a, b), Sums()) for is_mated in (False, True))
         sides = {"nonmated": _spread(nonmated, "non-mated"), "mated": _spread(mated, "mated")}
         reasons = [side["reason"] for side in sides.values() if side["reason"]]
         yield {
-            "grouping": title(grouping),
-            "group_a": a,
-            "group_b": b,
+            **group.pair_key("verify"),
             **sides,
             "d_prime": _separation(d_prime(nonmated, mated), reasons),
         }

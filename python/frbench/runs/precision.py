@@ -14,16 +14,15 @@ from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.operating_point import OperatingPoint
-from frbench.plan import ALL, OVERALL
+from frbench.reading.rate import Rate
 from frbench.reading.systems.paired import Paired
-from frbench.reading.systems.sides import Quantity, Setting, sides
+from frbench.reading.systems.sides import Setting, sides
 from frbench.results.shortcuts import System, compared, enrolled
 from frbench.runs.exact import NOT_FAST, Exact, exact_search, task_of, timed_probes
 from frbench.runs.identify import manifest_of_search, search_points
 from frbench.runs.manifest import sources_of_search
 from frbench.runs.options import Options
 from frbench.runs.work import Work
-from frbench.shortcuts.differences import Grouping, rows_of
 from frbench.shortcuts.rounding import Storage, storages
 from frbench.shortcuts.speed import Speed, measured, unknown
 from frbench.tally import Tally
@@ -134,18 +133,17 @@ def _own_thresholds(exact: Exact, stored: Stored, tally: Tally, options: Options
         if mine.threshold is None or theirs.threshold is None:
             continue
         setting = Setting((mine.threshold, theirs.threshold), mine.at, mine.population)
-        for grouping, name in rows_of(exact.tally, options.groupings):
-            for quantity in _quantities(grouping, name, exact.task.ranks[0]):
-                both = sides(runs[0], runs[1], setting, quantity)
+        for group in exact.tally.plan.everybody_and(options.groupings):
+            for rate in (Rate("fnir", rank=exact.task.ranks[0]), Rate("fpir")):
+                both = sides(runs[0], runs[1], setting, rate, group)
                 found.append(
                     {
                         "system": stored.storage.name,
                         "at": mine.at,
                         "thresholds": [mine.threshold, theirs.threshold],
-                        "metric": quantity.metric,
-                        "rank": quantity.rank,
-                        "grouping": ",".join(grouping) or ALL,
-                        "group": name if grouping else OVERALL,
+                        "metric": rate.metric,
+                        "rank": rate.rank,
+                        **group.key("identify"),
                         "exact": both.a.to_json(),
                         "other": both.b.to_json(),
                         "net": _net(both.paired()),
@@ -159,8 +157,3 @@ def _net(found: Paired) -> dict[str, Any]:
     if found.error == 0:
         found = replace(found, low=None, high=None, reason="equal without every block of subjects, too")
     return found.to_json()
-
-
-def _quantities(grouping: Grouping, name: str, rank: int) -> list[Quantity]:
-    group = (name, name) if grouping else None
-    return [Quantity("fnir", grouping, group, rank), Quantity("fpir", grouping, group)]

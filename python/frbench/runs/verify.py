@@ -24,7 +24,7 @@ from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint, population_title
-from frbench.plan import Plan, name_of
+from frbench.plan import EVERYBODY, Group, Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
@@ -213,13 +213,12 @@ def comparison_points(
 
     comparisons : what is counted, by label columns. count : the tally of it under a plan; shown with a title.
     """
+    if not options.targets:
+        return []
     options.require_population(templates)
     of_matches = [target for target in options.targets if target.metric == "fmr"]
     of_misses = [target for target in options.targets if target.metric == "fnmr"]
-    columns = () if options.population is None else options.population[:1]
-    if not options.targets:
-        return []
-    counter = comparisons(columns)
+    counter = comparisons(() if options.population is None else options.population[:1])
     points = [] if not of_matches else _points_of_matches(counter, of_matches, options, count=count, failed=failed)
     if of_misses:
         scores, n_unscored = _mated(counter, templates, options.population)
@@ -257,12 +256,11 @@ def _points_of_matches(
 ) -> list[OperatingPoint]:
     """Thresholds for target FMRs, by counting passes over non-mated comparisons."""
     population = options.population
-    columns = () if population is None else population[:1]
-    group = None if population is None else (name_of(population[1:]),) * 2
+    group = EVERYBODY if population is None else Group.within(population[:1], name_of(population[1:]))
 
     def histogram(edges: NDArray[np.float64]) -> Histogram:
         plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
-        return count(counter, plan, "set threshold").pick(mated=False, grouping=columns, groups=group)
+        return count(counter, plan, "set threshold").pick(mated=False, group=group)
 
     # An edge that no score reaches makes this pass a cheap one.
     everything = histogram(np.array([1.0]))

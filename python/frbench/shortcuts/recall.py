@@ -13,6 +13,7 @@ import numpy as np
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
 from frbench.counting.layout import Ints
+from frbench.plan import Group
 from frbench.shortcuts.shares import Shares
 
 
@@ -42,8 +43,7 @@ class Recall:
         np.minimum.at(lowest, task.layout.group[probes], found)
         return cls(Shares.of(task.layout, probes, found, k), k, lowest)
 
-    def lowest_of(self, grouping: tuple[str, ...], name: str) -> int | None:
+    def lowest_of(self, group: Group) -> int | None:
         """Fewest rows found by a probe of a group; None without a probe."""
-        names = self.shares.names(grouping)
-        own = [i for i, other in enumerate(names) if other == name and self.shares.n[i].any()]
-        return int(self.lowest[own].min()) if own else None
+        own = self.shares.is_in(group) & self.shares.n.any(axis=1)
+        return int(self.lowest[own].min()) if own.any() else None

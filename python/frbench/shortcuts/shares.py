@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.counting.layout import Ints, Layout
-from frbench.plan import Party, name_of
+from frbench.plan import EVERYBODY, Group, Grouping, Party, name_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +41,23 @@ class Shares:
         amounts = np.broadcast_to(np.asarray(n), len(rows))
         return cls(layout.columns, layout.groups, by_place(k), by_place(amounts), layout.parties(rows))
 
-    def names(self, grouping: Sequence[str]) -> list[str]:
-        """For each of the finest groups, its name in `grouping`."""
-        columns = [self.columns.index(c) for c in grouping]
-        return [name_of([group[c] for c in columns]) for group in self.groups]
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """For each of the finest groups, its name in some label columns."""
+        wanted = [self.columns.index(c) for c in columns]
+        return [name_of([group[c] for c in wanted]) for group in self.groups]
 
-    def rows(self, groupings: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str, ...], str]]:
+    def everybody_and(self, groupings: Sequence[Grouping]) -> list[Group]:
         """Everybody, and every group of every grouping whose columns are there."""
-        wanted = [(), *(g for g in groupings if g and set(g) <= set(self.columns))]
-        return [(grouping, name) for grouping in wanted for name in sorted(set(self.names(grouping)))]
+        known = [columns for columns in groupings if columns and set(columns) <= set(self.columns)]
+        return [EVERYBODY, *(Group.within(c, name) for c in known for name in sorted(set(self.names(c))))]
 
-    def pick(self, grouping: Sequence[str], name: str) -> tuple[Ints, Ints, Ints]:
+    def is_in(self, group: Group) -> NDArray[np.bool_]:
+        """(g,) whether each of the finest groups belongs to a group."""
+        return np.array([group.pair is None or name in group.pair for name in self.names(group.columns)], dtype=bool)
+
+    def pick(self, group: Group) -> tuple[Ints, Ints, Ints]:
         """(b,) k, n and subjects of a group."""
-        names = self.names(grouping)
-        own = np.array([other == name for other in names])
-        blocks = [party.blocks for party in self.parties if any(names[a] == name for a, _ in party.pairs)]
+        own = self.is_in(group)
+        blocks = [party.blocks for party in self.parties if any(own[a] for a, _ in party.pairs)]
         subjects = np.reshape(np.array(blocks, dtype=np.int64), (-1, self.k.shape[1])).sum(axis=0)
         return self.k[own].sum(axis=0), self.n[own].sum(axis=0), subjects

@@ -25,7 +25,7 @@ from frbench.counting.sweep import sweep
 from frbench.counting.verify import Pairs
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
-from frbench.plan import POPULATION, blocks_of, score_axis
+from frbench.plan import POPULATION, Group, blocks_of, score_axis
 from frbench.reading import metrics
 from frbench.runs.export import bob_lines
 from frbench.tally import Tally
@@ -169,8 +169,8 @@ def test_a_bob_file_of_lfw_pairs_counts_as_the_templates_do(tmp_path: Path):
     details = [{k: v for k, v in of.details.items() if k != POPULATION} for of in (tally.plan, plan)]
     assert details[0] == details[1]
     assert (len(pairs.a), tally.plan.details["independent_nonmated"] > 1000) == (6000, True)
-    assert metrics.fmr(tally, 0.95, grouping=("sex",), group=("female", "male")) == metrics.fmr(
-        expected, 0.95, grouping=("sex",), group=("female", "male")
+    assert metrics.fmr(tally, 0.95, group=Group(("sex",), ("female", "male"))) == metrics.fmr(
+        expected, 0.95, group=Group(("sex",), ("female", "male"))
     )
     nonmated = np.sort(rows.score_pairs(rows, pairs.a, pairs.b)[~pairs.mated].astype(np.float64))
     same = operating_points(

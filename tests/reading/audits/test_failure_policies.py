@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from frbench.counting.identify import Identification, count, search_all
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
+from frbench.plan import Group
 from frbench.reading import metrics
 from frbench.reading.audits.failure_policies import Accounting, accounting
 from frbench.tally import Tally
@@ -49,7 +50,7 @@ def test_every_policy_by_hand():
 def test_a_group_has_failures_of_its_own():
     """Of the men's 4 non-mated and 2 mated comparisons 2 and 1 failed; of the women's 2 and 1 none."""
     tally = worlds.two_groups().tally
-    men, women = (accounting(tally, 0.5, grouping=("sex",), group=(g, g)) for g in "mf")
+    men, women = (accounting(tally, 0.5, group=Group(("sex",), (g, g))) for g in "mf")
 
     assert rates(men)["reject"] == ((2, 4), (1, 2))
     assert rates(men)["exclude"] == ((2, 2), (0, 1))
@@ -118,7 +119,7 @@ def test_a_rank_that_was_not_counted_is_refused():
 
 def test_no_trials_have_no_rate():
     """A pair of groups without mated comparisons: undefined under every policy, with the reason."""
-    found = accounting(worlds.two_groups().tally, 0.5, grouping=("sex",), group=("f", "m"))
+    found = accounting(worlds.two_groups().tally, 0.5, group=Group(("sex",), ("f", "m")))
 
     assert {p.false_negative.value for p in found.policies} == {None}
     assert {p.false_negative.reason for p in found.policies} == {"0 mated comparisons", "0 completed mated comparisons"}

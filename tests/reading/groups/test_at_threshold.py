@@ -15,6 +15,7 @@ from frbench.errors import EdgeNotInPlan, InputError
 from frbench.reading import metrics
 from frbench.reading.groups.at_threshold import of_tally
 from frbench.reading.groups.indices import Weights
+from frbench.reading.rate import both_rates
 from frbench.tally import Tally
 from tests.worlds import worlds
 
@@ -37,7 +38,7 @@ def crowd(names: tuple[str, str, str] = ("f", "m", "x"), seed: int = 0) -> Tally
 @pytest.fixture(scope="module")
 def differentials():
     """Of the crowd, at .9."""
-    return of_tally(crowd(), 0.9, grouping=SEX, set_on=["all non-mated pairs"], draws=200)
+    return of_tally(crowd(), both_rates("verify", 0.9), SEX, set_on=["all non-mated pairs"], draws=200)
 
 
 def test_accuracy_stands_beside_every_index(differentials):
@@ -81,7 +82,9 @@ def test_a_difference_that_is_there_is_beyond_chance(differentials):
 
 def test_other_names_of_groups_give_the_same_indices():
     """The first group becomes the last: values, verdicts and kinds of cautions are the same."""
-    one, other = (of_tally(crowd(names), 0.9, grouping=SEX, draws=50) for names in (("f", "m", "x"), ("z", "y", "a")))
+    one, other = (
+        of_tally(crowd(names), both_rates("verify", 0.9), SEX, draws=50) for names in (("f", "m", "x"), ("z", "y", "a"))
+    )
     for a, b in zip(one.indices, other.indices, strict=True):
         assert (a.name, a.of) == (b.name, b.of)
         # Sums of float64 in another order.
@@ -93,7 +96,7 @@ def test_other_names_of_groups_give_the_same_indices():
 
 def test_the_same_tally_gives_the_same_result():
     """Draws have a seed, and everything else has no chance in it."""
-    first, second = (of_tally(crowd(), 0.9, grouping=SEX, draws=50).to_json() for _ in range(2))
+    first, second = (of_tally(crowd(), both_rates("verify", 0.9), SEX, draws=50).to_json() for _ in range(2))
 
     assert first == second
     assert (first["no_difference"]["draws"], first["no_difference"]["seed"]) == (50, 1)
@@ -105,7 +108,7 @@ def test_results_are_json_without_nan(world: worlds.World):
     """Whatever is undefined is null with a reason."""
     if not world.columns:
         return
-    found = of_tally(world.tally, world.edges[0], grouping=world.columns, draws=20).to_json()
+    found = of_tally(world.tally, both_rates("verify", world.edges[0]), world.columns, draws=20).to_json()
 
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     for index in found["indices"]:
@@ -119,10 +122,10 @@ def test_results_are_json_without_nan(world: worlds.World):
 def test_searches_have_differentials_of_fpir_and_fnir(task: Identification):
     """Groups of the probe, at a rank; there is no matrix of pairs."""
     tally = count(task, task.plan(worlds.EDGES), search_all(task, ReferenceEngine()))
-    found = of_tally(tally, 0.25, grouping=SEX, rank=2, draws=20)
+    found = of_tally(tally, both_rates("identify", 0.25, rank=2), SEX, draws=20)
 
     assert found.accuracy == {"fpir": metrics.fpir(tally, 0.25), "fnir": metrics.fnir(tally, 0.25, rank=2)}
-    assert (found.rank, found.matrix, found.impostors, found.against_all) == (2, None, {}, {})
+    assert (found.rate.rank, found.matrix, found.impostors, found.against_all) == (2, None, {}, {})
     assert {i.of for i in found.indices} == {"fpir", "fnir", "fpir and fnir"}
     assert json.loads(json.dumps(found.to_json(), allow_nan=False)) == found.to_json()
 
@@ -132,7 +135,7 @@ def test_without_people_there_are_values_alone():
     tally = crowd()
     details = {**tally.plan.details, "subjects_known": False}
     unknown = replace(tally, plan=replace(tally.plan, details=details))
-    found = of_tally(unknown, 0.9, grouping=SEX)
+    found = of_tally(unknown, both_rates("verify", 0.9), SEX)
 
     gini = next(i for i in found.indices if i.name == "gini")
     assert gini.value is not None
@@ -143,7 +146,7 @@ def test_without_people_there_are_values_alone():
 
 def test_the_weights_that_were_asked_for_are_printed():
     """alpha and epsilon are in the results."""
-    found = of_tally(crowd(), 0.9, grouping=SEX, weights=Weights(alpha=0.25, epsilon=1e-4), draws=20)
+    found = of_tally(crowd(), both_rates("verify", 0.9), SEX, weights=Weights(alpha=0.25, epsilon=1e-4), draws=20)
 
     assert next(i for i in found.indices if i.name == "werm").parameters == {"alpha": 0.25, "epsilon": 1e-4}
 
@@ -151,6 +154,6 @@ def test_the_weights_that_were_asked_for_are_printed():
 def test_questions_that_the_tally_cannot_answer_are_refused():
     """A threshold between edges, a column that was not counted."""
     with pytest.raises(EdgeNotInPlan):
-        of_tally(crowd(), 0.91234, grouping=SEX)
+        of_tally(crowd(), both_rates("verify", 0.91234), SEX)
     with pytest.raises(InputError, match="race"):
-        of_tally(crowd(), 0.9, grouping=("race",))
+        of_tally(crowd(), both_rates("verify", 0.9), ("race",))

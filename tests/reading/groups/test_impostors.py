@@ -8,6 +8,7 @@ from hypothesis import given
 from frbench.reading import metrics
 from frbench.reading.groups.impostors import Impostors
 from frbench.reading.groups.rates import of_groups
+from frbench.reading.rate import Rate
 from tests.worlds import worlds
 
 SEX = ("sex",)
@@ -15,8 +16,8 @@ SEX = ("sex",)
 
 def impostors(world: worlds.World, threshold: float = 0.5, **options) -> Impostors:
     """False matches of a world by pairing."""
-    within = of_groups(world.tally, threshold, "fmr", grouping=world.columns, **options)
-    return Impostors(world.tally, threshold, world.columns, options.get("failed", "reject"), within)
+    rate = Rate("fmr", threshold, **options)
+    return Impostors(world.tally, rate, world.columns, of_groups(world.tally, rate, world.columns))
 
 
 def test_pairings_by_hand():

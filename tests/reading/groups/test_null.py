@@ -10,7 +10,7 @@ from scipy import stats
 
 from frbench.reading.groups.assessment import assess
 from frbench.reading.groups.indices import Weights, evaluate
-from frbench.reading.groups.null import no_difference, permuted, permuted_mated, redrawn
+from frbench.reading.groups.null import no_difference, permuted, redrawn
 from frbench.reading.groups.rates import GroupRates
 from tests.worlds import crossed
 
@@ -113,6 +113,24 @@ def test_permuted_counts_are_those_of_every_pair():
         pairs = [(x, y) for x, y in combinations(of_row, 2) if x != y and dealt[x] == dealt[y]]
         assert n[i].tolist() == [sum(dealt[x] == g for x, _ in pairs) for g in range(3)]
         assert k[i].tolist() == [sum(dealt[x] == dealt[y] == g for x, y in zip(a, b, strict=True)) for g in range(3)]
+
+
+def permuted_mated(
+    errors: np.ndarray, trials: np.ndarray, group: np.ndarray, draws: int, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """(draws, groups) errors and trials of each group, labels dealt to subjects anew.
+
+    Parameters
+    ----------
+    errors, trials : (subjects,) mated trials of each, or searches. group : (subjects,) group of each, from 0.
+    """
+    random = np.random.default_rng(seed)
+    n_groups = int(group.max()) + 1
+    k, n = (np.empty((draws, n_groups), dtype=np.int64) for _ in range(2))
+    for i in range(draws):
+        dealt = random.permutation(group)
+        k[i], n[i] = (np.bincount(dealt, weights=w, minlength=n_groups) for w in (errors, trials))
+    return k, n
 
 
 def test_permuted_mated_trials_stay_with_their_subjects():

@@ -20,6 +20,7 @@ from frbench.counting.identify import Identification, search_all
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.reference import ReferenceEngine
 from frbench.errors import InputError
+from frbench.plan import EVERYBODY, Group
 from frbench.reading import metrics
 from frbench.reading.sizes.gallery_size import checked_sizes, gallery_sizes
 from tests.counting.test_identify import T, hand_vector
@@ -79,11 +80,11 @@ def test_at_the_size_searched_rates_are_the_measured_ones(task: Identification):
     sized = gallery_sizes(hits, [len(task.gallery)], ranks=task.ranks, groupings=[("sex",)])
 
     for row in sized["rows"]:
-        grouping, group = ((), None) if row["grouping"] == "all" else (("sex",), row["group"])
+        group = EVERYBODY if row["grouping"] == "all" else Group.within(("sex",), row["group"])
         if row["metric"] == "fpir":
-            expected = metrics.fpir(tally, row["threshold"], grouping=grouping, group=group)
+            expected = metrics.fpir(tally, row["threshold"], group=group)
         else:
-            expected = metrics.fnir(tally, row["threshold"], rank=row["rank"], grouping=grouping, group=group)
+            expected = metrics.fnir(tally, row["threshold"], rank=row["rank"], group=group)
         # The same shares, summed as floats: up to 60 roundings, and the square root of a variance that may be 0.
         for name in ("value", "low", "high"):
             number = getattr(expected, name)

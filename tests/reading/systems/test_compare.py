@@ -24,7 +24,7 @@ from frbench.engines.reference import ReferenceEngine
 from frbench.errors import EdgeNotInPlan, FormatError, InputError, NotComparable
 from frbench.finished_run import FinishedRun
 from frbench.operating_point import OperatingPoint
-from frbench.plan import DEFAULT_BLOCKS, blocks_of, score_axis
+from frbench.plan import DEFAULT_BLOCKS, Group, blocks_of, score_axis
 from frbench.reading import metrics
 from frbench.reading.systems.compare import compare, verdict
 from frbench.reading.systems.paired import Paired
@@ -104,9 +104,9 @@ def test_rates_are_those_of_the_runs():
 
     for threshold, side, run in ((0.6, "a", A), (0.5, "b", B)):
         for group in ("f", "m"):
-            own = metrics.fnmr(run.tally, threshold, grouping=("sex",), group=(group, group))
+            own = metrics.fnmr(run.tally, threshold, group=Group(("sex",), (group, group)))
             assert row(found, "fnmr", group)[side] == own.to_json()
-        own = metrics.fmr(run.tally, threshold, grouping=("sex",), group=("f", "m"))
+        own = metrics.fmr(run.tally, threshold, group=Group(("sex",), ("f", "m")))
         assert row(found, "fmr", "f", "m")[side] == own.to_json()
 
 
@@ -152,7 +152,7 @@ def test_a_threshold_set_on_a_group_is_set_again_on_that_group():
     runs = []
     for name, seed in (("A", 2), ("B", 3)):
         run = verified(people(seed), name)
-        own = metrics.fmr(run.tally, 0.6, grouping=("sex",), group=("m", "m"))
+        own = metrics.fmr(run.tally, 0.6, group=Group(("sex",), ("m", "m")))
         point = OperatingPoint("fmr=0.1", "non-mated pairs within sex=m", 0.6, own.k, own.n).to_json()
         options = {"options": {"at_population": "sex=m"}}
         runs.append(

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from frbench.reading import differentials, metrics
+from frbench.plan import Group
+from frbench.reading import metrics
 from frbench.reading.systems.compare import compare
 from frbench.reading.systems.contrasts import verdict
-from frbench.reading.systems.paired import OF_ONE_BLOCK, Rate, RatioOfRatios, paired, ratio_of_ratios
+from frbench.reading.systems.paired import OF_ONE_BLOCK, RatioOfRatios, Side, paired, ratio_of_ratios
 from tests.reading.systems.test_compare import A, B, identified, people, verified
 from tests.reading.systems.test_paired import of_blocks, of_pairs, world
 from tests.worlds import worlds
+from tests.worlds.rates import fmr_ratio
 
 N_BLOCKS = 32
 
@@ -72,7 +74,7 @@ def test_a_reference_that_does_not_change_leaves_the_paired_ratio(errors: list[t
     assert found.low == pytest.approx(alone.ratio_low, rel=1e-6)
 
 
-def of_two(random: np.random.Generator, rates: tuple[float, float], n_subjects: int) -> tuple[Rate, Rate]:
+def of_two(random: np.random.Generator, rates: tuple[float, float], n_subjects: int) -> tuple[Side, Side]:
     """All pairs of people who differ, in two systems that find the same people hard."""
     block = random.integers(N_BLOCKS, size=n_subjects)
     hard = np.exp(0.5 * random.normal(size=n_subjects) - 0.125)
@@ -153,7 +155,7 @@ def test_ratios_of_each_system_are_those_of_its_results():
     # Quotients of the same float64 in another order.
     assert row["value"] == pytest.approx(row["b"]["value"] / row["a"]["value"], rel=1e-12)
     assert row["low"] < row["value"] < row["high"]
-    alone = differentials.fmr_ratio(A.tally, 0.6, ("m", "m"), ("f", "f"), grouping=("sex",)).to_json()
+    alone = fmr_ratio(A.tally, 0.6, Group(("sex",), ("m", "m")), Group(("sex",), ("f", "f"))).to_json()
     fmr = next(r for r in found if r["metric"] == "fmr")
     assert alone["value"] == fmr["a"]["value"]
 

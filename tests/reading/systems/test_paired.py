@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from frbench.estimate import MIN_BLOCKS, degrees_of_freedom
-from frbench.reading.systems.paired import METHOD, METHOD_MOVING, METHOD_OF_TWO, Paired, Rate, holm, paired, rate
+from frbench.reading.systems.paired import METHOD, METHOD_MOVING, METHOD_OF_TWO, Paired, Side, holm, paired
 
 B = 32
 
 
-def of_blocks(errors: np.ndarray, n: np.ndarray) -> Rate:
+def of_blocks(errors: np.ndarray, n: np.ndarray) -> Side:
     """A rate of trials that each touch one block."""
     k = int(errors.sum())
-    return rate(k, int(n.sum()), k - errors, n)
+    return Side.of(k, int(n.sum()), k - errors, n)
 
 
 def freedom(without: np.ndarray) -> float:
@@ -83,13 +83,13 @@ def test_what_both_share_leaves_the_interval():
     assert 8 * found.error**2 < sum(p * (1 - p) for p in sides) / 6400
 
 
-def of_pairs(errors: np.ndarray, block: np.ndarray) -> Rate:
+def of_pairs(errors: np.ndarray, block: np.ndarray) -> Side:
     """The rate of all pairs of people whose errors are an upper triangle."""
     i, j = np.triu_indices(len(block), 1)
     member = (block[:, None] == np.arange(B)).astype(int)
     touched = np.minimum(1, member[i] + member[j])
     k = int(errors.sum())
-    return rate(k, len(i), k - errors @ touched, touched.sum(axis=0))
+    return Side.of(k, len(i), k - errors @ touched, touched.sum(axis=0))
 
 
 def test_what_belongs_to_a_pair_alone_is_counted_once():
@@ -128,7 +128,7 @@ def test_a_threshold_that_moves_leaves_the_jackknife_as_it_is():
     assert paired(*moving).error == pytest.approx(math.sqrt(31 * without.var()), rel=1e-9)
     assert (paired(*held).method, paired(*moving).method) == (METHOD_OF_TWO, METHOD_MOVING)
     assert paired(of_blocks(np.arange(B), np.full(B, 99)), of_blocks(np.arange(B), np.full(B, 99))).method == METHOD
-    assert rate(1, 10, np.ones(2), np.ones(2), threshold_moves=True).counted is None
+    assert Side.of(1, 10, np.ones(2), np.ones(2), threshold_moves=True).counted is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=MIN_BLOCKS, max_size=40))
@@ -243,7 +243,7 @@ def test_holm_by_hand():
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-def world(random: np.random.Generator, q: tuple[float, float], n_subjects: int, m: int) -> tuple[Rate, Rate]:
+def world(random: np.random.Generator, q: tuple[float, float], n_subjects: int, m: int) -> tuple[Side, Side]:
     """Mated trials of two systems: half the variance of a score is the subject's, .3 the trial's, .2 each system's.
 
     An error is a score below its quantile `q`, so that the true rate of each system is exactly q.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from frbench.reading.rate import Trials
 from frbench.reading.systems.paired import paired
-from frbench.reading.systems.replicates import Edges, Trials, held, set_again
+from frbench.reading.systems.replicates import Edges, held, rate_at, set_again
 from frbench.tally import Histogram, Tally
 from tests.worlds import worlds
 
@@ -26,9 +28,9 @@ def histogram(touching: list[list[int]]) -> Histogram:
     return Histogram(blocks.sum(axis=0), blocks)
 
 
-def everything(found: Histogram, are_misses: bool, failed: str = "reject") -> Trials:
+def everything(found: Histogram, are_mated: bool, failed: str = "reject") -> Trials:
     """Trials all of which can be accepted."""
-    return Trials(found, found, are_misses, failed)
+    return Trials(found, found, are_mated, failed, edge=-1, people=None, what="trials")
 
 
 # Two blocks; bins below .25, .25 to .5, .5 to .75, above, without a score.
@@ -37,8 +39,8 @@ TWO = histogram([[4, 3, 2, 1, 1], [5, 0, 1, 2, 0]])
 
 def test_errors_at_an_edge_that_is_held_by_hand():
     """At .5, 3 and 3 trials are accepted of 11 and 8: 6 false matches or 13 misses of 19, the failed one among them."""
-    accepted = everything(TWO, are_misses=False).rate(held(1, 2))
-    missed = everything(TWO, are_misses=True).rate(held(1, 2))
+    accepted = rate_at(everything(TWO, are_mated=False), held(1, 2))
+    missed = rate_at(everything(TWO, are_mated=True), held(1, 2))
 
     assert (accepted.k, accepted.n, accepted.without.tolist()) == (6, 19, [3 / 8, 3 / 11])
     assert (missed.k, missed.n, missed.without.tolist()) == (13, 19, [5 / 8, 8 / 11])
@@ -46,8 +48,8 @@ def test_errors_at_an_edge_that_is_held_by_hand():
 
 def test_policies_for_failed_templates_by_hand():
     """The trial without a score is accepted or leaves the denominator."""
-    accepting = everything(TWO, False, "accept").rate(held(1, 2))
-    excluding = everything(TWO, True, "exclude").rate(held(1, 2))
+    accepting = rate_at(everything(TWO, False, "accept"), held(1, 2))
+    excluding = rate_at(everything(TWO, True, "exclude"), held(1, 2))
 
     assert (accepting.k, accepting.n, accepting.without.tolist()) == (7, 19, [3 / 8, 4 / 11])
     assert (excluding.k, excluding.n, excluding.without.tolist()) == (12, 18, [5 / 8, 7 / 10])
@@ -55,7 +57,7 @@ def test_policies_for_failed_templates_by_hand():
 
 def test_no_threshold_accepts_every_score():
     """Edge -1 lies below all: only the failed trial is missed."""
-    found = everything(TWO, are_misses=True).rate(held(-1, 2))
+    found = rate_at(everything(TWO, are_mated=True), held(-1, 2))
 
     assert (found.k, found.without.tolist()) == (1, [0, 1 / 11])
 
@@ -63,7 +65,7 @@ def test_no_threshold_accepts_every_score():
 def test_only_hits_within_the_rank_are_accepted():
     """Misses are all trials less those of the better rank classes that reach the edge."""
     within = histogram([[1, 1, 1, 0, 0], [0, 0, 0, 2, 0]])
-    found = Trials(TWO, within, True, "reject").rate(held(1, 2))
+    found = rate_at(replace(everything(TWO, are_mated=True), hits=within), held(1, 2))
 
     assert (found.k, found.without.tolist()) == (19 - 3, [(8 - 2) / 8, (11 - 1) / 11])
 
@@ -84,7 +86,7 @@ def test_an_edge_set_again_by_hand():
 def test_between_two_edges_errors_are_linear():
     """A third of the way from 3 errors to 2 there are 2 2/3."""
     edges = Edges(1, np.array([1, 0]), np.array([1 / 3, 0.5]), are_set_again=True)
-    found = everything(TWO, are_misses=False).rate(edges)
+    found = rate_at(everything(TWO, are_mated=False), edges)
 
     # Sums of products in float64.
     assert found.without == pytest.approx([(3 * 2 / 3 + 2 / 3) / 8, (6 + 3) / 2 / 11], rel=1e-12)
@@ -99,7 +101,7 @@ def test_the_population_keeps_its_rate(touching: list[list[int]], edge: int):
     if not edges.are_set_again:
         assert (left == 0).any()
         return
-    got = everything(found, are_misses=False).rate(edges)
+    got = rate_at(everything(found, are_mated=False), edges)
     goal = found.at_or_above(edge) / found.trials
     tails = np.array([(found.tail() - Histogram(t, t).tail()) / n for t, n in zip(found.touching, left, strict=True)])
     can = (tails[:, 0] >= goal) & (tails[:, -1] <= goal)
@@ -154,8 +156,9 @@ def test_thresholds_set_again_cover_a_known_difference_and_held_ones_do_not():
         tallies = sides(random, f, means)
         for again in (True, False):
             rates = [
-                everything(tally.pick(mated=True), are_misses=True).rate(
-                    set_again(tally.pick(mated=False), edge, "reject") if again else held(edge, B)
+                rate_at(
+                    everything(tally.pick(mated=True), are_mated=True),
+                    set_again(tally.pick(mated=False), edge, "reject") if again else held(edge, B),
                 )
                 for tally, edge in tallies
             ]

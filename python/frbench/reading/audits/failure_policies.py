@@ -5,13 +5,12 @@ One tally holds all it takes: trials without a score are counted beside those wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from frbench.errors import InputError
-from frbench.reading.metrics import Pair
-from frbench.tally import Histogram, Tally
+from frbench.plan import EVERYBODY, Group
+from frbench.reading.rate import classes_within
+from frbench.tally import Tally
 
 MEANING = {
     "reject": "rejected, as in a positive claim: false non-matches, never false matches",
@@ -63,15 +62,12 @@ class Accounting:
         return asdict(self)
 
 
-def accounting(
-    tally: Tally, threshold: float, *, rank: int | None = None, grouping: Sequence[str] = (), group: Pair | None = None
-) -> Accounting:
+def accounting(tally: Tally, threshold: float, *, rank: int | None = None, group: Group = EVERYBODY) -> Accounting:
     """Error rates at `threshold` if failed templates are rejected, left out, accepted, and by bob's formula.
 
     Parameters
     ----------
     rank : of misses in 1:N: the mate outside the top `rank` or below the threshold; None in 1:1.
-    grouping, group : as for `metrics.fmr`.
 
     Raises
     ------
@@ -81,8 +77,8 @@ def accounting(
     and FTA.
     """
     edge = tally.edge(threshold)
-    nonmated, mated = (tally.pick(mated=m, grouping=grouping, groups=group) for m in (False, True))
-    hits = mated if rank is None else _within(tally, rank, grouping, group)
+    nonmated, mated = (tally.pick(mated=m, group=group) for m in (False, True))
+    hits = mated if rank is None else tally.pick(mated=True, group=group, parts=classes_within(tally, rank))
     accepted, missed = nonmated.at_or_above(edge), mated.trials - mated.unscored - hits.at_or_above(edge)
     trials = "comparisons" if rank is None else "searches"
     what = f"non-mated {trials}", f"mated {trials}"
@@ -107,15 +103,6 @@ def accounting(
         fta,
         tuple(Policy(name, MEANING[name], *rates) for name, rates in shares.items()),
     )
-
-
-def _within(tally: Tally, rank: int, grouping: Sequence[str], group: Pair | None) -> Histogram:
-    ranks = list(tally.plan.details.get("ranks", ()))
-    if rank not in ranks:
-        raise InputError(
-            f"rank {rank} was not counted, only {', '.join(map(str, ranks)) or 'none'}; add it with --ranks"
-        )
-    return tally.pick(mated=True, grouping=grouping, groups=group, parts=range(ranks.index(rank) + 1))
 
 
 def _share(k: int, n: int, what: str) -> Share:

@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from frbench.choices import Failed
 from frbench.estimate import Estimate
-from frbench.reading import metrics
-from frbench.reading.groups import indices, null
+from frbench.reading.groups import null
 from frbench.reading.groups.assessment import assess
 from frbench.reading.groups.cautions import Caution, cautions_of
 from frbench.reading.groups.impostors import Impostors, Matrix
 from frbench.reading.groups.indices import Index, Weights
 from frbench.reading.groups.rates import GroupRates, of_groups
+from frbench.reading.rate import Rate
 from frbench.tally import Tally
 
 NULL_METHOD = "pooled rate, beta of subjects from the blocks, lognormal and binomial draws"
@@ -28,15 +27,18 @@ NULL_METHOD = "pooled rate, beta of subjects from the blocks, lognormal and bino
 class Differentials:
     """Groups at one threshold.
 
-    accuracy : both rates of everybody. accepts, rejects : by group, of trials within the group.
+    Parameters
+    ----------
+    rate : of false rejects, with the threshold, and the rank in 1:N.
+    accuracy : both rates of everybody.
+    accepts, rejects : by group, of trials within the group.
     against_all : FMR of each group's people against everybody; empty in 1:N.
     impostors : FMR of pairs of one group, of two groups, and of all pairs; empty in 1:N.
-    rank : of FNIR; None in 1:1. set_on : populations that the threshold was set on, as far as known.
+    set_on : populations that the threshold was set on, as far as known.
     """
 
-    grouping: tuple[str, ...]
-    threshold: float
-    rank: int | None
+    columns: tuple[str, ...]
+    rate: Rate
     accuracy: Mapping[str, Estimate]
     accepts: GroupRates
     rejects: GroupRates
@@ -52,9 +54,9 @@ class Differentials:
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {
-            "grouping": ",".join(self.grouping),
-            "threshold": self.threshold,
-            "rank": self.rank,
+            "grouping": ",".join(self.columns),
+            "threshold": self.rate.threshold,
+            "rank": self.rate.rank,
             "accuracy": {name: e.to_json() for name, e in self.accuracy.items()},
             "impostors": {name: e.to_json() for name, e in self.impostors.items()},
             "threshold_set_on": list(self.set_on),
@@ -83,33 +85,31 @@ class Differentials:
 
 def of_tally(
     tally: Tally,
-    threshold: float,
+    rates: tuple[Rate, Rate],
+    columns: Sequence[str],
     *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-    rank: int = 1,
     weights: Weights | None = None,
     set_on: Sequence[str] = (),
     draws: int = null.DRAWS,
     seed: int = null.SEED,
 ) -> Differentials:
-    """Everything about differences between the groups of `grouping` at `threshold`.
+    """Everything about differences between the groups of some label columns at one threshold.
 
-    FMR and FNMR of a 1:1 tally, FPIR and FNIR at `rank` of a 1:N one.
+    Parameters
+    ----------
+    rates : of false accepts and of false rejects at the same threshold, as `both_rates` has them.
+    set_on : populations that the threshold was set on.
+    draws, seed : populations without a difference, and where they begin.
 
     Raises
     ------
     EdgeNotInPlan : the threshold is not an edge of the tally.
-    InputError : a grouping that was not counted.
+    InputError : a label column that was not counted.
     """
     weights = weights or Weights()
-    is_search = tally.plan.kind == "identify"
-    accepts, rejects = (
-        of_groups(tally, threshold, metric, grouping=grouping, failed=failed, rank=rank)
-        for metric in indices.METRICS[is_search]
-    )
-    pairs = None if is_search else Impostors(tally, threshold, tuple(grouping), failed, accepts)
-    accuracy = _accuracy(tally, threshold, failed, rank)
+    accepts, rejects = (of_groups(tally, rate, columns) for rate in rates)
+    pairs = None if tally.plan.kind == "identify" else Impostors(tally, rates[0], tuple(columns), accepts)
+    accuracy: dict[str, Estimate] = {rate.metric: rate.of(tally) for rate in rates}
     found = tuple(
         index
         for side in ([accepts], [rejects], [accepts, rejects])
@@ -117,9 +117,8 @@ def of_tally(
     )
     impostors = {} if pairs is None else pairs.by_pairing()
     return Differentials(
-        grouping=tuple(grouping),
-        threshold=threshold,
-        rank=rank if is_search else None,
+        columns=tuple(columns),
+        rate=rates[1],
         accuracy=accuracy,
         accepts=accepts,
         rejects=rejects,
@@ -132,15 +131,6 @@ def of_tally(
         draws=draws,
         seed=seed,
     )
-
-
-def _accuracy(tally: Tally, threshold: float, failed: Failed, rank: int) -> dict[str, Estimate]:
-    if tally.plan.kind == "identify":
-        return {"fpir": metrics.fpir(tally, threshold), "fnir": metrics.fnir(tally, threshold, rank=rank)}
-    return {
-        "fmr": metrics.fmr(tally, threshold, failed=failed),
-        "fnmr": metrics.fnmr(tally, threshold, failed=failed),
-    }
 
 
 def _lists(values: Any) -> Any:

@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frbench.choices import Failed
-from frbench.estimate import Estimate, rate
-from frbench.reading import metrics
+from frbench.estimate import Estimate
+from frbench.plan import EVERYBODY
 from frbench.reading.groups.rates import GroupRates
-from frbench.reading.metrics import UNKNOWN_PEOPLE
+from frbench.reading.people import People, knows_people, n_members
+from frbench.reading.rate import NO_BOUND, TRIALS, Ints, Rate, accepted, rate_of, trials
 from frbench.tally import Tally
-
-Ints = NDArray[np.int64]
-
-NO_BOUND = "interval not estimable: no bound at the end of the range where failed templates are excluded"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,27 +34,20 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Impostors:
-    """Non-mated comparisons of a 1:1 tally, by who is compared with whom."""
+    """False matches of a 1:1 tally at one threshold, by who is compared with whom."""
 
     tally: Tally
-    threshold: float
-    grouping: tuple[str, ...]
-    failed: Failed
+    fmr: Rate
+    columns: tuple[str, ...]
     within: GroupRates
 
     @cached_property
     def _counts(self) -> Ints:
         """(1 + n_blocks, 2, cells) errors and trials of every cell: of all, and of those that touch each block."""
-        edge = self.tally.edge(self.threshold)
+        edge, failed = self.fmr.trials(self.tally).edge, self.fmr.failed
         return np.concatenate(
             [
-                np.stack(
-                    [
-                        metrics.errors(bins, edge, errors_below=False, failed=self.failed),
-                        metrics.trials(bins, failed=self.failed),
-                    ],
-                    axis=1,
-                )
+                np.stack([accepted(bins, edge, failed=failed), trials(bins, failed=failed)], axis=1)
                 for bins in (self.tally.total[None], self.tally.touching)
             ]
         )
@@ -79,18 +67,18 @@ class Impostors:
                 groups,
                 int(np.sort(sizes)[-2:-1].sum()) // 2 if has_kin else min(everybody // 2, everybody - largest),
             ),
-            "pooled": metrics.fmr(self.tally, self.threshold, failed=self.failed),
+            "pooled": self.fmr.of(self.tally),
         }
 
     def against_all(self) -> dict[str, Estimate]:
         """FMR of the people of each group against everybody, their own group included."""
-        everybody = metrics.n_members(self.tally, (), None)
+        everybody = n_members(self.tally, EVERYBODY)
         sizes = zip(self.within.groups, self.within.n_subjects, strict=True)
         return {name: self._fmr(partial(_takes_part, name), {name}, min(int(n), everybody // 2)) for name, n in sizes}
 
     def matrix(self) -> Matrix:
         """Counts between every two groups that have comparisons within."""
-        groups, names = self.within.groups, self.tally.plan.group_names(self.grouping)
+        groups, names = self.within.groups, self.tally.plan.group_names(self.columns)
         place = {name: i for i, name in enumerate(groups)}
         table = np.zeros((2, len(groups), len(groups)), dtype=np.int64)
         for cell, (k, n) in zip(self.tally.plan.cells, self._counts[0].T, strict=True):
@@ -107,28 +95,20 @@ class Impostors:
         whose : groups whose people the rate is about; they must be in enough blocks. n_independent : comparisons that
         share nobody, where everybody is compared with everybody.
         """
-        plan, names = self.tally.plan, self.tally.plan.group_names(self.grouping)
+        plan, names = self.tally.plan, self.tally.plan.group_names(self.columns)
         rows = [i for i, c in enumerate(plan.cells) if not c.mated and accepts(names[c.group_a], names[c.group_b])]
         everything, *touching = self._counts[:, :, rows].sum(axis=2)
         k, n = map(int, everything)
         k_touching, n_touching = np.array(touching, dtype=np.int64).reshape(-1, 2).T
-        if n and not metrics.knows_people(self.tally):
-            return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
-        if n and k in (0, n) and self.failed == "exclude" and self.tally.total[rows, -1].any():
+        if n and not knows_people(self.tally):
+            return rate_of(k, n, k_touching, n_touching, None, what=TRIALS["fmr"])
+        if n and k in (0, n) and self.fmr.failed == "exclude" and self.tally.total[rows, -1].any():
             return Estimate(k / n, None, None, k, n, reason=NO_BOUND)
         if plan.kind == "pairs":
             n_independent = max((int(plan.details["independent"][i]) for i in rows), default=0)
-        people = plan.subjects_of(self.grouping, lambda a, b: bool({a, b} & whose), mated=False)
-        return rate(
-            k,
-            n,
-            k_touching,
-            n_touching,
-            n_subjects=int(people.sum()),
-            n_independent=n_independent,
-            n_occupied=int((people > 0).sum()),
-            what="non-mated comparisons",
-        )
+        subjects = plan.subjects_of(self.columns, lambda a, b: bool({a, b} & whose), mated=False)
+        people = People(int(subjects.sum()), n_independent, int((subjects > 0).sum()))
+        return rate_of(k, n, k_touching, n_touching, people, what=TRIALS["fmr"])
 
 
 def _takes_part(name: str, a: str, b: str) -> bool:

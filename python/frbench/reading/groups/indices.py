@@ -19,18 +19,11 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
-from frbench.reading.rate import ERRORS, Metric
+from frbench.reading.rate import ERRORS, TRIALS, Metric
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str]
 
-METRICS: tuple[tuple[Metric, Metric], tuple[Metric, Metric]] = (("fmr", "fnmr"), ("fpir", "fnir"))
-TRIALS = {
-    "fmr": "non-mated comparisons",
-    "fnmr": "mated comparisons",
-    "fpir": "non-mated searches",
-    "fnir": "mated searches",
-}
 NO_ERRORS = "no errors in any group"
 BOTH = " and "
 

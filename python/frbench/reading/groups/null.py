@@ -90,24 +90,6 @@ def permuted(
     return k, n
 
 
-def permuted_mated(
-    errors: Ints, trials: Ints, group: Ints, *, draws: int = DRAWS, seed: int = SEED
-) -> tuple[Ints, Ints]:
-    """(draws, groups) errors and trials of each group, labels dealt to subjects anew.
-
-    Parameters
-    ----------
-    errors, trials : (subjects,) mated trials of each, or searches. group : (subjects,) group of each, from 0.
-    """
-    random = np.random.default_rng(seed)
-    n_groups = int(group.max()) + 1
-    k, n = (np.empty((draws, n_groups), dtype=np.int64) for _ in range(2))
-    for i in range(draws):
-        dealt = random.permutation(group)
-        k[i], n[i] = (np.bincount(dealt, weights=w, minlength=n_groups) for w in (errors, trials))
-    return k, n
-
-
 def _draw(sides: Sequence[GroupRates], truth: Callable[[_Rare], Floats], draws: int, seed: int) -> Draws:
     reason = next((why for side in sides if (why := _refusal(side))), "")
     if reason:

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.choices import Failed
 from frbench.errors import InputError
 from frbench.estimate import MIN_BLOCKS, Estimate
-from frbench.reading import metrics
-from frbench.reading.groups.indices import TRIALS, Floats, Rates
-from frbench.reading.metrics import UNKNOWN_PEOPLE
-from frbench.reading.rate import ERRORS, MATED, Metric, Question
+from frbench.plan import Group
+from frbench.reading.groups.indices import Floats, Rates
+from frbench.reading.people import UNKNOWN_PEOPLE, knows_people
+from frbench.reading.rate import TRIALS, Ints, Metric, Rate
 from frbench.tally import Tally
-
-Ints = NDArray[np.int64]
 
 NO_LABEL = "rows without a label are no group"
 
@@ -78,77 +75,61 @@ class GroupRates:
         return rates
 
 
-def of_groups(
-    tally: Tally,
-    threshold: float | None,
-    metric: Metric,
-    *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-    rank: int = 1,
-) -> GroupRates:
-    """One rate of every labelled group with trials at `threshold`.
-
-    Parameters
-    ----------
-    threshold : None, for FNIR alone, is no threshold. rank : for FNIR.
+def of_groups(tally: Tally, rate: Rate, columns: Sequence[str]) -> GroupRates:
+    """One rate of every labelled group of some label columns that has trials.
 
     Raises
     ------
     EdgeNotInPlan : the threshold is not an edge of the tally.
-    InputError : a grouping that was not counted, or none.
+    InputError : a label column that was not counted, or none; errors of `Rate.trials`.
     """
-    if threshold is None and metric != "fnir":
-        raise InputError(f"{ERRORS[metric]} need a threshold")
-    asked = Question(tally, threshold, metric, tuple(grouping), failed, rank)
-    names, left_out = labelled(tally, grouping)
-    found = {name: asked.estimate((name, name)) for name in names}
-    left_out |= {name: f"0 {TRIALS[metric]}" for name, e in found.items() if e.n == 0}
-    groups = tuple(name for name, e in found.items() if e.n)
-    n_blocks = len(tally.touching) if metrics.knows_people(tally) else 0
-    touching = np.array([asked.touching((name, name)) for name in groups], dtype=np.int64).reshape(
-        len(groups), 2, len(tally.touching)
+    names, left_out = labelled(tally, columns)
+    found = {name: rate.trials(tally, Group.within(columns, name)) for name in names}
+    left_out |= {name: f"0 {TRIALS[rate.metric]}" for name, trials in found.items() if trials.n == 0}
+    found = {name: trials for name, trials in found.items() if trials.n}
+    n_blocks = len(tally.touching) if knows_people(tally) else 0
+    touching = np.array([(t.k_touching, t.n_touching) for t in found.values()], dtype=np.int64).reshape(
+        len(found), 2, len(tally.touching)
     )
     return GroupRates(
-        metric=metric,
-        groups=groups,
-        estimates=tuple(found[name] for name in groups),
+        metric=rate.metric,
+        groups=tuple(found),
+        estimates=tuple(trials.estimate for trials in found.values()),
         k_touching=touching[:, 0, :n_blocks].T,
         n_touching=touching[:, 1, :n_blocks].T,
-        n_subjects=np.array([_n_subjects(asked, name) for name in groups], dtype=np.int64),
-        kin=_kin(tally, grouping, groups, metric in MATED),
+        n_subjects=np.array([_n_subjects(tally, rate, columns, name) for name in found], dtype=np.int64),
+        kin=_kin(tally, columns, tuple(found), rate.is_mated),
         left_out=left_out,
     )
 
 
-def labelled(tally: Tally, grouping: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Names of the groups of `grouping` that have every label, and those that have not, with the reason.
+def labelled(tally: Tally, columns: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Names of the groups of some label columns that have every label, and those that have not, with the reason.
 
     Raises
     ------
-    InputError : a grouping that was not counted, or none.
+    InputError : a label column that was not counted, or none.
     """
-    unknown = [column for column in grouping if column not in tally.plan.columns]
-    if unknown or not grouping:
+    unknown = [column for column in columns if column not in tally.plan.columns]
+    if unknown or not columns:
         asked = f"groups of {', '.join(unknown)}" if unknown else "no label column"
         known = ", ".join(tally.plan.columns) or "none"
         raise InputError(
             f"{asked} asked for, but the label columns that were counted are: {known}; recount with --group"
         )
-    columns = [tally.plan.columns.index(column) for column in grouping]
-    names = tally.plan.group_names(grouping)
-    missing = {name for name, group in zip(names, tally.plan.groups, strict=True) if not all(group[c] for c in columns)}
+    wanted = [tally.plan.columns.index(column) for column in columns]
+    names = tally.plan.group_names(columns)
+    missing = {name for name, group in zip(names, tally.plan.groups, strict=True) if not all(group[c] for c in wanted)}
     return sorted(set(names) - missing), dict.fromkeys(sorted(missing), NO_LABEL)
 
 
-def _n_subjects(asked: Question, name: str) -> int:
+def _n_subjects(tally: Tally, rate: Rate, columns: Sequence[str], name: str) -> int:
     """Subjects with trials within a group."""
-    mated = asked.metric in MATED
-    return int(asked.tally.plan.subjects_of(asked.grouping, lambda a, b: a == b == name, mated=mated).sum())
+    return int(tally.plan.subjects_of(columns, lambda a, b: a == b == name, mated=rate.is_mated).sum())
 
 
-def _kin(tally: Tally, grouping: Sequence[str], groups: Sequence[str], mated: bool) -> NDArray[np.bool_]:
-    names = tally.plan.group_names(grouping)
+def _kin(tally: Tally, columns: Sequence[str], groups: Sequence[str], mated: bool) -> NDArray[np.bool_]:
+    names = tally.plan.group_names(columns)
     place = {name: i for i, name in enumerate(groups)}
     kin = np.eye(len(groups), dtype=bool)
     for party in tally.plan.mated_subjects if mated else tally.plan.subjects:

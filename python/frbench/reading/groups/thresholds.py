@@ -12,17 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from frbench.choices import Failed
-from frbench.errors import InputError
 from frbench.estimate import Estimate
-from frbench.plan import OVERALL
-from frbench.reading import metrics, thresholds
+from frbench.plan import EVERYBODY, OVERALL, Group
+from frbench.reading import thresholds
 from frbench.reading.groups.rates import labelled
-from frbench.reading.metrics import Pair
-from frbench.reading.thresholds import Rate, Threshold, exactly
+from frbench.reading.rate import both_rates
+from frbench.reading.thresholds import Target, Threshold, exactly
 from frbench.tally import Tally
 
 Verdict = Literal["kept", "broken", "not settled"]
-EVERYBODY = OVERALL
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class GroupThresholds:
     left_out : groups without a threshold because they have no label or no comparisons.
     """
 
-    grouping: tuple[str, ...]
+    columns: tuple[str, ...]
     rate: str
     everybody: Threshold
     by_group: Mapping[str, Threshold]
@@ -67,9 +65,9 @@ class GroupThresholds:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        named = {EVERYBODY: self.everybody, **self.by_group}
+        named = {OVERALL: self.everybody, **self.by_group}
         return {
-            "grouping": ",".join(self.grouping),
+            "grouping": ",".join(self.columns),
             "rate": self.rate,
             "thresholds": [
                 {"set_on": name, **found.point.to_json(), "beyond": found.beyond} for name, found in named.items()
@@ -127,10 +125,13 @@ class Transfer:
         }
 
 
-def of_tally(tally: Tally, rate: Rate, *, grouping: Sequence[str], failed: Failed = "reject") -> GroupThresholds:
+def of_tally(tally: Tally, rate: Target, columns: Sequence[str], *, failed: Failed = "reject") -> GroupThresholds:
     """Thresholds at FMR <= `rate` of everybody and of each group, and what each group's rates are at all of them.
 
-    grouping : label columns; none is everybody alone.
+    Parameters
+    ----------
+    rate : the target.
+    columns : label columns; none is everybody alone.
 
     FMR of everybody is of all pairs, that of a group of pairs within it. FMR falls with the threshold, so that the
     highest of the groups' thresholds holds the target in all of them.
@@ -141,48 +142,23 @@ def of_tally(tally: Tally, rate: Rate, *, grouping: Sequence[str], failed: Faile
 
     Source: K2 and K9; Robinson et al. (2020), BFW, for thresholds by group.
     """
-    names, left_out = labelled(tally, grouping) if grouping else ([], {})
-    found = {name: _at_fmr(tally, rate, grouping, name, failed) for name in names}
+    names, left_out = labelled(tally, columns) if columns else ([], {})
+    groups = {name: Group.within(columns, name) for name in names}
+    found = {name: thresholds.at_fmr(tally, rate, group=group, failed=failed) for name, group in groups.items()}
     left_out |= {name: "0 non-mated comparisons" for name in names if found[name].point.n == 0}
     by_group = {name: threshold for name, threshold in found.items() if name not in left_out}
-    everybody = _at_fmr(tally, rate, grouping, EVERYBODY, failed)
-    set_at = {name: t.point.threshold for name, t in {EVERYBODY: everybody, **by_group}.items()}
+    everybody = thresholds.at_fmr(tally, rate, failed=failed)
     rates = tuple(
-        RatesAt(set_on, group, threshold, *_rates(tally, threshold, grouping, group, failed))
-        for set_on, threshold in set_at.items()
-        if threshold is not None
-        for group in (EVERYBODY, *by_group)
+        RatesAt(set_on, name, at, *_rates(tally, at, groups.get(name, EVERYBODY), failed))
+        for set_on, threshold in {OVERALL: everybody, **by_group}.items()
+        if (at := threshold.point.threshold) is not None
+        for name in (OVERALL, *by_group)
     )
-    return GroupThresholds(tuple(grouping), str(rate), everybody, by_group, _worst(by_group), rates, left_out)
-
-
-def transfer(
-    set_on: Tally,
-    used_on: Tally,
-    rate: Rate,
-    *,
-    grouping: Sequence[str],
-    failed: Failed = "reject",
-) -> Transfer:
-    """What becomes of the threshold that holds FMR at `rate` for everybody in one tally, on the people of another.
-
-    Parameters
-    ----------
-    grouping : label columns of `used_on`.
-
-    Raises
-    ------
-    EdgeNotInPlan : the threshold is not an edge of `used_on`; the message says how to recount it.
-    InputError : no such rate or grouping, or `set_on` cannot support the rate.
-    """
-    found = thresholds.at_fmr(set_on, rate, failed=failed).point
-    if found.threshold is None:
-        raise InputError(f"no threshold for {found.at} of {found.population}: {found.reason}")
-    return realised(used_on, found.threshold, rate, grouping=grouping, failed=failed)
+    return GroupThresholds(tuple(columns), str(rate), everybody, by_group, _worst(by_group), rates, left_out)
 
 
 def realised(
-    tally: Tally, threshold: float, rate: Rate, *, grouping: Sequence[str], failed: Failed = "reject"
+    tally: Tally, threshold: float, rate: Target, columns: Sequence[str], *, failed: Failed = "reject"
 ) -> Transfer:
     """What a threshold that promises FMR <= `rate`, a vendor's for instance, does on the people of a tally.
 
@@ -191,13 +167,16 @@ def realised(
     EdgeNotInPlan : the threshold is not an edge of the tally; the message says how to recount it.
     InputError : no such rate or grouping.
     """
-    needed = of_tally(tally, rate, grouping=grouping, failed=failed)
-    groups = tuple(_realised(tally, threshold, rate, grouping, name, failed) for name in needed.by_group)
+    needed = of_tally(tally, rate, columns, failed=failed)
+    everybody, *groups = (
+        _realised(name, float(exactly(rate)), *_rates(tally, threshold, group, failed))
+        for name, group in [(OVERALL, EVERYBODY), *((n, Group.within(columns, n)) for n in needed.by_group)]
+    )
     return Transfer(
         promised=f"fmr={rate}",
         threshold=threshold,
-        everybody=_realised(tally, threshold, rate, grouping, EVERYBODY, failed),
-        groups=groups,
+        everybody=everybody,
+        groups=tuple(groups),
         worst=max(groups, key=lambda group: group.fmr.value or 0, default=None),
         needed=needed.everybody,
         needed_by_worst=needed.worst,
@@ -217,11 +196,7 @@ def _worst(by_group: Mapping[str, Threshold]) -> Worst:
     return Worst(known[group], group)
 
 
-def _realised(
-    tally: Tally, threshold: float, rate: Rate, grouping: Sequence[str], name: str, failed: Failed
-) -> Realised:
-    fmr, fnmr = _rates(tally, threshold, grouping, name, failed)
-    promise = float(exactly(rate))
+def _realised(name: str, promise: float, fmr: Estimate, fnmr: Estimate) -> Realised:
     times = None if fmr.value is None else fmr.value / promise
     verdict: Verdict = "not settled"
     if fmr.high is not None and fmr.high <= promise:
@@ -231,19 +206,6 @@ def _realised(
     return Realised(name, fmr, fnmr, times, verdict)
 
 
-def _at_fmr(tally: Tally, rate: Rate, grouping: Sequence[str], name: str, failed: Failed) -> Threshold:
-    return thresholds.at_fmr(tally, rate, grouping=grouping, group=_pair(name), failed=failed)
-
-
-def _rates(
-    tally: Tally, threshold: float, grouping: Sequence[str], name: str, failed: Failed
-) -> tuple[Estimate, Estimate]:
-    pair = _pair(name)
-    return (
-        metrics.fmr(tally, threshold, grouping=grouping, group=pair, failed=failed),
-        metrics.fnmr(tally, threshold, grouping=grouping, group=pair, failed=failed),
-    )
-
-
-def _pair(name: str) -> Pair | None:
-    return None if name == EVERYBODY else (name, name)
+def _rates(tally: Tally, threshold: float, group: Group, failed: Failed) -> tuple[Estimate, Estimate]:
+    fmr, fnmr = (rate.of(tally, group) for rate in both_rates("verify", threshold, failed=failed))
+    return fmr, fnmr

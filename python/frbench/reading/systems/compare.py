@@ -14,17 +14,11 @@ from typing import Any
 from frbench.errors import InputError, NotComparable
 from frbench.estimate import LEVEL, Estimate
 from frbench.finished_run import FinishedRun
-from frbench.plan import ALL, OVERALL, POPULATION
-from frbench.reading.metrics import Pair
+from frbench.plan import ALL, POPULATION, Group
+from frbench.reading.rate import Rate, both_rates
 from frbench.reading.systems.contrasts import contrasts
 from frbench.reading.systems.paired import Paired, holm
-from frbench.reading.systems.sides import (
-    Quantity,
-    Setting,
-    failed_policy,
-    sides,
-)
-from frbench.tally import Tally
+from frbench.reading.systems.sides import Setting, failed_policy, sides
 
 SCHEMA = "frbench.comparison"
 VERSION = 1
@@ -42,7 +36,8 @@ PARTS = {
 class Row:
     """One rate of both systems."""
 
-    quantity: Quantity
+    rate: Rate
+    group: Group
     setting: Setting
     are_set_again: bool
     a: Estimate
@@ -72,8 +67,10 @@ def compare(
         settings.append(Setting((None, None)))
         chosen = _rank(a, b, rank)
     groupings = _groupings(a, b)
-    quantities = _quantities(a, groupings, chosen)
-    rows = [row for setting in settings for row in _rows(a, b, setting, quantities)]
+    rates = both_rates(a.tally.plan.kind, rank=chosen, failed=failed_policy(a))
+    # A search belongs to one group.
+    groups = a.tally.plan.everybody_and(groupings, pairs=chosen is None)
+    rows = [row for setting in settings for group in groups for row in _rows(a, b, setting, rates, group)]
     return {
         "schema": SCHEMA,
         "schema_version": VERSION,
@@ -85,7 +82,7 @@ def compare(
         "population": dict(a.tally.plan.details[POPULATION]),
         "settings": [asdict(setting) | {"thresholds": list(setting.thresholds)} for setting in settings],
         "rows": _with_holm(rows),
-        "differentials": [row for setting in settings for row in contrasts(a, b, setting, groupings, chosen)],
+        "differentials": [row for setting in settings for row in contrasts(a, b, setting, rates, groupings)],
         "notes": [*notes, *_notes(a, b, settings)],
     }
 
@@ -167,30 +164,13 @@ def _groupings(a: FinishedRun, b: FinishedRun) -> list[tuple[str, ...]]:
     return [tuple(g.split(",")) for g in a.results["groupings"] if g != ALL and g in b.results["groupings"]]
 
 
-def _quantities(a: FinishedRun, groupings: Sequence[tuple[str, ...]], rank: int | None) -> list[Quantity]:
-    """Rates of everybody, and of the groups of every grouping."""
-    groups: list[tuple[tuple[str, ...], Pair | None]] = [((), None)]
-    groups += [(grouping, pair) for grouping in groupings for pair in _pairs(a.tally, grouping)]
-    if rank is None:
-        return [Quantity(metric, *group) for group in groups for metric in ("fmr", "fnmr")]
-    return [q for group in groups for q in (Quantity("fpir", *group), Quantity("fnir", *group, rank))]
-
-
-def _pairs(tally: Tally, grouping: Sequence[str]) -> list[Pair]:
-    """Pairs of groups; a search belongs to one group."""
-    names = sorted(set(tally.plan.group_names(grouping)))
-    is_search = tally.plan.kind == "identify"
-    return [(x, y) for i, x in enumerate(names) for y in names[i:] if x == y or not is_search]
-
-
-def _rows(a: FinishedRun, b: FinishedRun, setting: Setting, quantities: Sequence[Quantity]) -> Iterator[Row]:
-    for quantity in quantities:
-        if quantity.rank is None and None in setting.thresholds:
+def _rows(a: FinishedRun, b: FinishedRun, setting: Setting, rates: tuple[Rate, Rate], group: Group) -> Iterator[Row]:
+    for rate in rates:
+        if rate.metric != "fnir" and None in setting.thresholds:
             continue
-        found = sides(a, b, setting, quantity)
-        is_within = quantity.group is None or quantity.group[0] == quantity.group[1]
-        if found.a.n or found.b.n or is_within:
-            yield Row(quantity, setting, found.are_set_again, found.a, found.b, found.paired())
+        found = sides(a, b, setting, rate, group)
+        if found.a.n or found.b.n or group.is_within:
+            yield Row(rate, group, setting, found.are_set_again, found.a, found.b, found.paired())
 
 
 def _notes(a: FinishedRun, b: FinishedRun, settings: Sequence[Setting]) -> Iterator[str]:
@@ -222,18 +202,13 @@ def _with_holm(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _json(row: Row, p_holm: float | None, n_tested: int) -> dict[str, Any]:
-    quantity = row.quantity
-    default = OVERALL if quantity.metric in ("fpir", "fnir") else ALL
-    x, y = quantity.group or (default, default)
     return {
-        "metric": quantity.metric,
+        "metric": row.rate.metric,
         "at": row.setting.at,
         "thresholds": list(row.setting.thresholds),
         "thresholds_set_again": row.are_set_again,
-        "grouping": ",".join(quantity.grouping) or ALL,
-        "group_a": x,
-        "group_b": y,
-        "rank": quantity.rank,
+        **row.group.pair_key("identify" if row.rate.metric in ("fpir", "fnir") else "verify"),
+        "rank": row.rate.rank,
         "a": row.a.to_json(),
         "b": row.b.to_json(),
         **row.paired.to_json(),

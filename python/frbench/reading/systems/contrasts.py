@@ -11,115 +11,75 @@ from dataclasses import dataclass
 from typing import Any
 
 from frbench.finished_run import FinishedRun
-from frbench.plan import UNLABELLED
-from frbench.reading import metrics
+from frbench.plan import Group, Grouping
 from frbench.reading.differentials import Ratio, ratio_of
-from frbench.reading.joint import Replicates, replicates
-from frbench.reading.rate import ERRORS, Metric
-from frbench.reading.systems.paired import Rate, RatioOfRatios, holm, ratio_of_ratios
-from frbench.reading.systems.sides import Quantity, Setting, failed_policy, sides
-
-Grouping = tuple[str, ...]
+from frbench.reading.joint import replicates
+from frbench.reading.people import largest
+from frbench.reading.rate import ERRORS, Rate
+from frbench.reading.systems.paired import RatioOfRatios, holm, ratio_of_ratios
+from frbench.reading.systems.sides import Setting, Sides, sides
 
 
 @dataclass(frozen=True)
 class Contrast:
     """The ratio of a group to the reference in both systems, and the ratio of both."""
 
-    metric: Metric
-    grouping: Grouping
-    rank: int | None
+    rate: Rate
     a: Ratio
     b: Ratio
     change: RatioOfRatios
 
 
 def contrasts(
-    a: FinishedRun, b: FinishedRun, setting: Setting, groupings: Sequence[Grouping], rank: int | None
+    a: FinishedRun, b: FinishedRun, setting: Setting, rates: Sequence[Rate], groupings: Sequence[Grouping]
 ) -> list[dict[str, Any]]:
-    """Every group within itself against the one with most people, at one setting, as `comparison.json` has them.
-
-    rank : of misses of 1:N; None for 1:1.
-    """
-    metrics_of: tuple[Metric, ...] = ("fmr", "fnmr") if rank is None else ("fpir", "fnir")
-    known = [m for m in metrics_of if m == "fnir" or None not in setting.thresholds]
-    found = [c for grouping in groupings for m in known for c in _of_grouping(a, b, setting, m, grouping, rank)]
+    """Every group within itself against the one with most people, at one setting, as `comparison.json` has them."""
+    known = [rate for rate in rates if rate.metric == "fnir" or None not in setting.thresholds]
+    found = [c for columns in groupings for rate in known for c in _of_grouping(a, b, setting, rate, columns)]
     adjusted = holm([c.change.p for c in found])
     return [_json(c, setting, p) for c, p in zip(found, adjusted, strict=True)]
 
 
-def _of_grouping(
-    a: FinishedRun, b: FinishedRun, setting: Setting, metric: Metric, grouping: Grouping, rank: int | None
-) -> Iterator[Contrast]:
-    names = [n for n in sorted(set(a.tally.plan.group_names(grouping))) if UNLABELLED not in n.split(",")]
-    if len(names) < 2:
+def _of_grouping(a: FinishedRun, b: FinishedRun, setting: Setting, rate: Rate, columns: Grouping) -> Iterator[Contrast]:
+    groups = [group for group in a.tally.plan.groups_of(columns) if group.is_labelled]
+    if len(groups) < 2:
         return
-    of_rank = rank if metric == "fnir" else None
-    largest = max(names, key=lambda name: metrics.n_members(a.tally, grouping, name))
-    rates = {name: _rates(a, b, setting, Quantity(metric, grouping, (name, name), of_rank)) for name in names}
-    alone = [_alone(run, metric, threshold, grouping, names, of_rank) for run, threshold in _both(a, b, setting)]
-    for name in names:
-        if name != largest:
-            own = [ratio_of(of_run[name], of_run[largest]) for of_run in alone]
-            change = _change(rates[name], rates[largest], metric, (name, largest))
-            yield Contrast(metric, grouping, of_rank, own[0], own[1], change)
+    reference = largest(a.tally, groups)
+    both = {group: sides(a, b, setting, rate, group) for group in groups}
+    alone = [
+        {group: replicates(run.tally, rate.at(threshold), group) for group in groups}
+        for run, threshold in zip((a, b), setting.thresholds, strict=True)
+    ]
+    for group in groups:
+        if group != reference:
+            own = [ratio_of(of_run[group], of_run[reference]) for of_run in alone]
+            change = _change(rate, {group: both[group], reference: both[reference]})
+            yield Contrast(rate, own[0], own[1], change)
 
 
-def _both(a: FinishedRun, b: FinishedRun, setting: Setting) -> Iterator[tuple[FinishedRun, float | None]]:
-    return zip((a, b), setting.thresholds, strict=True)
-
-
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Both rates of a group, None where one has no trials; counts of A and of B; why there is no interval, or ""."""
-
-    rates: tuple[Rate, Rate] | None
-    k: tuple[int, int]
-    n: tuple[int, int]
-    reason: str
-
-
-def _rates(a: FinishedRun, b: FinishedRun, setting: Setting, quantity: Quantity) -> _Group:
-    found = sides(a, b, setting, quantity)
-    reason = next((side.reason for side in (found.a, found.b) if side.low is None), "")
-    return _Group(found.rates, (found.a.k, found.b.k), (found.a.n, found.b.n), reason)
-
-
-def _alone(
-    run: FinishedRun,
-    metric: Metric,
-    threshold: float | None,
-    grouping: Grouping,
-    names: Sequence[str],
-    rank: int | None,
-) -> Mapping[str, Replicates]:
-    """Rates of one run, for ratios with intervals of their own."""
-    policy = failed_policy(run)
-    return {
-        name: replicates(run.tally, metric, threshold, (name, name), grouping=grouping, failed=policy, rank=rank or 1)
-        for name in names
-    }
-
-
-def _change(group: _Group, reference: _Group, metric: Metric, names: tuple[str, str]) -> RatioOfRatios:
-    for side, name in zip((group, reference), names, strict=True):
-        for k, n, whose in zip(side.k, side.n, "AB", strict=True):
-            if not (k and n):
-                return RatioOfRatios(reason=f"0 {ERRORS[metric] if n else 'trials'} of {name} in {whose}")
-    assert group.rates is not None
-    assert reference.rates is not None
-    return ratio_of_ratios(group.rates, reference.rates, reason=group.reason or reference.reason)
+def _change(rate: Rate, both: Mapping[Group, Sides]) -> RatioOfRatios:
+    """The ratio of both ratios of a group and the reference, or what is missing in which system."""
+    for group, found in both.items():
+        for side, whose in ((found.a, "A"), (found.b, "B")):
+            if not (side.k and side.n):
+                what = ERRORS[rate.metric] if side.n else "trials"
+                return RatioOfRatios(reason=f"0 {what} of {group.name} in {whose}")
+    of_group, of_reference = (found.rates for found in both.values())
+    assert of_group is not None
+    assert of_reference is not None
+    reasons = (side.reason for found in both.values() for side in (found.a, found.b) if side.low is None)
+    return ratio_of_ratios(of_group, of_reference, reason=next(reasons, ""))
 
 
 def _json(found: Contrast, setting: Setting, p_holm: float | None) -> dict[str, Any]:
     return {
-        "metric": found.metric,
+        "metric": found.rate.metric,
         "at": setting.at,
         "thresholds": list(setting.thresholds),
-        "grouping": ",".join(found.grouping),
-        "group": found.a.group[0],
-        "reference": found.a.reference[0],
-        "rank": found.rank,
+        "grouping": found.a.group.title,
+        "group": found.a.group.name,
+        "reference": found.a.reference.name,
+        "rank": found.rate.rank,
         "a": _own(found.a),
         "b": _own(found.b),
         **found.change.to_json(),

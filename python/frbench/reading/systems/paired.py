@@ -27,7 +27,7 @@ METHOD_AT_ZERO = "exact bounds on {} and {} trials without a common subject"
 
 
 @dataclass(frozen=True, eq=False)
-class Rate:
+class Side:
     """The rate of one system, and what it is without each block.
 
     k, n : errors and trials. without : (b,) rates without each block. occupied : (b,) blocks that have trials.
@@ -41,6 +41,24 @@ class Rate:
     occupied: NDArray[np.bool_]
     counted: float | None
     are_of_two: bool = False
+
+    @classmethod
+    def of(
+        cls, k: int, n: int, k_without: NDArray[Any], n_touching: NDArray[Any], *, threshold_moves: bool = False
+    ) -> Side:
+        """The rate k / n and its values without each block.
+
+        Parameters
+        ----------
+        k_without : (b,) errors without each block; not whole where thresholds move.
+        n_touching : (b,) trials in which subjects of each block took part.
+        threshold_moves : whether the threshold is set again without each block.
+        """
+        touching = np.asarray(n_touching)
+        left = n - touching.astype(np.float64)
+        without = np.divide(k_without, left, out=np.full(len(left), k / n), where=left > 0)
+        counted = None if threshold_moves else times_counted(n, n_touching)
+        return cls(k, n, without, touching > 0, counted, bool(touching.sum() > n))
 
     @property
     def value(self) -> float:
@@ -89,8 +107,8 @@ class Paired:
 
 
 def paired(
-    a: Rate,
-    b: Rate,
+    a: Side,
+    b: Side,
     *,
     reason: str = "",
     independent: tuple[float | None, float | None] = (None, None),
@@ -140,7 +158,7 @@ class _Sides(NamedTuple):
     scales: tuple[float, float] = (1.0, 1.0)
 
 
-def _variance(a: Rate, b: Rate, without: _Sides) -> float:
+def _variance(a: Side, b: Side, without: _Sides) -> float:
     """Variance of B less A with other people.
 
     Let J be the jackknife variance and C the jackknife covariance of both rates. What belongs to one trial alone has
@@ -168,7 +186,7 @@ class _Own(NamedTuple):
     counted: float
 
 
-def _own(a: Rate, b: Rate, without: _Sides) -> _Own | None:
+def _own(a: Side, b: Side, without: _Sides) -> _Own | None:
     """(c - 1) v, and v at the largest w, as `_variance` says; None where thresholds move."""
     if a.counted is None or b.counted is None:
         return None
@@ -226,7 +244,7 @@ class RatioOfRatios:
 
 
 def ratio_of_ratios(
-    group: tuple[Rate, Rate], reference: tuple[Rate, Rate], *, reason: str = "", level: float = LEVEL
+    group: tuple[Side, Side], reference: tuple[Side, Side], *, reason: str = "", level: float = LEVEL
 ) -> RatioOfRatios:
     """The ratio of `group` to `reference` in B over that in A, each block left out of all four rates at once.
 
@@ -277,30 +295,14 @@ def _together(jackknife: float, own: list[_Own | None]) -> float:
     return max(jackknife - twice, jackknife / max(part.counted for part in known), least)
 
 
-def rate(k: int, n: int, k_without: NDArray[Any], n_touching: NDArray[Any], *, threshold_moves: bool = False) -> Rate:
-    """The rate k / n and its values without each block.
-
-    Parameters
-    ----------
-    k_without : (b,) errors without each block; not whole where thresholds move.
-    n_touching : (b,) trials in which subjects of each block took part.
-    threshold_moves : whether the threshold is set again without each block.
-    """
-    left = n - np.asarray(n_touching, dtype=np.float64)
-    without = np.divide(k_without, left, out=np.full(len(left), k / n), where=left > 0)
-    counted = None if threshold_moves else times_counted(n, n_touching)
-    touching = np.asarray(n_touching)
-    return Rate(k, n, without, touching > 0, counted, bool(touching.sum() > n))
-
-
-def _method(a: Rate, b: Rate) -> str:
+def _method(a: Side, b: Side) -> str:
     """How the interval is made: of trials of one subject, of two, or with thresholds that move."""
     if a.counted is None or b.counted is None:
         return METHOD_MOVING
     return METHOD_OF_TWO if a.are_of_two or b.are_of_two else METHOD
 
 
-def _ratio(a: Rate, b: Rate, found: Paired, occupied: NDArray[np.bool_]) -> Paired:
+def _ratio(a: Side, b: Side, found: Paired, occupied: NDArray[np.bool_]) -> Paired:
     if a.k == 0 or b.k == 0:
         whose = "both" if a.k == b.k else ("A" if a.k == 0 else "B")
         return replace(found, ratio=0.0 if a.k else None, ratio_reason=f"0 errors of {whose}")
@@ -316,7 +318,7 @@ def _ratio(a: Rate, b: Rate, found: Paired, occupied: NDArray[np.bool_]) -> Pair
     return replace(found, ratio_low=value * math.exp(-spread), ratio_high=value * math.exp(spread))
 
 
-def _between_bounds(a: Rate, b: Rate, found: Paired, independent: tuple[float | None, float | None]) -> Paired:
+def _between_bounds(a: Side, b: Side, found: Paired, independent: tuple[float | None, float | None]) -> Paired:
     """Each rate lies beyond its exact bound, at half the doubt each, so that both bounds hold at once."""
     m_a, m_b = independent
     if not m_a or not m_b:
@@ -326,7 +328,7 @@ def _between_bounds(a: Rate, b: Rate, found: Paired, independent: tuple[float | 
     return replace(found, low=low_b - high_a, high=high_b - low_a, method=method, reason="")
 
 
-def _ends(side: Rate, m: float, level: float) -> tuple[float, float]:
+def _ends(side: Side, m: float, level: float) -> tuple[float, float]:
     bound = -math.expm1(math.log((1 - level) / 2) / m)
     return (0.0, bound) if side.k == 0 else (1 - bound, 1.0)
 

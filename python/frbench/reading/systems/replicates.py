@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import Failed
-from frbench.reading import metrics
-from frbench.reading.systems import paired
+from frbench.reading import rate
+from frbench.reading.rate import Ints, Trials
+from frbench.reading.systems.paired import Side
 from frbench.tally import Histogram
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +42,8 @@ def set_again(population: Histogram, edge: int, failed: Failed) -> Edges:
     Source: the jackknife of a statistic at an estimated quantile; Efron & Tibshirani (1993), 11.6 for large blocks.
     """
     accepted, touching = (_at_or_above(bins, failed) for bins in (population.bins[None], population.touching))
-    n = int(metrics.trials(population.bins, failed=failed))
-    left = n - metrics.trials(population.touching, failed=failed)
+    n = int(rate.trials(population.bins, failed=failed))
+    left = n - rate.trials(population.touching, failed=failed)
     t = accepted.shape[1]
     if t < 2 or not (left > 0).all():
         return held(edge, len(left))
@@ -58,44 +57,17 @@ def set_again(population: Histogram, edge: int, failed: Failed) -> Edges:
     return Edges(edge, below, np.clip(share, 0, 1), are_set_again=True)
 
 
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """Trials of one rate, and those that can be accepted: all of them in 1:1, those within a rank in 1:N.
-
-    are_misses : errors are the trials that are not accepted.
-    """
-
-    everything: Histogram
-    hits: Histogram
-    are_misses: bool
-    failed: Failed
-
-    def rate(self, edges: Edges) -> paired.Rate:
-        """The rate at `edges`, of everybody and without each block."""
-        k, _ = self._errors(edges.edge)
-        without = np.zeros(len(edges.below))
-        for number in np.unique(np.concatenate([edges.below, edges.below[edges.share > 0] + 1])):
-            all_errors, touching = self._errors(int(number))
-            weight = np.where(edges.below == number, 1 - edges.share, 0) + np.where(
-                edges.below + 1 == number, edges.share, 0
-            )
-            without += weight * (all_errors - touching)
-        n_touching = metrics.trials(self.everything.touching, failed=self.failed)
-        n = int(metrics.trials(self.everything.bins, failed=self.failed))
-        return paired.rate(k, n, without, n_touching, threshold_moves=edges.are_set_again)
-
-    def _errors(self, edge: int) -> tuple[int, Ints]:
-        """Errors at an edge: of everybody, and (b,) those that touch each block."""
-        k, touching = (
-            metrics.errors(bins, edge, errors_below=False, failed=self.failed)
-            for bins in (self.hits.bins, self.hits.touching)
+def rate_at(trials: Trials, edges: Edges) -> Side:
+    """The rate of some trials at `edges`, of everybody and without each block."""
+    without = np.zeros(len(edges.below))
+    for number in np.unique(np.concatenate([edges.below, edges.below[edges.share > 0] + 1])).tolist():
+        found = trials.at(number)
+        weight = np.where(edges.below == number, 1 - edges.share, 0) + np.where(
+            edges.below + 1 == number, edges.share, 0
         )
-        if not self.are_misses:
-            return int(k), touching
-        n, n_touching = (
-            metrics.trials(bins, failed=self.failed) for bins in (self.everything.bins, self.everything.touching)
-        )
-        return int(n - k), n_touching - touching
+        without += weight * (found.k - found.k_touching)
+    k = trials.at(edges.edge).k
+    return Side.of(k, trials.n, without, trials.n_touching, threshold_moves=edges.are_set_again)
 
 
 def _at_or_above(bins: NDArray[np.uint64], failed: Failed) -> Ints:

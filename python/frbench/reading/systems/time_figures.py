@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, student_t, wilson
-from frbench.plan import ALL
-from frbench.reading.metrics import Pair
+from frbench.plan import ALL, EVERYBODY, Group
 from frbench.reading.systems import timed
 from frbench.reading.systems.run_figures import Figure, Name
 from frbench.reading.systems.timed import ONE_PROCESS, Timed
@@ -131,9 +130,8 @@ def load_name(results: Mapping[str, Any], load: Mapping[str, Any]) -> str:
 
 
 def _histogram(row: Mapping[str, Any], tally: Tally, part: int) -> Histogram:
-    grouping = () if row["grouping"] == ALL else tuple(row["grouping"].split(","))
-    group: Pair | None = None if row["grouping"] == ALL else (row["group"], row["group"])
-    return tally.pick(mated=False, grouping=grouping, groups=group, parts=[part])
+    group = EVERYBODY if row["grouping"] == ALL else Group.within(row["grouping"].split(","), row["group"])
+    return tally.pick(mated=False, group=group, parts=[part])
 
 
 def _name(row: Mapping[str, Any], metric: str, at: str) -> Name:

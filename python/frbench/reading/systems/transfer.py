@@ -55,7 +55,7 @@ def transfer(
         raise InputError("a threshold is needed, given or set on another run")
     columns = used_on.tally.plan.columns if grouping is None else tuple(grouping)
     try:
-        found = realised(used_on.tally, threshold, rate, grouping=columns, failed=failed)
+        found = realised(used_on.tally, threshold, rate, columns, failed=failed)
     except (EdgeNotInPlan, InputError) as error:
         raise type(error)(f"{used_on.name}: {error}") from error
     return {
