@@ -1,4 +1,4 @@
-"""Two figures that are put together from others: a ratio of FMR, and FNMR at FMR."""
+"""Figures that are put together from others: a ratio of FMR, FNMR at FMR, and all indices of two rates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from frbench.choices import Failed
 from frbench.estimate import Estimate, undefined
 from frbench.plan import EVERYBODY, Group
 from frbench.reading.differentials import Ratio, ratio_of
+from frbench.reading.groups.indices import Index, Rates, Weights, of_side
 from frbench.reading.joint import replicates
 from frbench.reading.rate import Rate
 from frbench.reading.thresholds import Target, Threshold, at_fmr
@@ -50,3 +51,9 @@ def fnmr_at_fmr(
         return Tradeoff(found, undefined(found.point.reason), undefined(found.point.reason))
     fmr, fnmr = (Rate(metric, threshold, failed=failed).of(tally, group) for metric in ("fmr", "fnmr"))
     return Tradeoff(found, fmr, fnmr)
+
+
+def of_rates(accepts: Rates, rejects: Rates, weights: Weights | None = None) -> tuple[Index, ...]:
+    """Every index of false accepts, of false rejects, and of both, without intervals."""
+    sides = ([accepts], [rejects], [accepts, rejects])
+    return tuple(index for side in sides for index in of_side(side, weights or Weights()))

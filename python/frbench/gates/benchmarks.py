@@ -10,13 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench import files
 from frbench.errors import FormatError, NotComparable
 from frbench.gates.asked import Asked
 from frbench.gates.claims import MEDIAN
@@ -61,11 +59,6 @@ class Benchmarks:
             if times.ndim != 1 or not len(times) or not (np.isfinite(times).all() and (times > 0).all()):
                 raise FormatError(f"{name} has times of '{benchmark}' that are none, expected seconds above 0")
         return cls(name, found, machine | {key: cpu.get(key) for key in PROCESSOR})
-
-
-def read(path: Path) -> Benchmarks:
-    """The benchmarks in a file that pytest-benchmark wrote."""
-    return Benchmarks.parse(files.read_json(path), str(path))
 
 
 def refuse_others(run: Benchmarks, baseline: Benchmarks, *, allows_other_machines: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from frbench.estimate import LEVEL
 from frbench.gates.reading import Count, Form
@@ -31,16 +31,7 @@ class Line:
     @property
     def cells(self) -> tuple[str, ...]:
         """All of them, in the order of `HEADER`."""
-        return (
-            self.outcome,
-            self.name,
-            self.value,
-            self.interval,
-            self.counts,
-            self.bound,
-            self.fails_from,
-            self.note,
-        )
+        return astuple(self)
 
     @property
     def sentence(self) -> str:

@@ -242,10 +242,8 @@ def statistic(tally: Tally, measure: Measure, *, group: Group, failed: Failed, s
     for side, kind in ((nonmated, "non-mated"), (mated, "mated")):
         if not trials(side.bins, failed=failed):
             return Statistic(value=None, reason=f"0 {kind} trials")
-    value = measure(nonmated.bins, mated.bins)
     people = [people_of(tally, group, mated=kind) for kind in (False, True)]
     known = [each.n_occupied for each in people if each is not None]
     if len(known) < len(people):
-        return Statistic(value=value, reason=UNKNOWN_PEOPLE)
-    found = interval(measure, nonmated, mated, scale=scale, n_occupied=min(known))
-    return Statistic(value=value, **vars(found))
+        return Statistic(value=measure(nonmated.bins, mated.bins), reason=UNKNOWN_PEOPLE)
+    return interval(measure, nonmated, mated, scale=scale, n_occupied=min(known))

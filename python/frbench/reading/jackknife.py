@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,17 +35,6 @@ LOGIT = Scale("logit", special.logit, lambda x: float(special.expit(x)))
 LOG = Scale("logarithm", np.log, math.exp)
 
 
-@dataclass(frozen=True)
-class Interval:
-    """low, high : ends at `level`; None if they cannot be estimated, with the reason."""
-
-    low: float | None
-    high: float | None
-    level: float = LEVEL
-    method: str = ""
-    reason: str = ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Statistic:
     """A number that is no rate, and its interval.
@@ -67,8 +56,8 @@ class Statistic:
 
 def interval(
     measure: Measure, nonmated: Histogram, mated: Histogram, *, scale: Scale, n_occupied: int, level: float = LEVEL
-) -> Interval:
-    """The interval of `measure(non-mated bins, mated bins)`, each block left out of both in turn.
+) -> Statistic:
+    """`measure(non-mated bins, mated bins)` with its interval, each block left out of both in turn.
 
     Parameters
     ----------
@@ -86,26 +75,27 @@ def interval(
 
 def interval_of(
     value: float, without: NDArray[np.float64], *, scale: Scale, n_occupied: int, level: float = LEVEL
-) -> Interval:
-    """The interval of a statistic from its values without each block that holds trials.
+) -> Statistic:
+    """A statistic with its interval, from its values without each block that holds trials.
 
     There and back on `scale`: value -+ t sqrt(jackknife variance), with Student's t at the degrees of freedom that the
     blocks support. What belongs to a non-mated comparison alone is counted twice; there are so many of them that this
     adds next to nothing where a statistic rests on mated ones as well. `docs/coverage-paired.md` is the evidence.
     """
+    found = Statistic(value=value, level=level)
     fewest = min(len(without), n_occupied)
     if fewest < MIN_BLOCKS:
         reason = f"interval not estimable: subjects in {fewest} blocks, at least {MIN_BLOCKS} are needed"
-        return Interval(None, None, level, reason=reason)
+        return replace(found, reason=reason)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre, *others = scale.there(np.array([value, *without]))
     if not np.isfinite([centre, *others]).all():
         reason = "interval not estimable: at the end of its range, or undefined, with or without one of the blocks"
-        return Interval(None, None, level, reason=reason)
+        return replace(found, reason=reason)
     replicates = np.array(others)
     variance = jackknife_variance(replicates)
     if variance == 0:
-        return Interval(None, None, level, reason="interval not estimable: the same without any of the blocks")
+        return replace(found, reason="interval not estimable: the same without any of the blocks")
     spread = student_t(degrees_of_freedom(replicates), level) * math.sqrt(variance)
     method = f"jackknife over subject blocks, of the {scale.name}"
-    return Interval(scale.back(centre - spread), scale.back(centre + spread), level, method)
+    return replace(found, low=scale.back(centre - spread), high=scale.back(centre + spread), method=method)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench.errors import InputError
-from frbench.reading.jackknife import LOG, Interval, Statistic, interval_of
+from frbench.reading.jackknife import LOG, Statistic, interval_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +66,11 @@ def selectivity(
     elif not k:
         found = Statistic(value=0.0, reason="interval not estimable: no candidates, see the bound of FPIR")
     else:
-        found = Statistic(value=k / n, **vars(_interval(above, np.asarray(block), n_blocks)))
+        found = replace(_interval(above, np.asarray(block), n_blocks), value=k / n)
     return Selectivity(**vars(found), threshold=float(threshold), k=k, n=n, gallery=gallery, n_censored=n_censored)
 
 
-def _interval(above: NDArray[np.int64], block: NDArray[np.int64], n_blocks: int) -> Interval:
+def _interval(above: NDArray[np.int64], block: NDArray[np.int64], n_blocks: int) -> Statistic:
     searches = np.bincount(block, minlength=n_blocks)
     candidates = np.bincount(block, weights=above, minlength=n_blocks)
     occupied = (searches > 0) & (searches < len(above))

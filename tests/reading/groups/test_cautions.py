@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from frbench.estimate import Estimate
 from frbench.reading.groups.cautions import Caution, cautions_of
-from frbench.reading.groups.indices import Rates, Weights, of_rates
+from frbench.reading.groups.indices import Rates, Weights
+from tests.worlds.rates import of_rates
 
 GROUPS = ("a", "b", "c")
 MANY = (400, 400, 400)

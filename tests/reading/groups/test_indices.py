@@ -20,9 +20,9 @@ from frbench.reading.groups.indices import (
     evaluate,
     gini,
     max_over_geomean,
-    of_rates,
     vary_geomean,
 )
+from tests.worlds.rates import of_rates
 
 N = 100_000
 FOUR = ("a", "b", "c", "d")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from frbench.reading.groups.assessment import assess
 from frbench.reading.groups.indices import Weights, evaluate
-from frbench.reading.groups.null import no_difference, permuted, redrawn
+from frbench.reading.groups.null import no_difference, redrawn
 from frbench.reading.groups.rates import GroupRates
 from tests.worlds import crossed
 
@@ -113,6 +113,29 @@ def test_permuted_counts_are_those_of_every_pair():
         pairs = [(x, y) for x, y in combinations(of_row, 2) if x != y and dealt[x] == dealt[y]]
         assert n[i].tolist() == [sum(dealt[x] == g for x, _ in pairs) for g in range(3)]
         assert k[i].tolist() == [sum(dealt[x] == dealt[y] == g for x, y in zip(a, b, strict=True)) for g in range(3)]
+
+
+def permuted(
+    subject_a: np.ndarray, subject_b: np.ndarray, rows: np.ndarray, group: np.ndarray, *, draws: int, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """(draws, groups) false matches and non-mated comparisons within each group, labels dealt to subjects anew.
+
+    Parameters
+    ----------
+    subject_a, subject_b : (k,) subjects of every false match among all pairs. rows : (subjects,) templates of each.
+    group : (subjects,) group of each subject, from 0. Comparisons of a group are closed forms of rows:
+    ((sum r)^2 - sum r^2) / 2.
+    """
+    random = np.random.default_rng(seed)
+    n_groups = int(group.max()) + 1
+    k, n = (np.empty((draws, n_groups), dtype=np.int64) for _ in range(2))
+    for i in range(draws):
+        dealt = random.permutation(group)
+        same = dealt[subject_a][dealt[subject_a] == dealt[subject_b]]
+        k[i] = np.bincount(same, minlength=n_groups)
+        whole, squares = (np.bincount(dealt, weights=w, minlength=n_groups) for w in (rows, rows**2))
+        n[i] = (whole**2 - squares) / 2
+    return k, n
 
 
 def permuted_mated(

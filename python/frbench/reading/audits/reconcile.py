@@ -134,35 +134,6 @@ def _names(conventions: Mapping[str, int], number: int) -> list[str]:
     return [name for name, of_convention in conventions.items() if of_convention == number]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A declared number beside the one that was counted; the explanation is empty where they agree."""
-
-    what: str
-    declared: int
-    counted: int
-    explanation: str
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both are the same."""
-        return self.declared == self.counted
-
-
-def reconcile(declared: Mapping[str, int], counted: Mapping[str, int], counts: Counts | CrossCounts) -> list[Line]:
-    """Each declared number beside what was counted of the same name, and how the declared one may have come about.
-
-    Parameters
-    ----------
-    declared : numbers by name, as a protocol states them. counted : as `compared` or `Counts` gives them.
-    """
-    return [
-        Line(what, number, counted[what], "" if number == counted[what] else explain(number, counts))
-        for what, number in declared.items()
-        if what in counted
-    ]
-
-
 def of_run(tally: Tally) -> dict[str, int]:
     """What a run counted and what it left without a score, by names for a sentence."""
     found = compared(tally)

@@ -2,7 +2,7 @@
 
 An index is defined on rates alone. Rates of several groups stand on the last axis of an array, so that one formula
 serves what was seen, what is seen without a block, and what is drawn where nothing differs; there, undefined is NaN.
-`of_rates` gives what was seen with its reasons. No index is an accuracy: read the rates first.
+`of_side` gives what was seen with its reasons. No index is an accuracy: read the rates first.
 
 Names: `F` are the rates of false accepts by group (FMR or FPIR), `N` those of false rejects (FNMR or FNIR), `x` is
 either of them, `a` is alpha.
@@ -260,15 +260,6 @@ def evaluate(rates: Sequence[Floats], weights: Weights) -> dict[str, Floats]:
         if len(rates) == 1:
             return {d.name: d.of_one(rates[0]) for d in DEFINITIONS if d.of_one is not None}
         return {d.name: d.of_both(rates[0], rates[1], weights) for d in DEFINITIONS if d.of_both is not None}
-
-
-def of_rates(accepts: Rates, rejects: Rates, weights: Weights | None = None) -> tuple[Index, ...]:
-    """Every index of false accepts, of false rejects, and of both, without intervals.
-
-    Indices of both need the same groups on both sides.
-    """
-    weights = weights or Weights()
-    return tuple(index for side in ([accepts], [rejects], [accepts, rejects]) for index in of_side(side, weights))
 
 
 def of_side(side: Sequence[Rates], weights: Weights) -> tuple[Index, ...]:

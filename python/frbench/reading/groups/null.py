@@ -1,19 +1,17 @@
 """Null: what rates by group look like where nothing differs, so that an index can be held against chance.
 
 The largest of several noisy rates is always above their mean: every index of a finite population shows a difference.
-Two answers to how much of it is noise:
+How much of it is noise is drawn from a tally alone. All groups get the pooled rate. The errors of a group of m subjects
+vary as the pooled rate times a lognormal factor of variance beta / m, which its subjects share, and then as a binomial
+of its own number of trials. beta, how much subjects differ, is one number for all groups, from the blocks of the tally:
+by how much the jackknife variance of each rate exceeds that of independent trials. It is taken half its standard error
+high. Groups that share subjects, and both rates of a group, vary together as they do without each block.
 
-- `no_difference` needs a tally alone. All groups get the pooled rate. The errors of a group of m subjects vary as the
-  pooled rate times a lognormal factor of variance beta / m, which its subjects share, and then as a binomial of its
-  own number of trials. beta, how much subjects differ, is one number for all groups, from the blocks of the tally:
-  by how much the jackknife variance of each rate exceeds that of independent trials. It is taken half its standard
-  error high. Groups that share subjects, and both rates of a group, vary together as they do without each block.
-- `permuted` needs the pairs behind the errors. Labels are dealt to subjects anew; nothing is assumed. Both agree where
-  groups are alike. Where they are not, people of different groups differ more than people of one, and dealt labels
-  scatter more than what this module draws from within groups.
+Labels that are dealt to subjects anew assume nothing, but need the pairs behind the errors; the tests hold both against
+each other. They agree where groups are alike. Where they are not, dealt labels scatter more.
 
-Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, for the second; Efron & Stein (1981)
-for the jackknife of trials with two subjects, which counts what is not shared once for each of them.
+Source: Efron & Stein (1981) for the jackknife of trials with two subjects, which counts what is not shared once for
+each of them.
 """
 
 from __future__ import annotations
@@ -23,13 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.reading.groups.indices import Floats
 from frbench.reading.groups.rates import GroupRates
-from frbench.reading.rate import ERRORS
-
-Ints = NDArray[np.int64]
+from frbench.reading.rate import ERRORS, Ints
 
 DRAWS = 2000
 SEED = 1
@@ -65,29 +60,6 @@ def redrawn(sides: Sequence[GroupRates], *, draws: int = DRAWS, seed: int = SEED
     Parameters as in `no_difference`.
     """
     return _draw(sides, lambda side: side.k / side.n, draws, seed)
-
-
-def permuted(
-    subject_a: Ints, subject_b: Ints, rows: Ints, group: Ints, *, draws: int = DRAWS, seed: int = SEED
-) -> tuple[Ints, Ints]:
-    """(draws, groups) false matches and non-mated comparisons within each group, labels dealt to subjects anew.
-
-    Parameters
-    ----------
-    subject_a, subject_b : (k,) subjects of every false match among all pairs. rows : (subjects,) templates of each.
-    group : (subjects,) group of each subject, from 0. Comparisons of a group are closed forms of rows:
-    ((sum r)^2 - sum r^2) / 2.
-    """
-    random = np.random.default_rng(seed)
-    n_groups = int(group.max()) + 1
-    k, n = (np.empty((draws, n_groups), dtype=np.int64) for _ in range(2))
-    for i in range(draws):
-        dealt = random.permutation(group)
-        same = dealt[subject_a][dealt[subject_a] == dealt[subject_b]]
-        k[i] = np.bincount(same, minlength=n_groups)
-        whole, squares = (np.bincount(dealt, weights=w, minlength=n_groups) for w in (rows, rows**2))
-        n[i] = (whole**2 - squares) / 2
-    return k, n
 
 
 def _draw(sides: Sequence[GroupRates], truth: Callable[[_Rare], Floats], draws: int, seed: int) -> Draws:

@@ -14,14 +14,13 @@ from typing import Any, Literal
 
 from frbench.candidates import GalleryHits, MatedSearches
 from frbench.errors import InputError
-from frbench.plan import ALL, OVERALL
+from frbench.plan import Grouping
 from frbench.reading.sizes import subsets
 from frbench.reading.sizes.extrapolation import Check, Extrapolation, extrapolate
 from frbench.reading.sizes.gallery_parts import PartedSearches
 from frbench.reading.sizes.subsets import MeanRate
 
 State = Literal["measured", "extrapolated", "not estimable"]
-Grouping = tuple[str, ...]
 MAX_SIZE = 100_000_000_000
 
 
@@ -84,18 +83,16 @@ def gallery_sizes(
     hits: GalleryHits, sizes: Sequence[int], *, ranks: Sequence[int], groupings: Sequence[Grouping]
 ) -> dict[str, Any]:
     """What results.json says of gallery sizes: every rate by size and group, and how every model did when checked."""
-    groups: list[tuple[Grouping, str | None]] = [((), None)]
-    groups += [(g, name) for g in groupings if g for name in sorted(set(hits.plan.group_names(g)))]
     rows: list[SizedRate] = []
     checks: list[dict[str, Any]] = []
-    for grouping, name in groups:
-        head = (",".join(grouping) or ALL, OVERALL if name is None else name)
-        wanted = hits.wanted(grouping, name)
+    for group in hits.plan.everybody_and(groupings):
+        head = group.title, group.sides("identify")[0]
+        wanted = hits.wanted(group.columns, group.pair and group.pair[0])
         nonmated = PartedSearches(hits.nonmated.of_group(wanted), hits.rows_of_cell)
         for column, threshold in enumerate(hits.thresholds):
             found, tried = _fpir_rows(hits, nonmated, column, sizes, head)
             rows += found
-            own = {"grouping": head[0], "group": head[1], "threshold": threshold}
+            own = {**group.key("identify"), "threshold": threshold}
             checks += [own | check.to_json() for check in tried]
         rows += _fnir_rows(hits, hits.mated.of_group(wanted), sizes, ranks, head)
     return {
