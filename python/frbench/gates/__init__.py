@@ -1,1 +1,1 @@
-"""Gates: rules about finished runs, and whether intervals keep, break or leave them open."""
+"""Holds rules against finished runs, and says whether intervals keep, break or leave them open."""

@@ -1,4 +1,4 @@
-"""Asked: a row of a gate, named and looked up, before it is read; and the groups that rows are about."""
+"""Names and looks up the rows of a gate before they are read, and the groups that they are about."""
 
 from __future__ import annotations
 

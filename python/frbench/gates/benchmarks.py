@@ -1,4 +1,4 @@
-"""Benchmarks: the rounds that pytest-benchmark saved, and the ratio of two medians with a bootstrap interval.
+"""Reads the rounds that pytest-benchmark saved, and the ratio of two medians with a bootstrap interval.
 
 `pytest --benchmark-json=new.json` keeps the time of every round. The rounds of one benchmark are of one process: how
 processes differ is not in them, and rounds that follow each other are alike, so that they count as fewer.

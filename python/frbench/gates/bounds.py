@@ -1,4 +1,4 @@
-"""Bounds: between which ends a quantity must lie, checked before anything is read."""
+"""Reads between which ends a quantity must lie, and refuses what no quantity can keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims: what a rule is about, as a line of text: `fnmr[sex=female] at fmr=1e-3`, `p99[sex=male] batch 64`."""
+"""Reads what a rule is about from a line of text: `fnmr[sex=female] at fmr=1e-3`, `p99[sex=male] batch 64`."""
 
 from __future__ import annotations
 

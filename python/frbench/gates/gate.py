@@ -1,4 +1,4 @@
-"""Gate: a run, a baseline and rules; first what the rules name is looked up, then all of it is read and judged."""
+"""Opens a run, a baseline and rules, looks up what the rules name, and judges all of it."""
 
 from __future__ import annotations
 

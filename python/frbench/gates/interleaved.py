@@ -1,4 +1,4 @@
-"""Interleaved: what `frbench ab` found of two commands that took turns, and how noisy the machine was."""
+"""Reads what `frbench ab` found of two commands that took turns, and how noisy the machine was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output: a gate as a table on a terminal, as JSON, as JUnit XML and as Markdown for a job summary."""
+"""Writes a gate as a table on a terminal, as JSON, as JUnit XML and as Markdown for a job summary."""
 
 from __future__ import annotations
 

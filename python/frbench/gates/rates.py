@@ -1,4 +1,4 @@
-"""Rates: what rules about error rates ask of finished runs, by the readers that results and comparisons use."""
+"""Reads what rules ask about error rates, by the readers that results and comparisons use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading: a quantity as a gate sees it: its value, its ends at any doubt, and what they rest on."""
+"""Holds a quantity as a gate sees it: its value, its ends at any doubt, and what they rest on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules: what a TOML file asks of a run, read and checked before anything is counted.
+"""Reads and checks a TOML file of rules, before anything is counted.
 
 [gate]                      # may be left out
 doubt = "fail"              # what an inconclusive row does: fail, warn or pass

@@ -1,4 +1,4 @@
-"""Times: what rules about latency and throughput ask of finished runs.
+"""Reads what rules ask about latency and throughput of finished runs.
 
 Requests of one process resemble each other more than those of two. So an interval has the larger of two variances, on
 the logarithm: of the order statistics, for which requests are independent, and between the processes of the run, with

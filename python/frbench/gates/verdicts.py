@@ -1,4 +1,4 @@
-"""Verdicts: whether an interval keeps a bound, breaks it, or leaves it open; and what would settle it.
+"""Says whether an interval keeps a bound, breaks it, or leaves it open; and what would settle it.
 
 A gate passes only if every row does, so that it passes wrongly no more often than one row does: a row passes if its
 95% interval lies wholly on the good side, however many there are. A gate fails if any row does, so that rows add up: a

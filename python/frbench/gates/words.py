@@ -1,4 +1,4 @@
-"""Words: the rows of a gate as texts, the same on a terminal, in Markdown, in JUnit and in a failed test."""
+"""Writes the rows of a gate as texts, the same on a terminal, in Markdown, in JUnit and in a failed test."""
 
 from __future__ import annotations
 

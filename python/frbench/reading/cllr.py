@@ -1,4 +1,4 @@
-"""Cllr: what scores cost when they are taken as log-likelihood ratios, and the least they could cost.
+"""Computes what scores cost when they are taken as log-likelihood ratios, and the least they could cost.
 
 Natural logarithms; the cost is in bits, 1 for a system that always says LLR = 0. Trials without a score have no LLR
 and are left out.

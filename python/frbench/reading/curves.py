@@ -1,4 +1,4 @@
-"""Curves: what a whole trade-off of false matches and false non-matches comes to: EER, AUC, and its convex hull.
+"""Reduces a whole trade-off of false matches and false non-matches to EER, AUC, and its convex hull.
 
 All are read from bins. A tally cannot see the order of scores inside a bin: thresholds are edges, trials of one bin
 are ties, and what another order could have made of it is given beside the value as exact bounds.

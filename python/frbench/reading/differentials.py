@@ -1,4 +1,4 @@
-"""Differentials: how the rate of one group stands to that of another, and what these people could have shown.
+"""Holds the rate of one group against that of another, and says what these people could have shown.
 
 A ratio comes with an interval of its own and with the smallest ratio that would have been detected: "no difference was
 detected" says nothing without it. Whoever must show that rates are alike has a test of equivalence, and whoever names

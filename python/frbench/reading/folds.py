@@ -1,4 +1,4 @@
-"""Folds: accuracy of a list of pairs in folds, as the protocol of Labeled Faces in the Wild reports it.
+"""Computes the accuracy of a list of pairs in folds, as the protocol of Labeled Faces in the Wild reports it.
 
 A threshold is chosen on all folds but one and applied to that one, for each in turn. A pair is accepted when
 `score >= threshold`; accuracy is the share of pairs that are decided rightly.

@@ -1,4 +1,4 @@
-"""Jackknife: the interval of any statistic, from its values without each block of subjects.
+"""Gives any statistic an interval, from its values without each block of subjects.
 
 A rate has its own interval in `estimate`; here are the others: areas, crossings and costs, which are no share of
 independent trials. The interval is taken on a scale on which the statistic has no end, so that it stays in its range.

@@ -1,4 +1,4 @@
-"""Joint: two rates of one tally side by side, their ratio and their difference, from the same blocks of subjects.
+"""Reads two rates of one tally side by side: their ratio and their difference, from the same blocks of subjects.
 
 Two groups share a threshold, often a gallery, and sometimes subjects. Each rate keeps its own interval, which is good
 where errors are few, and the two are put together by the method of variance estimates recovery, with the correlation

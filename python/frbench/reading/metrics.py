@@ -1,4 +1,4 @@
-"""Metrics to call one at a time: each of a tally, a threshold and a group, with numerator, denominator and interval.
+"""Gives one metric at a time, of a tally, a threshold and a group: numerator, denominator and interval.
 
 What becomes of failed templates is said in `rate`, which names the four error rates that others are made of.
 """

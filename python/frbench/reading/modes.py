@@ -1,4 +1,4 @@
-"""Modes: the two ways in which a 1:N system is used, as NIST reports them, and the CMC.
+"""Reads a 1:N tally in the two ways in which such a system is used, as NIST reports them, and the CMC.
 
 Identification: a threshold limits FPIR, and decisions are mostly automatic. Investigation: there is no threshold, a
 person reviews a list of fixed length, and every non-mated search returns one.

@@ -1,4 +1,4 @@
-"""Power: how large a difference between groups must be before a count of this size shows it.
+"""Computes how large a difference between groups must be before a count of this size shows it.
 
 "No difference was detected" says something only beside the ratio that would have been. `smallest_ratio` reads that
 ratio from the evidence at hand; `subjects_needed` turns it around, before any data are there.

@@ -1,4 +1,4 @@
-"""Selectivity: how many candidates a non-mated search puts before a reviewer."""
+"""Counts how many candidates a non-mated search puts before a reviewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threshold at a rate: the edge of a tally that holds it, what it achieves, and where it lies with other people.
+"""Finds the threshold at a rate: the edge that holds it, what it achieves, and where it lies with other people.
 
 Convention K2: the threshold never lets the rate exceed its target, and the achieved rate is what is reported, with
 its counts. K3: a target of less than one trial is refused, and one with fewer than 30 errors behind it is flagged.

@@ -1,4 +1,4 @@
-"""Timing: quantiles and mean of latencies, read from a histogram of nanoseconds."""
+"""Reads quantiles and the mean of latencies from a histogram of nanoseconds."""
 
 from __future__ import annotations
 

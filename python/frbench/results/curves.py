@@ -1,4 +1,4 @@
-"""Summary results: what `results.json` says of whole curves: EER, AUC, min Cllr, and what the data can show at all."""
+"""Makes the key of `results.json` about whole curves: EER, AUC, min Cllr, and what the data can show at all."""
 
 from __future__ import annotations
 

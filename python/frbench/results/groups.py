@@ -1,4 +1,4 @@
-"""Group results: what `results.json` says of differences between groups, of runs that were given groups."""
+"""Makes the keys of `results.json` about differences between groups and thresholds by group."""
 
 from __future__ import annotations
 

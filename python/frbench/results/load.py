@@ -1,4 +1,4 @@
-"""Results: what `results.json` says of a load run.
+"""Makes results.json of a load run: latency by group at every load, and what an objective allows.
 
 Every quantile is given twice: of all requests, where one without an answer takes longer than any other, and of those
 answered alone. The first is the one to quote: the second is better the more a server refuses.

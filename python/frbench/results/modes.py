@@ -1,4 +1,4 @@
-"""Mode results: what `results.json` says of the ways in which a 1:N system is used: modes, CMC, and selectivity."""
+"""Makes the keys of `results.json` about the ways in which a 1:N system is used: modes, CMC, and selectivity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results: what `results.json` says of searches that were made exactly and otherwise, side by side."""
+"""Makes results.json of searches that were made exactly and otherwise, side by side."""
 
 from __future__ import annotations
 

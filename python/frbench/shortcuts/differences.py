@@ -1,4 +1,4 @@
-"""Differences: what another search makes of the same trials, by group: errors added, errors that go, and gaps.
+"""Reads what another search makes of the same trials, by group: errors added, errors that go, and gaps.
 
 Both searches are counted in tallies of their own, and a third one counts what both found. So the trials that only one
 of them gets wrong are known exactly, with their blocks: an error added is a trial, and its share has an interval like

@@ -1,1 +1,1 @@
-"""Audits: what inputs and counts say about themselves: leaks, failures, declared numbers, single subjects."""
+"""Reads what inputs and counts say about themselves: leaks, failures, declared numbers, single subjects."""

@@ -1,4 +1,4 @@
-"""Failure policies: how far error rates move with what is done about failed templates, side by side.
+"""Shows how far error rates move with what is done about failed templates, side by side.
 
 One tally holds all it takes: trials without a score are counted beside those with one.
 """

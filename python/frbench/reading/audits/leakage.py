@@ -1,4 +1,4 @@
-"""Leakage: what in the input would make a result better or worse than the system, found before anybody believes it.
+"""Finds what in the input would make a result better or worse than the system, before anybody believes it.
 
 Nothing is mended here: each finding is a sentence, a count and a few examples, for a person to look at.
 """

@@ -1,4 +1,4 @@
-"""Reconcile: numbers of comparisons that a protocol declares, against those that its labels make.
+"""Explains the numbers of comparisons that a protocol declares by those that its labels make.
 
 Every convention has a closed form in the rows of each subject: pairs once or in both directions, with or without each
 row against itself. A declared number that is one of them says how its author counted.

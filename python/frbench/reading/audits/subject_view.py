@@ -1,4 +1,4 @@
-"""Subject view: who stands behind the errors.
+"""Shows who stands behind the errors.
 
 Goats are subjects that are often not matched with themselves; lambs and wolves those that are often matched with
 others, which a symmetric comparison cannot tell apart. A few of them may be a whole rate. All numbers are counts with

@@ -1,1 +1,1 @@
-"""Groups: how rates differ between them, what chance would show, and thresholds by group."""
+"""Reads how rates differ between groups, what chance would show, and thresholds by group."""

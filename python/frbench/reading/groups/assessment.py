@@ -1,4 +1,4 @@
-"""Assessment: an index with its interval, and beside it what chance alone would show.
+"""Gives an index its interval, and beside it what chance alone would show.
 
 Without the doubt an index is a verdict on noise: the interval says how far it would move with other people, the null
 how large it is where nothing differs. Both are functions of the tally.

@@ -1,4 +1,4 @@
-"""Across groups: what a tally says about differences between groups at one threshold, accuracy first.
+"""Puts together what a tally says about differences between groups at one threshold, accuracy first.
 
 Rates by group with counts and intervals; who was compared with whom, side by side; then every index with its interval
 and with what chance alone would show; and cautions where an index is known to mislead.

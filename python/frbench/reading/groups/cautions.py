@@ -1,4 +1,4 @@
-"""Cautions: where an index of differences between groups is known to mislead, said beside it."""
+"""Says beside an index of differences between groups where such an index is known to mislead."""
 
 from __future__ import annotations
 

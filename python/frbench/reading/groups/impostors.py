@@ -1,4 +1,4 @@
-"""Impostors: who is compared with whom, for the false matches of a 1:1 tally.
+"""Reads false matches of a 1:1 tally by who is compared with whom.
 
 People of one group are mistaken for each other more often than people of two, so that the rate of all pairs hides what
 happens within a group: the rates stand side by side. Source: Howard, Sirotin & Vemury (BTAS 2019).

@@ -1,4 +1,4 @@
-"""Indices: one number for how far rates differ between groups, each by its published formula.
+"""Computes one number for how far rates differ between groups, each by its published formula.
 
 An index is defined on rates alone. Rates of several groups stand on the last axis of an array, so that one formula
 serves what was seen, what is seen without a block, and what is drawn where nothing differs; there, undefined is NaN.

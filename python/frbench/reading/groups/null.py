@@ -1,4 +1,4 @@
-"""Null: what rates by group look like where nothing differs, so that an index can be held against chance.
+"""Draws what rates by group look like where nothing differs, so that an index can be held against chance.
 
 The largest of several noisy rates is always above their mean: every index of a finite population shows a difference.
 How much of it is noise is drawn from a tally alone. All groups get the pooled rate. The errors of a group of m subjects

@@ -1,4 +1,4 @@
-"""Rates by group: one rate of every group at one threshold, and what it is without each block of subjects."""
+"""Reads one rate of every group at one threshold, and what it is without each block of subjects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group thresholds: what each group needs, what it gets at the others', and whether a threshold keeps its promise.
+"""Reads which threshold each group needs, what it gets at the others', and whether a threshold keeps its promise.
 
 A threshold is set on one population and used on another: of another group, another data set, another year. What it
 realises there is read at the same edge, with counts and intervals, beside the threshold that would have been needed.

@@ -1,4 +1,4 @@
-"""Extrapolation: FPIR of a gallery larger than the one that was searched, with an interval, or a refusal.
+"""Extrapolates FPIR to a gallery larger than the one that was searched, with an interval, or refuses.
 
 Models are fitted to parts of the gallery, a sixteenth to a half of its rows, and must predict the FPIR measured on
 all of it: one that misses more than one time in ten is refused. The value is that of the best of those left; the

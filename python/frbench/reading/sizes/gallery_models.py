@@ -1,4 +1,4 @@
-"""Gallery models: how the share of searches with a false positive grows with the gallery.
+"""Models how the share of searches with a false positive grows with the gallery.
 
 A probe that matches a gallery row with probability p has no false positive among n rows with probability
 (1 - p)^n, about exp(-n p). Probes differ: FPIR(n) = 1 - E[exp(-n p)] over them. Models differ in what they take

@@ -1,4 +1,4 @@
-"""Gallery parts: what a part of the gallery would have shown, in replicates without one block of people each.
+"""Computes what a part of the gallery would have shown, in replicates without one block of people each.
 
 The cells of the gallery are dealt to sixteen parts, and those of a part to sixteen blocks.
 """

@@ -1,4 +1,4 @@
-"""Gallery size: FPIR and FNIR of galleries smaller than the one that was searched, exactly, and larger, by a model.
+"""Computes FPIR and FNIR of galleries smaller than the one that was searched, exactly, and larger, by a model.
 
 A smaller gallery is a random subset of the enrolled rows. Its rate is computed, not drawn: the mean over all subsets.
 The unit is the row, and a mate's rows are always enrolled. A rate is *measured* up to the gallery that was searched

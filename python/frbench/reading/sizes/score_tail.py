@@ -1,4 +1,4 @@
-"""Score tail: a generalised Pareto distribution of what best scores exceed a level by.
+"""Fits a generalised Pareto distribution to what best scores exceed a level by.
 
 It gives the share of searches above a threshold that few searches or none have reached. Fitted by probability-weighted
 moments, which need no iteration and have a value for every sample; a bounded score has a tail with an end, and above

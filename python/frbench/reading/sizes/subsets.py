@@ -1,4 +1,4 @@
-"""Subsets: rates of the mean random subset of a gallery, from one search of all of it.
+"""Computes the rates of the mean random subset of a gallery, from one search of all of it.
 
 Of N rows c reach a threshold; n rows drawn from them hold none with the hypergeometric probability
 C(N - c, n) / C(N, n). The mean over searches is FPIR at n, with no subset drawn and no seed. Intervals are over

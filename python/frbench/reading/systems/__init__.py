@@ -1,1 +1,1 @@
-"""Systems: two of them on one population, compared trial by trial."""
+"""Compares two systems on one population, trial by trial."""

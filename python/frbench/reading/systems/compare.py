@@ -1,4 +1,4 @@
-"""Compare: two systems on the same trials, the paired difference of every rate with an interval of its own.
+"""Compares two systems on the same trials: the paired difference of every rate with an interval of its own.
 
 Both runs must be of the same template ids, subjects, labels and protocol; only what a matcher made of the images
 differs. Thresholds that were set at a target rate are set again without each block, so that the doubt about them is
@@ -75,8 +75,8 @@ def compare(
         "schema": SCHEMA,
         "schema_version": VERSION,
         "kind": a.results["kind"],
-        "a": _described(a),
-        "b": _described(b),
+        "a": described(a),
+        "b": described(b),
         "failed_policy": failed_policy(a),
         "blocks": a.tally.plan.n_blocks,
         "population": dict(a.tally.plan.details[POPULATION]),
@@ -121,7 +121,8 @@ def _refuse_unless_equal(what: str, a: FinishedRun, b: FinishedRun, values: Sequ
         raise NotComparable(f"the runs have other {what}: {own}; recount one of them with the other's options")
 
 
-def _described(run: FinishedRun) -> dict[str, Any]:
+def described(run: FinishedRun) -> dict[str, Any]:
+    """A run as comparisons name it: its name, its plan and its inputs."""
     return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
 

@@ -1,4 +1,4 @@
-"""Contrasts: how much rates of groups differ in one system, beside how much in another on the same trials.
+"""Compares how much rates of groups differ in one system with how much in another, on the same trials.
 
 The ratio of a group to the reference has an interval of its own in each system. Whether one system treats groups more
 alike than the other is another question: the ratio of both ratios, with every block left out of all four rates at once.

@@ -1,4 +1,4 @@
-"""History: the figures of many runs, in one line for each, among runs whose figures may stand in one line.
+"""Lines up the figures of many runs, among those whose figures may stand in one line.
 
 Rates stand in one line where the trials are the same: kind, protocol, people, labels. Times stand in one line where
 the machine and the work are the same. Other runs are a population of their own, and what differs is named.

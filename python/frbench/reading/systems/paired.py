@@ -1,4 +1,4 @@
-"""Paired: two rates on the same trials, their difference and their ratio, with intervals of their own.
+"""Computes the difference and the ratio of two rates on the same trials, with intervals of their own.
 
 Two systems that were given the same images share subjects, trials and blocks. Leaving a block out of both at once
 keeps what they share: the interval of the difference is narrower than two separate intervals suggest.

@@ -1,4 +1,4 @@
-"""Replicates: the errors of one rate without each block, at thresholds that are held or set again.
+"""Counts the errors of one rate without each block, at thresholds that are held or set again.
 
 A threshold that meets a target rate is a function of the data. Set again without each block, it moves along the
 trade-off of errors, and what it does to other rates is part of their doubt. Between two edges both errors are taken

@@ -1,4 +1,4 @@
-"""Run figures: every rate that a run reports, as one flat list with names that other runs share."""
+"""Lists every rate that a run reports, with names that other runs share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sides: one rate of two finished runs, each at a threshold of its own, and what it is without each block.
+"""Reads one rate of two finished runs, each at a threshold of its own, and what it is without each block.
 
 Thresholds that were set at a target rate are set again without each block, so that the doubt about them is in what
 follows; given ones are held fixed.

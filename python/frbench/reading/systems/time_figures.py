@@ -1,4 +1,4 @@
-"""Time figures: every time, rate and share of a latency or a load run, by names that other runs share.
+"""Lists every time, rate and share of a latency or a load run, by names that other runs share.
 
 Each has a value with the interval of its run, and what a comparison of two runs needs: a logarithm with its variance,
 or the requests of each process.

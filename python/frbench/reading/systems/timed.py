@@ -1,4 +1,4 @@
-"""Timed: a time or a rate of one run on the logarithm, with the doubt that requests and processes leave.
+"""Reads a time or a rate of one run on the logarithm, with the doubt that requests and processes leave.
 
 Requests of one process resemble each other more than those of two. So the variance is the larger of two: that of
 independent requests, and that between the processes of the run, with one degree of freedom fewer than these.

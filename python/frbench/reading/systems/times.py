@@ -1,4 +1,4 @@
-"""Times: two runs of latency or of load, the ratio of each percentile and rate, and the difference of refused shares.
+"""Compares two runs of latency or of load: ratios of percentiles and rates, differences of refused shares.
 
 An interval has the larger of the variances within and between the processes of a run, see `timed`. The runs did not
 alternate, so that whatever the machine did between them is in the ratio and not in its interval: for a gate, processes
@@ -14,6 +14,7 @@ from frbench.errors import NotComparable
 from frbench.estimate import LEVEL
 from frbench.finished_run import FinishedRun
 from frbench.reading.systems import timed
+from frbench.reading.systems.compare import described
 from frbench.reading.systems.run_figures import Name
 from frbench.reading.systems.time_figures import WORK, Measured, difference, load_name, times_of
 
@@ -45,8 +46,8 @@ def compare_times(a: FinishedRun, b: FinishedRun) -> dict[str, Any]:
         "schema": SCHEMA,
         "schema_version": VERSION,
         "kind": a.results["kind"],
-        "a": _described(a),
-        "b": _described(b),
+        "a": described(a),
+        "b": described(b),
         "rows": [_row(name, of_a[name], of_b[name]) for name in common],
         "notes": list(_notes(a, b)),
     }
@@ -80,10 +81,6 @@ def _threads(run: FinishedRun) -> str:
 
 def _loads(run: FinishedRun) -> str:
     return ", ".join(load_name(run.results, load) for load in run.results["loads"])
-
-
-def _described(run: FinishedRun) -> dict[str, Any]:
-    return {"name": run.name, "plan": run.tally.plan.digest, "inputs": list(run.manifest["inputs"])}
 
 
 def _notes(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
