@@ -17,8 +17,7 @@ from frbench.gates.benchmarks import (
     effective_rounds,
     ratio_of_medians,
 )
-from frbench.gates.gate import gate
-from frbench.gates.gate import read
+from frbench.gates.gate import gate, read
 from frbench.gates.rules import Rules, default_for_times
 
 MACHINE = {"node": "a", "machine": "x86_64", "system": "Linux", "cpu": {"brand_raw": "some", "count": 2}}

@@ -258,7 +258,7 @@ def test_searches_equal_an_independent_count(templates: Templates, unit: np.ndar
     assert (is_mate.sum(axis=1) <= 1).all()
     for group in (None, "female", "male"):
         chosen = np.ones(len(probes), bool) if group is None else sex == group
-        options = {} if group is None else {"grouping": SEX, "group": group}
+        options = {} if group is None else {"group": Group.within(SEX, group)}
         mated, non_mated = chosen & is_mated, chosen & ~is_mated
         for threshold in thresholds:
             positive = metrics.fpir(tally, threshold, **options)
