@@ -26,7 +26,7 @@ class FinishedRun:
     candidates : of a search; None of other kinds, and of a run that was read.
     """
 
-    results: dict[str, Any]
+    results: Mapping[str, Any]
     manifest: dict[str, Any]
     tally: Tally
     name: str = ""

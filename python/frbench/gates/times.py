@@ -9,9 +9,8 @@ only one of them is a part of the difference, and `frbench ab` takes turns where
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from frbench.errors import InvalidRun, NotComparable
 from frbench.estimate import student_t
@@ -22,6 +21,7 @@ from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
 from frbench.plan import Group
 from frbench.reading.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
+from frbench.results.types import results_of
 
 SAME = {
     "latency": ("gallery", "k", "batches", "threads"),
@@ -101,20 +101,15 @@ def _part(rule: Rule, run: FinishedRun) -> int:
 
 def timed(rule: Rule, run: FinishedRun, part: int, group: Group) -> Timed:
     """What a rule asks of one run."""
-    claim = rule.claim
-    if claim.metric == "throughput" and run.results["kind"] == "load":
-        own = [m["achieved_per_s"] for m in run.results["measurements"] if m["load"] == part]
-        return answers(own, sum_requests(run.results, part))
+    claim, results = rule.claim, results_of(run.results)
+    if claim.metric == "throughput" and results["kind"] == "load":
+        own = [m["achieved_per_s"] for m in results["measurements"] if m["load"] == part]
+        return answers(own, results["loads"][part]["requests"])
     histogram = run.tally.pick(mated=False, group=group, parts=[part])
     axis = run.tally.plan.axis
     if claim.metric == "throughput":
         return throughput(histogram, axis, batch=run.results["batches"][part])
     return quantile(histogram, axis, QUANTILES[claim.metric])
-
-
-def sum_requests(results: Mapping[str, Any], part: int) -> int:
-    """Requests at one load."""
-    return int(results["loads"][part]["requests"])
 
 
 def reading(

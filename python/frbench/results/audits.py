@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,13 @@ from frbench.counting.per_subject import PerSubject
 from frbench.plan import EVERYBODY, Group, Grouping
 from frbench.reading.audits import failure_policies, subject_view
 from frbench.reading.audits.reconcile import Counts, compared, explain, of_run
+from frbench.results import types
 from frbench.tally import Tally
 
 
 def failures(
     tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], rank: int | None = None
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     """The key "failures": error rates under every policy for failed templates; no key where none failed.
 
     rank : of misses in 1:N, None in 1:1. Rows are of everybody and of the trials within each group.
@@ -30,9 +31,9 @@ def failures(
     return {"failures": {"policies": failure_policies.MEANING, "rows": found}}
 
 
-def _failures(tally: Tally, threshold: float, group: Group, rank: int | None) -> dict[str, Any]:
+def _failures(tally: Tally, threshold: float, group: Group, rank: int | None) -> types.FailureRow:
     found = failure_policies.accounting(tally, threshold, rank=rank, group=group)
-    return {
+    made = {
         **group.key("verify" if rank is None else "identify"),
         "threshold": threshold,
         "rank": rank,
@@ -47,9 +48,10 @@ def _failures(tally: Tally, threshold: float, group: Group, rank: int | None) ->
             for policy in found.policies
         },
     }
+    return cast("types.FailureRow", made)
 
 
-def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, Any]:
+def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> Mapping[str, object]:
     """The key "counts": what the templates make under every convention, and what the run counted.
 
     declared : numbers that a protocol states; each of them has a sentence under the key "reconciliation", which is
@@ -60,7 +62,7 @@ def counts(tally: Tally, found: Counts, declared: Sequence[int]) -> dict[str, An
     return {"counts": {**conventions, "run": compared(tally)}} | ({"reconciliation": lines} if lines else {})
 
 
-def worst_subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[str, Any]:
+def worst_subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> types.Subjects:
     """How far the errors of everybody, and those within each group, rest on the worst 1% of subjects."""
     rows: list[tuple[Group, NDArray[np.bool_]]] = [(EVERYBODY, np.ones(len(errors.layout.groups), dtype=bool))]
     for columns in filter(None, groupings):
@@ -74,4 +76,5 @@ def worst_subjects(errors: PerSubject, groupings: Sequence[Grouping]) -> dict[st
             misses = subject_view.false_nonmatches(errors.missed(threshold, inside), mated)
             head = {**group.key("verify"), "threshold": threshold}
             found.append({**head, "false_matches": matches.to_json(), "false_nonmatches": misses.to_json()})
-    return {"worst": subject_view.WORST, "rows": found}
+    made = {"worst": subject_view.WORST, "rows": found}
+    return cast("types.Subjects", made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from frbench.choices import Failed
 from frbench.operating_point import RULE_OF_30
@@ -14,6 +14,7 @@ from frbench.reading.cllr import MinCllr, min_cllr
 from frbench.reading.curves import Auc, Eer, auc, eer
 from frbench.reading.rate import trials
 from frbench.reading.thresholds import supported_down_to
+from frbench.results import types
 from frbench.tally import Tally
 
 MIN_EDGES = 20
@@ -27,7 +28,7 @@ Curve = TypeVar("Curve", Eer, Auc, MinCllr)
 
 def keys(
     tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], failed: Failed = "reject"
-) -> dict[str, Any]:
+) -> dict[str, list[types.Summary]]:
     """Summaries of everybody and of the comparisons within every group.
 
     thresholds : of the generalised rates. failed : policy of EER, AUC and of what the data can show; min Cllr leaves
@@ -41,10 +42,10 @@ def keys(
     return {"summaries": [_summary(tally, thresholds, group, failed) for group in groups]}
 
 
-def _summary(tally: Tally, thresholds: Sequence[float], group: Group, failed: Failed) -> dict[str, Any]:
+def _summary(tally: Tally, thresholds: Sequence[float], group: Group, failed: Failed) -> types.Summary:
     n_edges = len(tally.plan.edges)
     nonmated, mated = (int(trials(tally.pick(mated=kind, group=group).bins, failed=failed)) for kind in (False, True))
-    return {
+    found = {
         **group.key("verify"),
         "failed_policy": failed,
         "eer": _resolved(eer(tally, group=group, failed=failed), n_edges).to_json(),
@@ -57,6 +58,7 @@ def _summary(tally: Tally, thresholds: Sequence[float], group: Group, failed: Fa
             "rates": [_generalised(tally, threshold, group) for threshold in thresholds],
         },
     }
+    return cast("types.Summary", found)
 
 
 def _resolved(found: Curve, n_edges: int) -> Curve:
@@ -67,7 +69,7 @@ def _resolved(found: Curve, n_edges: int) -> Curve:
     return type(found)(value=None, bounds=found.bounds, reason=reason)
 
 
-def _supported(n: int, kind: str) -> dict[str, Any]:
+def _supported(n: int, kind: str) -> types.Supported:
     """The smallest rate with 30 errors behind it; none if there are fewer trials than that."""
     least = supported_down_to(n)
     if least is None or least > 1:
@@ -76,7 +78,7 @@ def _supported(n: int, kind: str) -> dict[str, Any]:
     return {"value": least, "n": n, "reason": ""}
 
 
-def _generalised(tally: Tally, threshold: float, group: Group) -> dict[str, Any]:
+def _generalised(tally: Tally, threshold: float, group: Group) -> types.Generalised:
     """GFAR and GFRR at a threshold, beside the counts of completed comparisons that they are made of."""
     fmr = metrics.fmr(tally, threshold, group=group, failed="exclude")
     fnmr = metrics.fnmr(tally, threshold, group=group, failed="exclude")

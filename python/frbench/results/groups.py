@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from frbench.choices import Failed
 from frbench.operating_point import OperatingPoint
@@ -22,7 +21,7 @@ def keys(
     points: Sequence[OperatingPoint],
     failed: Failed = "reject",
     rank: int = 1,
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     """Differentials of every grouping and threshold, and thresholds by group at every target FMR; empty without groups.
 
     points : where thresholds came from. rank : of FNIR.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import cast
 
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Group, Grouping
@@ -12,6 +12,7 @@ from frbench.reading import differentials
 from frbench.reading.joint import replicates
 from frbench.reading.people import largest
 from frbench.reading.rate import Rate
+from frbench.results import types
 from frbench.tally import Tally
 
 VERSION = 1
@@ -24,9 +25,9 @@ def head_of(
     thresholds: Sequence[float] = (),
     groupings: Sequence[Grouping] = (),
     points: Sequence[OperatingPoint] = (),
-) -> dict[str, Any]:
+) -> types.Head:
     """What every `results.json` begins with. groupings : () is one of everybody."""
-    return {
+    found = {
         "schema": "frbench.results",
         "schema_version": VERSION,
         "kind": kind,
@@ -35,11 +36,12 @@ def head_of(
         "groupings": [Group(columns).title for columns in groupings or [()]],
         "operating_points": [point.to_json() for point in points],
     }
+    return cast("types.Head", found)
 
 
 def contrasts(
     tally: Tally, thresholds: Sequence[float], groupings: Sequence[Grouping], rates: Sequence[Rate]
-) -> dict[str, list[dict[str, Any]]]:
+) -> types.Contrasts:
     """The keys "contrasts" and "highest"; none ungrouped.
 
     Every group against the one with most subjects, and the groups that may have the highest of each rate.
@@ -57,10 +59,12 @@ def contrasts(
         ]
         labelled = [own for group, own in found.items() if group.is_labelled]
         highest.append({**head, "metric": rate.metric, **differentials.worst(labelled).to_json()})
-    return {"contrasts": contrasts, "highest": highest} if any(groupings) else {}
+    made = {"contrasts": contrasts, "highest": highest} if any(groupings) else {}
+    return cast("types.Contrasts", made)
 
 
-def ratios(contrasts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def ratios(contrasts: Sequence[types.Contrast]) -> list[types.Ratio]:
     """The key "ratios": the contrasts of FMR, without what they have besides."""
     left_out = ("rank", "difference")
-    return [{k: v for k, v in c.items() if k not in left_out} for c in contrasts if c["metric"] == "fmr"]
+    found = [{k: v for k, v in c.items() if k not in left_out} for c in contrasts if c["metric"] == "fmr"]
+    return cast("list[types.Ratio]", found)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Group, Grouping
 from frbench.reading import metrics
 from frbench.reading.rate import Rate, both_rates
-from frbench.results import audits, groups, modes
+from frbench.results import audits, groups, modes, types
 from frbench.results.head import contrasts, head_of
 from frbench.results.modes import Lists
 from frbench.tally import Tally
@@ -22,7 +22,7 @@ def identify_results(
     groupings: Sequence[Grouping],
     points: Sequence[OperatingPoint],
     lists: Lists | None = None,
-) -> dict[str, Any]:
+) -> types.Identify:
     """Counts of searches by group, and FPIR, FNIR and rank hits with intervals.
 
     lists : candidates of the non-mated searches, for selectivity; None for no such key.
@@ -30,7 +30,7 @@ def identify_results(
     rows = tally.plan.everybody_and(groupings)
     details = tally.plan.details
     rank = details["ranks"][0]
-    return {
+    found = {
         **head_of("identify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "gallery": details["gallery"],
         "gallery_subjects": details["gallery_subjects"],
@@ -45,13 +45,14 @@ def identify_results(
         **modes.keys(tally, thresholds=thresholds, groupings=groupings, lists=lists),
         **audits.failures(tally, thresholds=thresholds, groupings=groupings, rank=rank),
     }
+    return cast("types.Identify", found)
 
 
-def _searches(tally: Tally, thresholds: Sequence[float], group: Group) -> dict[str, Any]:
+def _searches(tally: Tally, thresholds: Sequence[float], group: Group) -> types.Searches:
     nonmated, mated = (tally.pick(mated=m, group=group) for m in (False, True))
     ranks = tally.plan.details["ranks"]
     misses = {str(rank): [metrics.fnir(tally, t, rank=rank, group=group).k for t in thresholds] for rank in ranks}
-    return {
+    found = {
         **group.key("identify"),
         "mated_searches": mated.trials,
         "mated_unscored": mated.unscored,
@@ -62,13 +63,14 @@ def _searches(tally: Tally, thresholds: Sequence[float], group: Group) -> dict[s
         "misses": misses,
         "rank_hits": {str(rank): metrics.rank_hits(tally, rank, group=group)[0] for rank in ranks},
     }
+    return cast("types.Searches", found)
 
 
-def _identify_estimates(tally: Tally, thresholds: Sequence[float], group: Group) -> list[dict[str, Any]]:
+def _identify_estimates(tally: Tally, thresholds: Sequence[float], group: Group) -> list[types.IdentifyEstimate]:
     ranks = tally.plan.details["ranks"]
     rates = [Rate("fpir", threshold) for threshold in thresholds]
     rates += [Rate("fnir", threshold, rank) for threshold in (*thresholds, None) for rank in ranks]
-    return [
+    found = [
         {
             "metric": rate.metric,
             **group.key("identify"),
@@ -78,3 +80,4 @@ def _identify_estimates(tally: Tally, thresholds: Sequence[float], group: Group)
         }
         for rate in rates
     ]
+    return cast("list[types.IdentifyEstimate]", found)

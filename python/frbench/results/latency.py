@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from frbench.plan import Group, Grouping
 from frbench.reading import timing
+from frbench.results import types
 from frbench.results.head import head_of
 from frbench.tally import Tally
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
-def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str, Any]:
+def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> types.Latency:
     """Percentiles, mean and throughput by group and batch size, in nanoseconds and probes a second."""
-    return {
+    found = {
         **head_of("latency", tally, groupings=groupings),
         **{
             name: tally.plan.details[name]
@@ -31,6 +32,7 @@ def latency_results(tally: Tally, *, groupings: Sequence[Grouping]) -> dict[str,
             for group in tally.plan.everybody_and(groupings)
         ],
     }
+    return cast("types.Latency", found)
 
 
 def n_probes(tally: Tally, group: Group) -> int:
@@ -39,11 +41,11 @@ def n_probes(tally: Tally, group: Group) -> int:
     return sum(n for own, n in counts if group.pair is None or own in group.pair)
 
 
-def _timings(tally: Tally, group: Group, part: int, batch: int) -> dict[str, Any]:
+def _timings(tally: Tally, group: Group, part: int, batch: int) -> types.Timing:
     histogram = tally.pick(mated=False, group=group, parts=[part])
     axis = np.asarray(tally.plan.axis)
     mean = timing.mean_ns(histogram, axis)
-    return {
+    found = {
         **group.key("latency"),
         "batch": batch,
         "requests": histogram.trials,
@@ -52,3 +54,4 @@ def _timings(tally: Tally, group: Group, part: int, batch: int) -> dict[str, Any
         "probes_per_second": None if mean is None else batch * 1e9 / mean,
         "quantiles": [vars(timing.quantile(histogram, axis, q)) for q in QUANTILES],
     }
+    return cast("types.Timing", found)

@@ -6,8 +6,8 @@ answered alone. The first is the one to quote: the second is better the more a s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from frbench.counting.load.measure import Measured, Measurement, Trial
 from frbench.counting.load.objective import Objective
 from frbench.plan import Group, Grouping
 from frbench.reading import timing
+from frbench.results import types
 from frbench.results.head import head_of
 from frbench.results.latency import QUANTILES, n_probes
 from frbench.tally import Histogram, Tally
@@ -36,7 +37,7 @@ def load_results(
     groupings: Sequence[Grouping],
     saturation: float | None = None,
     slo: tuple[Objective, float | None, Sequence[Trial]] | None = None,
-) -> dict[str, Any]:
+) -> types.Load:
     """Latency by group at every load, what each measurement was like, and what an objective allows.
 
     saturation : answers a second of a closed loop, where it was measured. slo : the objective, the highest rate that
@@ -45,7 +46,7 @@ def load_results(
     tally = measured.tally
     details = tally.plan.details
     rows = tally.plan.everybody_and(groupings)
-    return {
+    found = {
         **head_of("load", tally, groupings=groupings),
         **{name: details[name] for name in FROM_DETAILS},
         "meaning": MEANING[details["scenario"]],
@@ -60,6 +61,7 @@ def load_results(
         "measurements": [m.to_json() for m in measured.measurements],
         "slo": None if slo is None else _slo(*slo),
     }
+    return cast("types.Load", found)
 
 
 def _answered(histogram: Histogram) -> Histogram:
@@ -68,10 +70,10 @@ def _answered(histogram: Histogram) -> Histogram:
     return Histogram(bins, histogram.touching)
 
 
-def _times(tally: Tally, group: Group, part: int) -> dict[str, Any]:
+def _times(tally: Tally, group: Group, part: int) -> types.LoadTimes:
     histogram = tally.pick(mated=False, group=group, parts=[part])
     answered, axis = _answered(histogram), tally.plan.axis
-    return {
+    found = {
         **group.key("load"),
         "load": part,
         "requests": histogram.trials,
@@ -81,9 +83,10 @@ def _times(tally: Tally, group: Group, part: int) -> dict[str, Any]:
         "quantiles": [vars(timing.quantile_of_all(histogram, axis, q)) for q in QUANTILES],
         "quantiles_answered": [vars(timing.quantile(answered, axis, q)) for q in QUANTILES],
     }
+    return cast("types.LoadTimes", found)
 
 
-def _together(measured: Sequence[Measurement]) -> dict[str, Any]:
+def _together(measured: Sequence[Measurement]) -> Mapping[str, object]:
     """All runs at one load."""
     lags = [m.lag_p99_ns for m in measured if m.lag_p99_ns is not None]
     statuses: dict[str, int] = {}
@@ -100,11 +103,12 @@ def _together(measured: Sequence[Measurement]) -> dict[str, Any]:
     }
 
 
-def _slo(objective: Objective, rate: float | None, trials: Sequence[Trial]) -> dict[str, Any]:
-    return {
+def _slo(objective: Objective, rate: float | None, trials: Sequence[Trial]) -> types.Objective:
+    found = {
         "objective": objective.name,
         "q": objective.q,
         "limit_ns": objective.limit_ns,
         "rate": rate,
         "trials": [vars(trial) for trial in trials],
     }
+    return cast("types.Objective", found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from frbench.plan import Group, Grouping, Plan
 from frbench.reading import metrics, modes
 from frbench.reading.modes import Mode
 from frbench.reading.selectivity import selectivity
+from frbench.results import types
 from frbench.tally import Tally
 
 # NIST's limit, and one that smaller tests can show.
@@ -39,7 +40,7 @@ def keys(
     thresholds: Sequence[float],
     groupings: Sequence[Grouping],
     lists: Lists | None = None,
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     """Identification and investigation, CMC, and failures to enrol; with candidate lists, selectivity too.
 
     lists : from which selectivity is read, because a tally knows the best candidate alone.
@@ -53,10 +54,11 @@ def keys(
     }
 
 
-def _modes(tally: Tally, group: Group) -> list[dict[str, Any]]:
+def _modes(tally: Tally, group: Group) -> list[types.Mode]:
     found = [(target, _identification(tally, target, group)) for target in FPIR]
     reviewed = modes.investigation(tally, rank=int(tally.plan.details["ranks"][0]), group=group)
-    return [{**group.key("identify"), **_mode(mode, target)} for target, mode in [*found, (None, reviewed)]]
+    made = [{**group.key("identify"), **_mode(mode, target)} for target, mode in [*found, (None, reviewed)]]
+    return cast("list[types.Mode]", made)
 
 
 def _identification(tally: Tally, target: str, group: Group) -> Mode:
@@ -67,7 +69,7 @@ def _identification(tally: Tally, target: str, group: Group) -> Mode:
     return Mode("identification", gallery, length, length, None, None, undefined(reason))
 
 
-def _mode(mode: Mode, target: str | None) -> dict[str, Any]:
+def _mode(mode: Mode, target: str | None) -> Mapping[str, object]:
     found = mode.threshold
     return {
         "mode": mode.name,
@@ -82,20 +84,21 @@ def _mode(mode: Mode, target: str | None) -> dict[str, Any]:
     }
 
 
-def _cmc(tally: Tally, group: Group) -> dict[str, Any]:
+def _cmc(tally: Tally, group: Group) -> types.Cmc:
     found = modes.cmc(tally, group=group)
     hits = zip(found.ranks, found.hits, strict=True)
-    return {
+    made = {
         **group.key("identify"),
         "gallery": found.gallery,
         "gallery_subjects": found.gallery_subjects,
         "hits": [{"rank": rank, **asdict(hit)} for rank, hit in hits],
     }
+    return cast("types.Cmc", made)
 
 
 def _selectivities(
     plan: Plan, thresholds: Sequence[float], groups: Sequence[Group], lists: Lists
-) -> list[dict[str, Any]]:
+) -> list[types.Selectivity]:
     """Candidates a search of every row at every threshold; intervals are over probes, conditional on the gallery."""
     found = []
     for group in groups:
@@ -107,4 +110,4 @@ def _selectivities(
                 scores, threshold, gallery=int(plan.details["gallery"]), block=block, n_blocks=plan.n_blocks
             )
             found.append({**group.key("identify"), **each.to_json(), "is_censored": each.is_censored})
-    return found
+    return cast("list[types.Selectivity]", found)

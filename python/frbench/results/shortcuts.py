@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from frbench.counting.identify import Identification
 from frbench.counting.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Grouping
+from frbench.results import types
 from frbench.results.head import head_of
 from frbench.shortcuts.differences import Counted, gaps_json, rates_of, rows_json, share_of, shares_json
 from frbench.shortcuts.orders import Orders
@@ -31,7 +32,7 @@ class System:
 
     name: str
     counted: Counted
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
 
 def compared(
@@ -41,12 +42,12 @@ def compared(
     thresholds: Sequence[float],
     groupings: Sequence[Grouping],
     points: Sequence[OperatingPoint],
-) -> dict[str, Any]:
+) -> types.Shortcut:
     """Rates by group in every search beside the exact one, errors added and removed, and gaps between groups."""
     exact = systems[0].counted.exact
     details = exact.plan.details
     rates = rates_of(thresholds, details["ranks"])
-    return {
+    found = {
         **head_of(kind, exact, thresholds=thresholds, groupings=groupings, points=points),
         **{name: details[name] for name in ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")},
         "interval": INTERVALS,
@@ -63,6 +64,7 @@ def compared(
         "rows": [row for s in systems for row in rows_json(s.counted, rates, groupings, s.name)],
         "gaps": gaps_json({s.name: s.counted for s in systems}, rates, groupings),
     }
+    return cast("types.Shortcut", found)
 
 
 def columns_of_gallery(task: Identification) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ def columns_of_gallery(task: Identification) -> tuple[str, ...]:
     return tuple(column for column in task.columns if column in task.gallery.labels)
 
 
-def enrolled(task: Identification, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+def enrolled(task: Identification, groupings: Sequence[Grouping]) -> list[types.Enrolled]:
     """Templates and subjects of the gallery, of everybody and by group."""
     n = len(task.gallery)
     layout = Layout.of(task.gallery, columns_of_gallery(task), task.n_blocks)
@@ -79,12 +81,12 @@ def enrolled(task: Identification, groupings: Sequence[Grouping]) -> list[dict[s
     for group in shares.everybody_and(groupings):
         _, templates, subjects = shares.pick(group)
         found.append({**group.key("identify"), "templates": int(templates.sum()), "subjects": int(subjects.sum())})
-    return found
+    return cast("list[types.Enrolled]", found)
 
 
-def recall_json(system: str, recall: Recall, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+def recall_json(system: str, recall: Recall, groupings: Sequence[Grouping]) -> list[types.Recall]:
     """Mean recall with its interval, and the lowest of any probe, by group."""
-    return [
+    found = [
         {
             "system": system,
             **group.key("identify"),
@@ -95,25 +97,27 @@ def recall_json(system: str, recall: Recall, groupings: Sequence[Grouping]) -> l
         for group in recall.shares.everybody_and(groupings)
         for lowest in [recall.lowest_of(group)]
     ]
+    return cast("list[types.Recall]", found)
 
 
 def reach_json(
     reach: Reach, gallery: Templates, groupings: Sequence[Grouping], *, effort: str, highest: str
-) -> dict[str, Any]:
+) -> types.Reach:
     """Gallery members that searches do not return, by group, and the first of those that none does by id."""
     what = "gallery rows with a template"
-    return {
+    found = {
         "effort": effort,
         "highest": highest,
         "not_by_itself": shares_json(reach.not_by_itself, groupings, what=what),
         "never": shares_json(reach.never, groupings, what=what),
         "members": [str(gallery.template_ids[row]) for row in reach.rows[:MEMBERS_NAMED]],
     }
+    return cast("types.Reach", found)
 
 
-def orders_json(system: str, orders: Orders, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+def orders_json(system: str, orders: Orders, groupings: Sequence[Grouping]) -> list[types.InsertionOrder]:
     """Searches whose answer depends on the order of insertion, and misses at rank 1 by build, by group."""
-    return [
+    found = [
         {
             "system": system,
             **group.key("identify"),
@@ -123,3 +127,4 @@ def orders_json(system: str, orders: Orders, groupings: Sequence[Grouping]) -> l
         }
         for group in orders.changed.everybody_and(groupings)
     ]
+    return cast("list[types.InsertionOrder]", found)

@@ -1074,6 +1074,15 @@ class Shortcut(Head):
 
 
 Results: TypeAlias = Verify | Identify | Latency | Load | Shortcut
+
+
+class Contrasts(TypedDict):
+    """What is said of groups against each other; nothing without groups."""
+
+    contrasts: NotRequired[list[Contrast]]
+    highest: NotRequired[list[Highest]]
+
+
 Rates: TypeAlias = Verify | Identify
 AnyContrast: TypeAlias = Contrast | Ratio
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from frbench.choices import Failed
 from frbench.counting.pair_list import PairList
@@ -15,7 +15,7 @@ from frbench.plan import EVERYBODY, Group, Grouping
 from frbench.reading.folds import FoldAccuracy
 from frbench.reading.rate import both_rates
 from frbench.reading.thresholds import threshold_interval
-from frbench.results import audits, curves, groups
+from frbench.results import audits, curves, groups, types
 from frbench.results.head import contrasts, head_of, ratios
 from frbench.tally import Tally
 
@@ -30,7 +30,7 @@ def verify_results(
     moments: Moments | None = None,
     excluded: PairList | None = None,
     folds: FoldAccuracy | None = None,
-) -> dict[str, Any]:
+) -> types.Verify:
     """Counts by cell, FMR and FNMR with intervals at every threshold, mean and standard deviation of all scores.
 
     moments : of the plan that the tally counts; None if nobody computed them. excluded : pairs that it does not count.
@@ -43,7 +43,7 @@ def verify_results(
     groupings = groupings or [()]
     overall = [_cell(tally, thresholds, EVERYBODY, mated) for mated in (False, True)]
     between = contrasts(tally, thresholds, groupings, both_rates("verify", failed=failed))
-    return {
+    found = {
         **head_of("verify", tally, thresholds=thresholds, groupings=groupings, points=points),
         "threshold_intervals": _threshold_intervals(tally, points, failed),
         "failed_policy": failed,
@@ -69,9 +69,10 @@ def verify_results(
         **({} if folds is None else {"folds": folds.to_json()}),
         **audits.failures(tally, thresholds=thresholds, groupings=groupings),
     }
+    return cast("types.Verify", found)
 
 
-def excluded_in_words(found: Mapping[str, Any]) -> str:
+def excluded_in_words(found: types.Verify) -> str:
     """What was left out of every rate of a verify run, in one sentence; "" if nothing was."""
     excluded = found.get("excluded")
     if excluded is None:
@@ -83,20 +84,23 @@ def excluded_in_words(found: Mapping[str, Any]) -> str:
     )
 
 
-def _threshold_intervals(tally: Tally, points: Sequence[OperatingPoint], failed: Failed) -> list[dict[str, Any]]:
+def _threshold_intervals(
+    tally: Tally, points: Sequence[OperatingPoint], failed: Failed
+) -> list[types.ThresholdInterval]:
     """Between which edges each threshold lies that was set at an FMR of everybody, with other people."""
     found = ((point, Fraction(point.at.removeprefix("fmr="))) for point in points if _is_fmr_of_all(point))
-    return [
+    made = [
         {"at": point.at, "threshold": point.threshold} | threshold_interval(tally, float(rate), failed=failed).to_json()
         for point, rate in found
     ]
+    return cast("list[types.ThresholdInterval]", made)
 
 
 def _is_fmr_of_all(point: OperatingPoint) -> bool:
     return point.at.startswith("fmr=") and point.population == ALL_PAIRS and point.threshold is not None
 
 
-def _excluded(pairs: PairList) -> dict[str, Any]:
+def _excluded(pairs: PairList) -> types.Excluded:
     mated = int(pairs.mated.sum())
     return {
         "file": pairs.source.path,
@@ -107,7 +111,7 @@ def _excluded(pairs: PairList) -> dict[str, Any]:
     }
 
 
-def _cell(tally: Tally, thresholds: Sequence[float], group: Group, mated: bool) -> dict[str, Any]:
+def _cell(tally: Tally, thresholds: Sequence[float], group: Group, mated: bool) -> types.Cell:
     histogram = tally.pick(mated=mated, group=group)
     a, b = group.sides("verify")
     return {
@@ -121,14 +125,15 @@ def _cell(tally: Tally, thresholds: Sequence[float], group: Group, mated: bool) 
     }
 
 
-def _verify_estimates(tally: Tally, threshold: float, group: Group, failed: Failed) -> Iterator[dict[str, Any]]:
+def _verify_estimates(tally: Tally, threshold: float, group: Group, failed: Failed) -> Iterator[types.VerifyEstimate]:
     for rate in both_rates("verify", threshold, failed=failed):
         found = rate.of(tally, group)
         if rate.metric == "fmr" or group.is_within or found.n:
-            yield {"metric": rate.metric, **group.pair_key("verify"), "threshold": threshold, **found.to_json()}
+            head = {"metric": rate.metric, **group.pair_key("verify"), "threshold": threshold}
+            yield cast("types.VerifyEstimate", {**head, **found.to_json()})
 
 
-def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> dict[str, Any]:
+def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> types.Moments:
     """Spread of the scores of everybody, by every grouping and by the finest groups; none if there are no sums."""
     finest = tally.plan.columns
     wanted = list(dict.fromkeys([(), *groupings]))
@@ -140,26 +145,29 @@ def _moments(tally: Tally, groupings: Sequence[Grouping], moments: Moments) -> d
     }
 
 
-def _spreads(tally: Tally, grouping: Grouping, moments: Moments) -> Iterator[dict[str, Any]]:
+def _spreads(tally: Tally, grouping: Grouping, moments: Moments) -> Iterator[types.Spreads]:
     pooled = moments.pool(grouping)
     for group in tally.plan.groups_of(grouping, pairs=True):
         a, b = group.sides("verify")
         nonmated, mated = (pooled.get((is_mated, a, b), Sums()) for is_mated in (False, True))
         sides = {"nonmated": _spread(nonmated, "non-mated"), "mated": _spread(mated, "mated")}
         reasons = [side["reason"] for side in sides.values() if side["reason"]]
-        yield {
-            **group.pair_key("verify"),
-            **sides,
-            "d_prime": _separation(d_prime(nonmated, mated), reasons),
-        }
+        yield cast(
+            "types.Spreads",
+            {
+                **group.pair_key("verify"),
+                **sides,
+                "d_prime": _separation(d_prime(nonmated, mated), reasons),
+            },
+        )
 
 
-def _spread(sums: Sums, kind: str) -> dict[str, Any]:
+def _spread(sums: Sums, kind: str) -> types.Spread:
     reasons = (f"0 scored {kind} comparisons", f"only 1 scored {kind} comparison")
     reason = reasons[sums.n] if sums.n < len(reasons) else ""
     return {"n": sums.n, "mean": sums.mean, "sd": sums.deviation, "reason": reason}
 
 
-def _separation(value: float | None, reasons: Sequence[str]) -> dict[str, Any]:
+def _separation(value: float | None, reasons: Sequence[str]) -> types.Value:
     why = reasons[0] if reasons else "both standard deviations are 0 up to rounding"
     return {"value": value, "reason": why if value is None else ""}

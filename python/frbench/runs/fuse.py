@@ -115,7 +115,7 @@ def run_fusion(
             tally = scores.count(plan, advance)
         by_fold = _folds(kept, listed, failed)
         engine = {**work.engine.describe(), "fused": "numpy float64"}
-    body = verify_results(
+    rates = verify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
@@ -124,6 +124,7 @@ def run_fusion(
         moments=Moments.undefined(plan, NO_SUMS),
         folds=by_fold,
     )
+    body: dict[str, Any] = {**rates}
     body["fusion"] = {**rule.to_json(), "norm": _norm(fusion), "calibration": fit}
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))
     joined = {"A": twins.a.joined_by, "B": twins.b.joined_by}

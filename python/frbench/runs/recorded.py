@@ -100,7 +100,7 @@ def run_scores(
             tally = scores.count(plan, advance)
     if looks_reversed(tally) and not options.is_similarity:
         raise InputError(_reversed(source, auc(tally)))
-    body = verify_results(
+    counted = verify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
@@ -108,6 +108,7 @@ def run_scores(
         failed=failed,
         moments=Moments.undefined(plan, NO_SUMS),
     )
+    body: dict[str, Any] = {**counted}
     notes = [] if source.names_templates else [NOT_TOLD_APART]
     body["recorded"] = _recorded(
         source.files[0].format, source.files[0].is_distance, sources, found.lowest, found.highest, notes
@@ -150,13 +151,14 @@ def run_candidates(
         plan = task.plan(options.edges_of(*found.range, points))
         plan = replace(plan, inputs=digest_of(plan.inputs, found.candidates.search))
         tally = identify.count(task, plan, found.candidates)
-    body = identify_results(
+    counted = identify_results(
         tally,
         thresholds=options.all_thresholds(points),
         groupings=options.groupings,
         points=points,
         lists=nonmated_lists(task, found.candidates),
     )
+    body: dict[str, Any] = {**counted}
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
     body["hubness"] = hubs(task, found.candidates)
     more = {"k": task.k, "ranks": list(task.ranks), "format": log.format}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from frbench import files
 from frbench.choices import Failed
@@ -16,6 +15,7 @@ from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
 from frbench.reading.thresholds import at_fmr, at_fpir
+from frbench.results import types
 from frbench.results.identify import identify_results
 from frbench.results.verify import verify_results
 from frbench.runs.manifest import manifest
@@ -77,7 +77,7 @@ def _results(
     thresholds: Sequence[float],
     points: Sequence[OperatingPoint],
     failed: Failed,
-) -> dict[str, Any]:
+) -> types.Rates:
     set_at = {point.threshold for point in points if point.threshold is not None}
     chosen = sorted(set(thresholds) | set_at)
     if tally.plan.kind == "identify":

@@ -145,7 +145,7 @@ class Verified:
     def results(self, declared: tuple[int, ...]) -> dict[str, Any]:
         """Rates, and numbers of comparisons that a protocol declared beside those that there are."""
         compared, options = self.comparisons, self.comparisons.work.options
-        found = verify_results(
+        counted = verify_results(
             self.tally,
             thresholds=options.all_thresholds(self.points),
             groupings=options.groupings,
@@ -155,6 +155,7 @@ class Verified:
             excluded=compared.excluded,
             folds=self._by_fold(),
         )
+        found: dict[str, Any] = {**counted}
         found |= audits.counts(self.tally, _rows_of_subjects(compared.known, compared.listed), declared)
         if self.errors is not None:
             found["subjects"] = audits.worst_subjects(self.errors, options.groupings)
