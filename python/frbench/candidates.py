@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import InputError, PlanMismatch, TileCountedTwice
+from frbench.inputs.arrays import Ints
 from frbench.plan import Plan, blocks_of
 
 Shard = tuple[int, int]
-Ints = NDArray[np.int64]
 # Cells that gallery rows are kept by: a hash of their subject.
 CELLS = 256
 

@@ -17,20 +17,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import Conservation
+from frbench.inputs.arrays import Advance, Floats, Ints
 from frbench.plan import Plan
 from frbench.tally import Tally
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Unit = NDArray[np.float32]
-Advance = Callable[[int], None]
 # Some of the listed pairs: whether each is mated, and the rows of both sides.
 Listed = tuple[NDArray[np.bool_], Ints, Ints]
 Key = tuple[bool, str, str]

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from frbench import files
 from frbench.api import compare
+from frbench.commands.options.common import PATH
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.page import time_cells
@@ -26,7 +27,6 @@ from frbench.terminal.figures import sentences
 
 PIPE_WIDTH = 190
 SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="compare")

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from frbench.commands.options.amounts import numbers
-from frbench.commands.options.common import of_runs
+from frbench.commands.options.common import PATH, of_runs
 
-PATH = click.Path(path_type=Path)
 DEMO_DATA = Path("examples/lfw")
 # Subjects that are kept out of the gallery.
 ENROLLED_NOT = 1000

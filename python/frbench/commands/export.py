@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from frbench.commands.options.common import PATH
 from frbench.runs import export
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="export")

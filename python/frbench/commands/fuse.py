@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from frbench.choices import DEFAULT_BLOCKS, ENGINES, FAILED_POLICIES, Combination, Norm
 from frbench.commands.options.amounts import numbers
-from frbench.commands.options.common import CHECKPOINTS, at_population, of_files, of_runs
+from frbench.commands.options.common import CHECKPOINTS, PATH, at_population, of_files, of_runs
 from frbench.commands.options.decorated import decorated
 from frbench.errors import InputError
-
-PATH = click.Path(path_type=Path)
 
 
 def _engine(_: click.Context, __: click.Parameter, text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from frbench import files
+from frbench.commands.options.common import PATH
 from frbench.errors import OutputError
 from frbench.gates.gate import default_rules, gate, read, read_baseline
 from frbench.gates.output import show, to_json, to_junit, to_markdown
@@ -16,7 +17,6 @@ from frbench.gates.verdicts import Gate
 from frbench.runs.directory import VERDICTS
 
 FILES = ("gate.json", *VERDICTS)
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="gate")

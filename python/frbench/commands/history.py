@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from frbench import files
+from frbench.commands.options.common import PATH
 from frbench.page import time_cells, words
 from frbench.page.history import render_history
 from frbench.reading.systems.history import History, Line, Order, read
@@ -19,8 +20,6 @@ from frbench.reading.systems.run_figures import Name, is_of_everybody
 from frbench.reading.systems.time_figures import WORK
 from frbench.terminal import figures
 from frbench.terminal.figures import UNDEFINED, sentences
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="history")

@@ -11,6 +11,7 @@ import click
 
 from frbench.commands.options import amounts
 from frbench.commands.options.amounts import groupings
+from frbench.commands.options.common import PATH
 from frbench.commands.options.servers import credentials_of, server_options
 from frbench.counting.load.generator import GrpcGenerator, Server
 from frbench.counting.load.objective import Objective
@@ -25,7 +26,6 @@ from frbench.service.wire import SEARCH
 from frbench.templates import load
 from frbench.terminal.show import show
 
-PATH = click.Path(path_type=Path)
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
 
 

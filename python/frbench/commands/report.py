@@ -14,6 +14,7 @@ import click
 from frbench import files
 from frbench.choices import FAILED_POLICIES
 from frbench.commands.options.amounts import groupings, numbers
+from frbench.commands.options.common import PATH
 from frbench.counting.calibrate import parse_targets
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
@@ -21,7 +22,6 @@ from frbench.page import render
 from frbench.runs import signing
 from frbench.runs.reread import read_tally
 
-PATH = click.Path(path_type=Path)
 PAGE = "report.html"
 TITLE = "Face matching by demographic group"
 WRITE = "write"

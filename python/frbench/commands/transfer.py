@@ -10,10 +10,9 @@ import click
 
 from frbench import api
 from frbench.choices import FAILED_POLICIES, Failed
+from frbench.commands.options.common import PATH
 from frbench.errors import InputError
 from frbench.terminal.transfer import show
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="transfer")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
 from frbench.choices import FAILED_POLICIES
 from frbench.commands.options.amounts import numbers
-from frbench.commands.options.common import of_counting, of_files, of_runs
+from frbench.commands.options.common import PATH, of_counting, of_files, of_runs
 from frbench.commands.options.recorded import score_options
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="verify")

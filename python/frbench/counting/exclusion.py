@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.counting import population
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
+from frbench.inputs.arrays import Ints
 from frbench.moments import Listed
 from frbench.plan import POPULATION, Plan, Tile, digest_of
 

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.candidates import CELLS, Candidates, GalleryHits, Ints, MatedSearches, NonmatedSearches, cells_of
+from frbench.candidates import CELLS, Candidates, GalleryHits, MatedSearches, NonmatedSearches, cells_of
 from frbench.counting.identify import Identification
 from frbench.counting.layout import subjects_of
 from frbench.engines import Engine, packed
+from frbench.inputs.arrays import Ints
 from frbench.plan import Plan, float32_not_below
 
 

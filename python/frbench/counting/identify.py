@@ -18,10 +18,11 @@ from frbench import files
 from frbench.candidates import Candidates, concatenate
 from frbench.choices import DEFAULT_K
 from frbench.counting import population
-from frbench.counting.layout import Ints, Layout, subjects_of
-from frbench.counting.sweep import Advance, Checkpoint, kept_on_exit
+from frbench.counting.layout import Layout, subjects_of
+from frbench.counting.sweep import Checkpoint, kept_on_exit
 from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Ints
 from frbench.inputs.texts import n_different, numbered
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
 from frbench.tally import Tally

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.counting.gallery import Gallery
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
 from frbench.counting.side_by_side import SideBySide
-from frbench.counting.sweep import Advance
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Ints
 from frbench.plan import Cell, Kind, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from frbench.counting.population import Population, of_templates
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 from frbench.plan import DEFAULT_BLOCKS, OVERALL, POPULATION, UNLABELLED, Cell, Party, Plan, Tile, blocks_of, digest_of
 from frbench.templates import Templates
-
-Ints = NDArray[np.int64]
 
 PAIRS_AT_ONCE = 1 << 20
 

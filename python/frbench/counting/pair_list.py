@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from frbench.counting.population import pair_keys
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 from frbench.inputs.tables import Table, Texts, open_table
 from frbench.inputs.texts import rows_of
 from frbench.plan import digest_of
 from frbench.templates import Source, Templates, table_source
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

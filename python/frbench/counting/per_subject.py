@@ -13,18 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frbench.counting.layout import Ints, Layout
-from frbench.counting.sweep import Advance
+from frbench.counting.layout import Layout
 from frbench.counting.verify import AllPairs, Pairs
 from frbench.errors import Conservation, InputError
+from frbench.inputs.arrays import Advance, Bools, Floats, Ints
 from frbench.plan import name_of
 from frbench.tally import Tally
 
 MAX_ERRORS = 5_000_000
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

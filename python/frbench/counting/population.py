@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.inputs.arrays import Ints
 from frbench.inputs.texts import Texts, lists, order_of
 from frbench.plan import digest_of
 
-Ints = NDArray[np.int64]
 Population = dict[str, str]
 
 

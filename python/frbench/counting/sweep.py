@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from frbench import files
 from frbench.errors import FormatError, InputError
+from frbench.inputs.arrays import Advance
 from frbench.plan import Plan, Tile
 from frbench.tally import Ledger, Tally
 
 Count = Callable[[Tile], NDArray[Any]]
-Advance = Callable[[int], None]
 Kept = TypeVar("Kept")
 DEFAULT_INTERVAL_S = 2.0
 

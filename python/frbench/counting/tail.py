@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from frbench.engines.hits import Hits, best, joined, ranks
 from frbench.errors import Conservation, InputError
+from frbench.inputs.arrays import Ints
 from frbench.plan import Plan
 from frbench.tally import Tally
 from frbench.templates import Templates
-
-Ints = NDArray[np.int64]
 
 MAX_OF_CELL = 100_000
 MAX_PAIRS = 5_000_000

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from frbench import moments
 from frbench.counting import population
 from frbench.counting.exclusion import Exclusion
-from frbench.counting.layout import Ints, Layout, subjects_of
+from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.recorded.comparisons import Matching
 from frbench.counting.tail import Keeper, Tail, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
 from frbench.engines.hits import Hits, best, joined
 from frbench.errors import Conservation
-from frbench.moments import Advance, Listed, Moments
+from frbench.inputs.arrays import Advance, Ints
+from frbench.moments import Listed, Moments
 from frbench.plan import POPULATION, Cell, Plan, Rectangle, Tile, digest_of
 from frbench.tally import Tally
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from frbench.inputs.arrays import Ints
 
 
 class Hits(NamedTuple):

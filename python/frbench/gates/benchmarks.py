@@ -13,15 +13,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.errors import FormatError, NotComparable
 from frbench.gates.asked import Asked
 from frbench.gates.claims import MEDIAN
 from frbench.gates.reading import Count, Reading, Size
 from frbench.gates.rules import Rule
+from frbench.inputs.arrays import Floats
 
-Floats = NDArray[np.float64]
 LEAST_ROUNDS = 8
 DRAWS = 100_000
 SEED = 20241122

@@ -20,8 +20,8 @@ from pyarrow import ArrowException
 from pyarrow import fs as filesystems
 
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 
-Ints = NDArray[np.int64]
 # Numbers of rows: a range where they follow each other, so that they are small to send.
 Numbers: TypeAlias = range | Ints
 # Bytes of a file that are read at a time.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, Estimate
+from frbench.inputs.arrays import Floats
 from frbench.page import parts
 from frbench.plan import ALL, EVERYBODY, OVERALL, Group
 from frbench.reading import differentials
@@ -31,7 +32,6 @@ MAX_FIGURES = 8_000
 # Groups of which every two have a cell in the matrix; so many of its cells cost what one other figure costs.
 MAX_MATRIX = 24
 PAIRS_A_FIGURE = 4
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -307,8 +307,8 @@ def origin_lines(results: Head, threshold: float) -> list[str]:
 def weak_origins(results: Head, threshold: float) -> list[str]:
     """Warnings about a threshold that few errors support."""
     return [
-        f"Only {words.plural(p['k'], *_errors(p['at']))} stand behind this threshold for {words.target(p['at'])}; below "
-        "30 (rule of 30) another sample could move it far."
+        f"Only {words.plural(p['k'], *_errors(p['at']))} stand behind this threshold for {words.target(p['at'])}; "
+        "below 30 (rule of 30) another sample could move it far."
         for p in origins(results, threshold)
         if not p["rule_of_30"]
     ]

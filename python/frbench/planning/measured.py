@@ -21,7 +21,6 @@ from frbench import templates
 from frbench.candidates import best_of
 from frbench.counting.identify import Identification
 from frbench.counting.side_by_side import SideBySide
-from frbench.counting.sweep import Advance
 from frbench.engines import SETTLED, Engine, counted
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.rows import DIGEST_ROWS
@@ -29,13 +28,13 @@ from frbench.engines.cluster.shard import Held, digest_of
 from frbench.engines.local import open_local
 from frbench.errors import InputError
 from frbench.inputs import scratch
+from frbench.inputs.arrays import Advance, Floats32
 from frbench.inputs.matrices import read_matrix
 from frbench.inputs.storage import numbers_of
 from frbench.planning.hardware import Hardware
 from frbench.planning.trial import Trial
 from frbench.templates import Templates
 
-Floats = NDArray[np.float32]
 # Of rows that are tried: more than caches hold.
 BYTES = 192 << 20
 # Memory is taken for so long before anything is timed, so that what programs have just set free is used up.
@@ -175,7 +174,7 @@ def _held(found: Templates, n: int) -> Held:
     return Held(found.stored.location, (numbers_of(rows),), found.dimension, digest_of(blocks), Parts.of(n, 1), 0)
 
 
-def _tried(trials: SideBySide, held: Held, half: Held, probes: Floats, k: int) -> _Worker:
+def _tried(trials: SideBySide, held: Held, half: Held, probes: Floats32, k: int) -> _Worker:
     """The slowest worker's rates, from searches of as many probes in all and in half of the rows, and of one in all."""
 
     def most(method: str, *arguments: Any) -> float:
@@ -211,7 +210,7 @@ def _source(n: int, dimension: int, path: Path | None, tried: int | None) -> str
     return f"{found}: too few to tell the rates of a large gallery, which may be much higher"
 
 
-def _settled_share(engine: Engine, unit: Floats, probes: Floats, k: int) -> float:
+def _settled_share(engine: Engine, unit: Floats32, probes: Floats32, k: int) -> float:
     """Share of pairs that a sieve leaves, whose limit is what the k-th best of a middling probe reaches."""
     rows, searched = engine.rows(unit), engine.rows(probes)
     scores, _, _ = rows.search(searched, k)

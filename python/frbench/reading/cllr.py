@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY, Group
 from frbench.reading.curves import Range, ordered, pooled, statistic
 from frbench.reading.jackknife import LOG, Statistic
-from frbench.reading.rate import Ints
 from frbench.tally import Counts, Tally
 
 

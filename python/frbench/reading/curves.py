@@ -18,10 +18,11 @@ import numpy as np
 from scipy import optimize
 
 from frbench.choices import Failed
+from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY, Group
 from frbench.reading.jackknife import LOGIT, Measure, Scale, Statistic, interval
 from frbench.reading.people import UNKNOWN_PEOPLE, people_of
-from frbench.reading.rate import Ints, check_policy, trials
+from frbench.reading.rate import check_policy, trials
 from frbench.tally import Counts, Tally
 
 Range = tuple[float, float]

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from frbench.inputs.arrays import Bools
 from frbench.inputs.texts import texts
 
-Flags = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
 
@@ -67,7 +67,7 @@ class FoldAccuracy:
 
 def accuracy(
     scores: NDArray[np.floating],
-    mated: Flags,
+    mated: Bools,
     fold: NDArray[Any],
     *,
     failed: Literal["reject", "exclude", "accept"] = "reject",
@@ -106,7 +106,7 @@ def accuracy(
     )
 
 
-def _fold(name: str, held_out: Flags, value: Scores, mated: Flags) -> Fold:
+def _fold(name: str, held_out: Bools, value: Scores, mated: Bools) -> Fold:
     trained, own = value[~held_out], value[held_out]
     # No threshold accepts what is rejected for having no score.
     candidates = np.unique(np.append(trained[trained > -math.inf], math.inf))
@@ -125,7 +125,7 @@ def _fold(name: str, held_out: Flags, value: Scores, mated: Flags) -> Fold:
     )
 
 
-def correct_at(thresholds: Scores, value: Scores, mated: Flags) -> NDArray[np.int64]:
+def correct_at(thresholds: Scores, value: Scores, mated: Bools) -> NDArray[np.int64]:
     """(t,) pairs decided rightly at each threshold: mated ones at or above it, non-mated ones below."""
     hits, rejections = (np.sort(value[kind]) for kind in (mated, ~mated))
     below = np.searchsorted(rejections, thresholds, side="left")

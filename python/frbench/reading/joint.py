@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
+from frbench.inputs.arrays import Ints
 from frbench.plan import Group
-from frbench.reading.rate import ERRORS, Ints, Rate
+from frbench.reading.rate import ERRORS, Rate
 from frbench.reading.rate import TRIALS as TRIALS_OF
 from frbench.tally import Tally
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from frbench.choices import FAILED_POLICIES, Failed
 from frbench.errors import InputError
 from frbench.estimate import Estimate, rate
+from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY, Group, Kind
 from frbench.reading.people import UNKNOWN_PEOPLE, People, people_of
 from frbench.tally import Histogram, Tally
 
-Ints = NDArray[np.int64]
 Metric = Literal["fmr", "fnmr", "fpir", "fnir"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)

@@ -9,11 +9,10 @@ from typing import Any
 
 from frbench import files
 from frbench.candidates import Candidates
-from frbench.counting.layout import Ints
 from frbench.counting.sweep import Progress
-from frbench.engines.ann.index import Advance
 from frbench.files import CHANGED
 from frbench.finished_run import FinishedRun
+from frbench.inputs.arrays import Advance, Ints
 from frbench.results.shortcuts import (
     System,
     columns_of_gallery,

@@ -13,11 +13,11 @@ from frbench.candidates import Candidates
 from frbench.choices import EXACT_ENGINES
 from frbench.counting import identify
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints
 from frbench.engines import Engine
 from frbench.engines.cluster.rows import ClusterEngine
 from frbench.engines.cpu import CpuEngine
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
 from frbench.runs.identify import search_points

@@ -18,7 +18,7 @@ from frbench.counting.fusion.kept_scores import KeptScores
 from frbench.counting.fusion.pair_scores import SIDE, FusedPairs, pair_scores
 from frbench.counting.fusion.rule import Rule, Scale
 from frbench.counting.fusion.twins import Twins, drawn
-from frbench.counting.layout import Ints, Layout, subjects_of
+from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.pair_list import PairList
 from frbench.counting.recorded.scores import RecordedScores, score_points
 from frbench.counting.sweep import Progress
@@ -26,6 +26,7 @@ from frbench.counting.verify import Pairs
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
+from frbench.inputs.arrays import Ints
 from frbench.moments import Moments
 from frbench.plan import Plan, digest_of
 from frbench.reading import folds

@@ -14,10 +14,11 @@ from frbench.counting import identify
 from frbench.counting.calibrate import operating_points
 from frbench.counting.gallery_hits import hits_of
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints, subjects_of
+from frbench.counting.layout import subjects_of
 from frbench.counting.sweep import Progress
 from frbench.engines import Engine
 from frbench.finished_run import FinishedRun
+from frbench.inputs.arrays import Ints
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import in_searches, lengths

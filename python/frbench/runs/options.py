@@ -13,12 +13,10 @@ from frbench.engines.cluster.runners import Runner
 from frbench.engines.local import LOCAL, open_local
 from frbench.errors import InputError
 from frbench.operating_point import OperatingPoint
-from frbench.plan import DEFAULT_BLOCKS, checked_thresholds, score_axis
+from frbench.plan import DEFAULT_BLOCKS, Grouping, checked_thresholds, score_axis
 from frbench.reading.audits.leakage import Finding, read_subjects, trained
 from frbench.service.credentials import ANYBODY, Credentials
 from frbench.templates import Templates
-
-Grouping = tuple[str, ...]
 
 
 @dataclass(frozen=True)

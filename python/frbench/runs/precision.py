@@ -9,10 +9,11 @@ from typing import Any, Self
 from frbench.candidates import Candidates
 from frbench.counting import identify
 from frbench.counting.identify import Identification
-from frbench.counting.sweep import Advance, Progress
+from frbench.counting.sweep import Progress
 from frbench.engines import Engine
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
+from frbench.inputs.arrays import Advance
 from frbench.operating_point import OperatingPoint
 from frbench.reading.rate import Rate
 from frbench.reading.systems.paired import Paired

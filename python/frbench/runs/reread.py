@@ -14,6 +14,7 @@ from frbench.counting.calibrate import Target
 from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.operating_point import ALL_PAIRS, OperatingPoint
+from frbench.plan import Grouping
 from frbench.reading.thresholds import at_fmr, at_fpir
 from frbench.results import types
 from frbench.results.identify import identify_results
@@ -22,7 +23,6 @@ from frbench.runs.manifest import manifest
 from frbench.tally import Tally
 from frbench.templates import Source
 
-Grouping = tuple[str, ...]
 METRIC = {"verify": "fmr", "pairs": "fmr", "identify": "fpir"}
 FROM_EDGES = "thresholds were read from the edges of the tally: the best one lies at most one bin lower"
 

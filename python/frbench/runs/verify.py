@@ -24,13 +24,13 @@ from frbench.errors import InputError
 from frbench.finished_run import FinishedRun
 from frbench.moments import Moments
 from frbench.operating_point import OperatingPoint, population_title
-from frbench.plan import EVERYBODY, Group, Plan, name_of
+from frbench.plan import EVERYBODY, Group, Grouping, Plan, name_of
 from frbench.reading import folds
 from frbench.reading.audits.leakage import in_comparisons, lengths, polarity
 from frbench.reading.audits.reconcile import Counts
 from frbench.results import audits
 from frbench.results.verify import verify_results
-from frbench.runs.options import Grouping, Options
+from frbench.runs.options import Options
 from frbench.runs.work import Work
 from frbench.tally import Histogram, Tally
 from frbench.templates import Templates

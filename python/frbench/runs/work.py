@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from frbench.counting.sweep import Advance, Checkpoint, Progress
+from frbench.counting.sweep import Checkpoint, Progress
 from frbench.engines import Engine
 from frbench.finished_run import FinishedRun
+from frbench.inputs.arrays import Advance
 from frbench.plan import Plan
 from frbench.reading.audits.leakage import Finding
 from frbench.runs.directory import prepare_run, write_run

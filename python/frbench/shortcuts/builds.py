@@ -11,10 +11,11 @@ import numpy as np
 
 from frbench.counting.identify import Identification
 from frbench.engines import Engine
-from frbench.engines.ann.index import Advance, Family, Index, Ints, Matrix, Numbers
+from frbench.engines.ann.index import Family, Index, Matrix, Numbers
 from frbench.engines.cluster.indexes import ClusterIndex
 from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
 from frbench.engines.cluster.shard_index import Made
+from frbench.inputs.arrays import Advance, Ints
 from frbench.shortcuts.proposals import Gallery
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from frbench.estimate import LEVEL, Estimate
+from frbench.inputs.arrays import Ints
 from frbench.plan import Group, Grouping
 from frbench.reading import joint
 from frbench.reading.joint import Contrast, Replicates, replicates_of
 from frbench.reading.people import People, largest
-from frbench.reading.rate import Ints, Rate, Trials, rate_of
+from frbench.reading.rate import Rate, Trials, rate_of
 from frbench.reading.systems.paired import Paired, Side, paired
 from frbench.shortcuts.shares import Shares
 from frbench.tally import Tally

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints
+from frbench.inputs.arrays import Ints
 from frbench.shortcuts.shares import Shares
 
 

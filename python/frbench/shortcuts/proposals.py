@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints, subjects_of
+from frbench.counting.layout import subjects_of
 from frbench.engines import Engine, Rows
-from frbench.engines.ann.index import Advance, Index
+from frbench.engines.ann.index import Index
 from frbench.errors import Conservation
 from frbench.inputs import scratch
+from frbench.inputs.arrays import Advance, Ints
 from frbench.plan import Plan, digest_of
 
 Scores = NDArray[np.float32]

@@ -14,8 +14,9 @@ import numpy as np
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
 from frbench.engines import Engine
+from frbench.inputs.arrays import Ints
 from frbench.shortcuts.proposals import PROBES_AT_ONCE, Proposer
 from frbench.shortcuts.shares import Shares
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
-from frbench.counting.layout import Ints
+from frbench.inputs.arrays import Ints
 from frbench.plan import Group
 from frbench.shortcuts.shares import Shares
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
+from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY, Group, Grouping, Party, name_of
 
 

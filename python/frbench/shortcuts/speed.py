@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from frbench.counting.layout import Ints
+from frbench.inputs.arrays import Ints
 
 PASSES = 5
 SAMPLE = 1000

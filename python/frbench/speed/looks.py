@@ -16,17 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
+from frbench.inputs.arrays import Floats
 
 FIRST = 10
 GROWTH = 1.25
 MOST_PAIRS = 100_000
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from frbench.choices import LOG_FORMATS, SCORE_FORMATS
+from frbench.commands.options.common import PATH
 from frbench.commands.options.decorated import decorated
 from frbench.errors import InputError
 
-PATH = click.Path(path_type=Path)
 Command = Callable[..., None]
 
 

@@ -13,15 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.choices import Norm as Norm
 from frbench.counting.fusion.pair_scores import Scored
 from frbench.counting.fusion.rule import Combination, Rule, Scale
-from frbench.counting.layout import Ints
 from frbench.errors import InputError
+from frbench.inputs.arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
 MORE = "take a larger --calibration-share"
 
 

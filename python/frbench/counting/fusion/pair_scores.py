@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from frbench.counting.fusion.kept_scores import KeptScores
 from frbench.counting.fusion.rule import Rule
 from frbench.counting.fusion.twins import Twins
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
 from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subjects
-from frbench.counting.sweep import Advance, kept_on_exit
+from frbench.counting.sweep import kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
+from frbench.inputs.arrays import Advance, Ints
 from frbench.plan import Plan
 
 SIDE = 1024

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import Combination as Combination
+from frbench.inputs.arrays import Floats
 
-Floats = NDArray[np.float64]
 FORMULA = {
     "sum": "x + y",
     "weighted": "w x + (1 - w) y",

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.counting.layout import Ints, subjects_of
+from frbench.counting.layout import subjects_of
 from frbench.errors import InputError, NotComparable
+from frbench.inputs.arrays import Ints
 from frbench.templates import Templates
 
 SALT = "frbench.calibration"

@@ -16,8 +16,8 @@ from frbench.counting.load.generator import NOT_SENT, OK, Answers, Generator
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.schedule import MAX_REQUESTS, NS, Schedule, draw, poisson
 from frbench.counting.load.task import Load, LoadTask, Samples, counted, tally_of
-from frbench.counting.sweep import Advance
 from frbench.errors import EngineUnavailable, InputError, InvalidRun
+from frbench.inputs.arrays import Advance
 from frbench.tally import Tally
 
 # Shares of saturation of a sweep.

@@ -16,21 +16,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.counting.layout import Ints, Layout
+from frbench.counting.layout import Layout
 from frbench.counting.population import Population
 from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats
 from frbench.counting.recorded.score_files import Comparisons, Recorded, ScoreFile
 from frbench.counting.recorded.spool import Spool
 from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
-from frbench.counting.sweep import Advance
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Bools, Ints
 from frbench.inputs.tables import Texts
 from frbench.plan import Cell, Party, blocks_of, digest_of
 from frbench.templates import Templates
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 LOOKED_AT_ONCE = 1 << 14
 KEYS_AT_ONCE = 1000
 # A place is an int32, and a chunk may add a few cells.

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from frbench.inputs.arrays import Floats
+
 Pass = Callable[[], Iterator[Floats]]
 N_CELLS = 1 << 20
 COLLECTED = 1 << 22

@@ -14,13 +14,12 @@ from frbench.choices import Failed
 from frbench.counting.calibrate import Target, points_by, points_of_misses
 from frbench.counting.recorded.comparisons import Recording
 from frbench.counting.recorded.order_statistics import largest
-from frbench.counting.sweep import Advance
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Floats
 from frbench.operating_point import OperatingPoint, population_title
 from frbench.plan import POPULATION, Plan, name_of
 from frbench.tally import Tally
 
-Floats = NDArray[np.float64]
 # Standard errors below 1/2 that an AUC must lie for scores to be taken for distances.
 CLEARLY = 5
 

@@ -21,15 +21,12 @@ from frbench.counting.recorded.people import without_vectors
 from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats, mixed
 from frbench.counting.recorded.spool import Spool
-from frbench.counting.sweep import Advance
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Bools, Floats, Ints
 from frbench.inputs.tables import Texts, texts
 from frbench.plan import digest_of
 from frbench.templates import Source, Templates
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 # The score of a search that succeeded and found nobody: below every threshold, but a score.
 NOBODY = -float(np.finfo(np.float64).max)
 # Standard errors beyond 1/2 that the mean place of mates must lie for scores to be taken for distances.

@@ -13,19 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from frbench.engines.ann.index import (
-    THREADS,
-    Advance,
-    Family,
-    Index,
-    Ints,
-    Matrix,
-    Numbers,
-    doublings,
-    inserted,
-    missing,
-)
+from frbench.engines.ann.index import THREADS, Family, Index, Matrix, Numbers, doublings, inserted, missing
 from frbench.errors import InputError
+from frbench.inputs.arrays import Advance, Ints
 
 # An empty index of the library for rows of d components, from build parameters and a seed.
 Make = Callable[[Any, int, Numbers, int], Any]

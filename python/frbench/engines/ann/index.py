@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.errors import EngineUnavailable, InputError
+from frbench.inputs.arrays import Advance, Ints
 
 Matrix = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Advance = Callable[[int], None]
 Numbers = Mapping[str, int]
 # Rows inserted between two looks at the clock and at Ctrl-C.
 CHUNK = 1000

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from frbench.engines.ann.index import THREADS, Advance, Family, Ints, Matrix, Numbers, inserted, missing
+from frbench.engines.ann.index import THREADS, Family, Matrix, Numbers, inserted, missing
+from frbench.inputs.arrays import Advance, Ints
 
 NAME = "usearch"
 

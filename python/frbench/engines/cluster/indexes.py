@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.ann.index import Family, Ints, Numbers
+from frbench.engines.ann.index import Family, Numbers
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
 from frbench.engines.cluster.shard_index import Made, Recipe
+from frbench.inputs.arrays import Ints
 
 
 class ClusterIndex:

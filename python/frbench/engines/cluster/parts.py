@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from frbench.inputs.arrays import Ints
+
 # Runs that each worker gets: several in every block of subjects.
 RUNS = 128
 # Bytes of probes that travel in one call.

@@ -23,6 +23,7 @@ from frbench.engines.cluster.ray_workers import RayWorkers
 from frbench.engines.cluster.shard import Answer, Block, Held, digest_of
 from frbench.engines.hits import NO_HITS, Found, Hits, best, joined, require_rows
 from frbench.errors import EngineUnavailable
+from frbench.inputs.arrays import Ints
 from frbench.inputs.storage import Location, Stored, numbers_of
 from frbench.plan import Rectangle
 from frbench.templates import Templates
@@ -32,8 +33,6 @@ TILES_AT_ONCE = 2
 DIGEST_ROWS = 1 << 14
 # Largest piece that stays where it was sent: there is room for it beside all that is on its way.
 KEPT_BYTES = PIECE_BYTES // 4
-
-Ints = NDArray[np.int64]
 
 
 class ClusterRows:

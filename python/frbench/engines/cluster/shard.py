@@ -26,10 +26,10 @@ from frbench.engines.cluster.shard_index import Recipe, ShardIndex
 from frbench.engines.hits import NO_HITS, Found, Hits, best, joined
 from frbench.errors import InputError
 from frbench.inputs import scratch, storage
+from frbench.inputs.arrays import Floats32
 from frbench.inputs.storage import Location, Numbers
 from frbench.plan import Groups, Rectangle
 
-Floats = NDArray[np.float32]
 Range = tuple[int, int]
 
 
@@ -94,11 +94,11 @@ class Shard:
     def __init__(self, open_engine: Callable[[int], Engine], threads: int) -> None:
         self._engine = open_engine(threads)
         self._held: Held | None = None
-        self._unit: Floats | None = None
+        self._unit: Floats32 | None = None
         self._rows: Rows | None = None
         self._index: ShardIndex | None = None
 
-    def count(self, held: Held, unit: Floats, block: Block, edges: NDArray[np.float64]) -> Answer:
+    def count(self, held: Held, unit: Floats32, block: Block, edges: NDArray[np.float64]) -> Answer:
         """(cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
 
         def count(rows: Rows) -> NDArray[np.uint64]:
@@ -109,7 +109,7 @@ class Shard:
 
         return self._answer(held, count)
 
-    def tail(self, held: Held, unit: Floats, block: Block, n: int, floors: NDArray[np.float64]) -> Answer:
+    def tail(self, held: Held, unit: Floats32, block: Block, n: int, floors: NDArray[np.float64]) -> Answer:
         """The best `n` pairs of each cell of the block, as `Hits` with places of both sides; value of an `Answer`."""
 
         def tail(rows: Rows) -> Hits:
@@ -126,7 +126,7 @@ class Shard:
 
         return self._answer(held, tail)
 
-    def search(self, held: Held, unit: Floats, k: int, floors: Floats | None) -> Answer:
+    def search(self, held: Held, unit: Floats32, k: int, floors: Floats32 | None) -> Answer:
         """What `engines.Rows.search` finds among own rows, by place; value of an `Answer`."""
 
         def search(rows: Rows) -> Found:
@@ -139,7 +139,7 @@ class Shard:
         """What the index of own rows took, `Made`; value of an `Answer`."""
         return self._answer(held, lambda _: self._indexed(recipe).made)
 
-    def propose(self, held: Held, recipe: Recipe, unit: Floats, k: int, effort: int) -> Answer:
+    def propose(self, held: Held, recipe: Recipe, unit: Floats32, k: int, effort: int) -> Answer:
         """(m, w) places that the index of own rows proposes, w at most k and -1 for none; value of an `Answer`."""
 
         def propose(_: Rows) -> NDArray[np.int64]:
@@ -176,7 +176,7 @@ class Shard:
         self._held = held
         return time.perf_counter() - begin
 
-    def _parts(self, rows: Rows, held: Held, unit: Floats, block: Block) -> Iterator[tuple[Rows, Rectangle]]:
+    def _parts(self, rows: Rows, held: Held, unit: Floats32, block: Block) -> Iterator[tuple[Rows, Rectangle]]:
         """Rectangles that hold each pair of the block once, and probes of each: those sent, or rows of the shard."""
         sent, where = self._engine.rows(unit), block.where
         theirs = _table(held, _own(held, where.gallery), where.gallery_groups)
@@ -190,7 +190,7 @@ class Shard:
         return Counter({**said.get("screened", {}), SETTLED: said.get(SETTLED, 0)})
 
 
-def read(held: Held) -> Floats:
+def read(held: Held) -> Floats32:
     """The unit rows that are held.
 
     Raises
@@ -213,7 +213,7 @@ def read(held: Held) -> Floats:
     return unit
 
 
-def digest_of(blocks: Sequence[Floats] | Iterator[Floats]) -> str:
+def digest_of(blocks: Sequence[Floats32] | Iterator[Floats32]) -> str:
     """Hexadecimal digest of rows that lie one block after another."""
     digest = hashlib.blake2b(digest_size=16)
     for block in blocks:

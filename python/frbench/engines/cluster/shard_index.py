@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.ann import FAMILIES
+from frbench.inputs.arrays import Floats32, Ints
 from frbench.plan import digest_of
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +46,7 @@ class Made(NamedTuple):
 class ShardIndex:
     """The index of `unit` (n, d), the rows of a worker."""
 
-    def __init__(self, recipe: Recipe, unit: Floats) -> None:
+    def __init__(self, recipe: Recipe, unit: Floats32) -> None:
         self.digest, self._order = recipe.digest, recipe.order
         begin = time.perf_counter()
         inserted = unit if recipe.order is None else unit[recipe.order]
@@ -57,7 +54,7 @@ class ShardIndex:
         seconds = time.perf_counter() - begin
         self.made = Made(len(unit), self._index.nbytes, seconds)
 
-    def propose(self, probes: Floats, k: int, effort: int) -> Ints:
+    def propose(self, probes: Floats32, k: int, effort: int) -> Ints:
         """(m, min(k, n)) own rows, each at most once, in any order; -1 where there is none."""
         found = self._index.propose(probes, min(k, self.made.rows), effort)
         return found if self._order is None else np.where(found < 0, -1, self._order[found])

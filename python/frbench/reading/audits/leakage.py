@@ -19,8 +19,6 @@ from frbench.inputs.texts import lists, numbered
 from frbench.tally import Tally
 from frbench.templates import Templates
 
-Ints = NDArray[np.int64]
-
 EXAMPLES = 3
 FEW = 0.01
 MIN_MATED = 30

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.estimate import jackknife_variance, student_t
+from frbench.inputs.arrays import Floats
 from frbench.reading.groups import indices, null
-from frbench.reading.groups.indices import BY_NAME, Definition, Floats, Index, Weights
+from frbench.reading.groups.indices import BY_NAME, Definition, Index, Weights
 from frbench.reading.groups.rates import GroupRates
 
 METHOD = "jackknife over subject blocks, widened by what noise adds, to equality where that is not rejected"

@@ -13,10 +13,11 @@ from functools import cached_property, partial
 import numpy as np
 
 from frbench.estimate import Estimate
+from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY
 from frbench.reading.groups.rates import GroupRates
 from frbench.reading.people import People, knows_people, n_members
-from frbench.reading.rate import NO_BOUND, TRIALS, Ints, Rate, accepted, rate_of, trials
+from frbench.reading.rate import NO_BOUND, TRIALS, Rate, accepted, rate_of, trials
 from frbench.tally import Tally
 
 

@@ -15,13 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL
+from frbench.inputs.arrays import Floats
 from frbench.reading.rate import ERRORS, TRIALS, Metric
 
-Floats = NDArray[np.float64]
 Key = tuple[str, str]
 
 NO_ERRORS = "no errors in any group"

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frbench.reading.groups.indices import Floats
+from frbench.inputs.arrays import Floats, Ints
 from frbench.reading.groups.rates import GroupRates
-from frbench.reading.rate import ERRORS, Ints
+from frbench.reading.rate import ERRORS
 
 DRAWS = 2000
 SEED = 1

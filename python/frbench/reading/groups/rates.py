@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import MIN_BLOCKS, Estimate
+from frbench.inputs.arrays import Floats, Ints
 from frbench.plan import Group
-from frbench.reading.groups.indices import Floats, Rates
+from frbench.reading.groups.indices import Rates
 from frbench.reading.people import UNKNOWN_PEOPLE, knows_people
-from frbench.reading.rate import TRIALS, Ints, Metric, Rate
+from frbench.reading.rate import TRIALS, Metric, Rate
 from frbench.tally import Tally
 
 NO_LABEL = "rows without a label are no group"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.candidates import CELLS, Ints, NonmatedSearches
+from frbench.candidates import CELLS, NonmatedSearches
+from frbench.inputs.arrays import Ints
 from frbench.operating_point import RULE_OF_30
 from frbench.reading.sizes import score_tail
 from frbench.reading.sizes.gallery_models import Counts

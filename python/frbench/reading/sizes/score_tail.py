@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from frbench.inputs.arrays import Floats
+
 PLOTTING = 0.35
 EXPONENTIAL = 1e-9
 

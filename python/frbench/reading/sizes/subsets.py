@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frbench.candidates import Ints, MatedSearches, NonmatedSearches
+from frbench.candidates import MatedSearches, NonmatedSearches
 from frbench.estimate import (
     MIN_BLOCKS,
     freedom_of_rate,
@@ -25,8 +24,7 @@ from frbench.estimate import (
     times_counted,
     wilson,
 )
-
-Floats = NDArray[np.float64]
+from frbench.inputs.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frbench.choices import Failed
+from frbench.inputs.arrays import Ints
 from frbench.reading import rate
-from frbench.reading.rate import Ints, Trials
+from frbench.reading.rate import Trials
 from frbench.reading.systems.paired import Side
 from frbench.tally import Histogram
 

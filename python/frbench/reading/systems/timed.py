@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from frbench.estimate import LEVEL, student_t
+from frbench.inputs.arrays import Floats
 from frbench.reading import timing
 from frbench.tally import Histogram
 
-Floats = NDArray[np.float64]
 METHOD = "larger of the variances within and between processes, on the logarithm"
 ONE_PROCESS = "interval not estimable: one process does not show how processes differ; repeat with --runs 5"
 OPEN = "too many requests without an answer to bound it from above"
