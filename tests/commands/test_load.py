@@ -22,7 +22,7 @@ from frbench import files
 from tests.worlds.scripted_server import Scripted, scripted
 
 SCHEMA = json.loads((Path(frbench.__file__).parent / "schema" / "results.schema.json").read_text())
-SHORT = ("--duration", "0.4s", "--warm-up", "50ms", "--connections", "1")
+SHORT = ("--duration", "0.5s", "--warm-up", "100ms", "--connections", "1")
 
 Run = Callable[..., int]
 
@@ -94,8 +94,8 @@ def test_closed_loops_run(
 
 def test_a_sweep_has_nine_loads(probes: list[str], tmp_path: Path, run: Run):
     """From a tenth of saturation to a fifth above it."""
-    more = (*SHORT, "--duration", "0.2s", "--sweep", "--quiet")
-    with scripted(lambda _: (0.01, StatusCode.OK), threads=4) as server:
+    more = (*SHORT, "--sweep", "--quiet")
+    with scripted(lambda _: (0.02, StatusCode.OK), threads=4) as server:
         assert run("load", f"grpc://{server.address}", *probes, *more) == 0
     results = files.read_json(tmp_path / "out" / "results.json")
 

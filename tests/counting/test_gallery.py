@@ -300,16 +300,9 @@ def test_the_instruction_set_can_be_chosen(isa: str):
         Gallery(ROWS, isa="z80")
 
 
-def test_the_package_offers_its_nouns():
+def test_the_package_offers_its_nouns_and_verbs():
     """The names that programs may rely on."""
-    assert set(frbench.__all__) == {
-        "Candidates",
-        "Estimate",
-        "FrbenchError",
-        "Gallery",
-        "Plan",
-        "Tally",
-        "Templates",
-        "load",
-    }
+    nouns = "Candidates Comparison Estimate FrbenchError Gallery InputError Plan Run Tally Templates"
+    verbs = "ann compare fuse identify latency load power precision read report transfer verify"
+    assert set(frbench.__all__) == set(f"{nouns} {verbs}".split())
     assert all(hasattr(frbench, name) for name in frbench.__all__)

@@ -198,7 +198,7 @@ def _rows(results: Rates, tally: Tally, everybody: str) -> Iterator[Row]:
 
 def _rates(results: Rates) -> Iterator[Rate]:
     if results["kind"] != "identify":
-        yield from both_rates("verify", failed=results["failed_policy"])
+        yield from both_rates("verify", failed=results.get("failed_policy", "reject"))
         return
     ranks = results["ranks"]
     yield Rate("fpir")
