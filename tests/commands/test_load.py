@@ -160,7 +160,7 @@ def test_a_run_without_a_request_is_invalid(
     complaint = capsys.readouterr().err
 
     assert (code, complaint.count("\n")) == (4, 1), complaint
-    assert "no request began in the 0.4 s that count" in complaint
+    assert "no request began in the 0.5 s that count" in complaint
     assert list((tmp_path / "out").iterdir()) == []
 
 

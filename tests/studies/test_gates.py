@@ -17,11 +17,11 @@ SCORED = Study("scored", 2, 120, 1e-2, 0.2, alike=0.9, together=0.9, sets_thresh
 
 @pytest.mark.parametrize(("study", "rise"), [(SMALL, 1.0), (SMALL, RISE), (SCORED, RISE)])
 def test_the_truth_is_the_mean_of_the_worlds(study: Study, rise: float):
-    """Over 100 worlds the mean FNMR of both systems, and the FMR, are those that were asked for, to four errors.
+    """Over 200 worlds the mean FNMR of both systems, and the FMR, are those that were asked for, to four errors.
 
     A threshold on an axis of steps of 0.05 lets the rate of scores deviate; only given thresholds are held to it.
     """
-    found = list(worlds(study, 100 if study is SMALL else 40, rise=rise))
+    found = list(worlds(study, 200 if study is SMALL else 40, rise=rise))
     rows = {row.name: i for i, row in enumerate(found[0].rows)}
     first = rows[next(name for name in rows if "fnmr[group=00]" in name)]
     rates = np.array([[c.k / c.n for c in one.rows[first].reading.counts] for one in found])
