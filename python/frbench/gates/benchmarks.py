@@ -128,8 +128,7 @@ def ratio_of_medians(old: Floats, new: Floats) -> Reading:
 def bootstrapped(times: Floats, n: float, random: np.random.Generator) -> Floats:
     """(DRAWS,) medians of as many as `n` draws with replacement."""
     place = random.beta((n + 1) / 2, (n + 1) / 2, size=DRAWS)
-    drawn: Floats = np.sort(times)[np.minimum(len(times) - 1, (place * len(times)).astype(np.int64))]
-    return drawn
+    return np.sort(times)[np.minimum(len(times) - 1, (place * len(times)).astype(np.int64))]
 
 
 def effective_rounds(times: Floats) -> float:

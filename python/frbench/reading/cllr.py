@@ -86,5 +86,4 @@ def _min_cllr_of(nonmated: Counts, mated: Counts) -> float:
 
 def bits(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """log2(1 + e^x), without overflow."""
-    found: NDArray[np.float64] = np.logaddexp(0, x) / np.log(2)
-    return found
+    return np.asarray(np.logaddexp(0, x) / np.log(2))

@@ -174,15 +174,13 @@ class Trials:
 def accepted(bins: NDArray[np.uint64], edge: int, *, failed: Failed) -> Ints:
     """Trials at or above edge number `edge` over the last axis of bins, and failed ones if they are accepted."""
     unscored = bins[..., -1] * np.uint64(failed == "accept")
-    total: Ints = (bins[..., edge + 1 : -1].sum(axis=-1) + unscored).astype(np.int64)
-    return total
+    return np.asarray(bins[..., edge + 1 : -1].sum(axis=-1) + unscored, dtype=np.int64)
 
 
 def trials(bins: NDArray[np.uint64], *, failed: Failed) -> Ints:
     """Trials over the last axis of bins, under the policy for failed templates."""
     kept = bins[..., :-1] if failed == "exclude" else bins
-    total: Ints = kept.sum(axis=-1).astype(np.int64)
-    return total
+    return np.asarray(kept.sum(axis=-1), dtype=np.int64)
 
 
 def check_policy(failed: str) -> None:

@@ -190,8 +190,7 @@ def _heads(unit: NDArray[np.float32]) -> NDArray[np.uint64]:
     width = min(4, unit.shape[1])
     head[:, :width] = unit[:, :width]
     halves = head.view(np.uint64)
-    mixed: NDArray[np.uint64] = halves[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ halves[:, 1]
-    return mixed
+    return halves[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ halves[:, 1]
 
 
 def _are_numbers(templates: Templates) -> bool:

@@ -125,8 +125,7 @@ def max_over_min(x: Floats) -> Floats:
     Source: NISTIR 8280; NIST FRTE demographics page, column Max/Min.
     """
     smallest = _relative(x).min(axis=-1)
-    found: Floats = 1 / np.where(smallest > 0, smallest, np.nan)
-    return found
+    return 1 / np.where(smallest > 0, smallest, np.nan)
 
 
 def max_over_mean(x: Floats) -> Floats:
@@ -134,8 +133,7 @@ def max_over_mean(x: Floats) -> Floats:
 
     Source: NIST FRTE demographics page, column Max/ArithMean.
     """
-    found: Floats = 1 / _relative(x).mean(axis=-1)
-    return found
+    return np.asarray(1 / _relative(x).mean(axis=-1))
 
 
 def max_over_geomean(x: Floats) -> Floats:
@@ -143,8 +141,7 @@ def max_over_geomean(x: Floats) -> Floats:
 
     Source: NIST FRTE demographics page, column Max/GeoMean; NISTIR 8429.
     """
-    found: Floats = np.exp(-_log(_relative(x)).mean(axis=-1))
-    return found
+    return np.asarray(np.exp(-_log(_relative(x)).mean(axis=-1)))
 
 
 def vary_geomean(x: Floats) -> Floats:
@@ -153,8 +150,7 @@ def vary_geomean(x: Floats) -> Floats:
     mean |log10(x / geomean)|. Source: NIST FRTE demographics page, column Vary GeoMean.
     """
     decades = _log(_relative(x)) / np.log(10)
-    found: Floats = np.abs(decades - decades.mean(axis=-1, keepdims=True)).mean(axis=-1)
-    return found
+    return np.asarray(np.abs(decades - decades.mean(axis=-1, keepdims=True)).mean(axis=-1))
 
 
 def gini(x: Floats) -> Floats:
@@ -165,8 +161,7 @@ def gini(x: Floats) -> Floats:
     n = x.shape[-1]
     place = 2 * np.arange(1, n + 1) - n - 1
     relative = np.sort(_relative(x), axis=-1)
-    found: Floats = (place * relative).sum(axis=-1) / (n * relative.sum(axis=-1))
-    return found
+    return np.asarray((place * relative).sum(axis=-1) / (n * relative.sum(axis=-1)))
 
 
 def fdr(f: Floats, n: Floats, weights: Weights) -> Floats:
@@ -175,8 +170,7 @@ def fdr(f: Floats, n: Floats, weights: Weights) -> Floats:
     1 - (a (max F - min F) + (1 - a) (max N - min N)). Source: de Freitas Pereira & Marcel (2021), arXiv 2011.02395.
     """
     a = weights.alpha
-    found: Floats = 1 - (a * np.ptp(f, axis=-1) + (1 - a) * np.ptp(n, axis=-1))
-    return found
+    return np.asarray(1 - (a * np.ptp(f, axis=-1) + (1 - a) * np.ptp(n, axis=-1)))
 
 
 def ir(f: Floats, n: Floats, weights: Weights) -> Floats:
@@ -185,8 +179,7 @@ def ir(f: Floats, n: Floats, weights: Weights) -> Floats:
     (max F / min F)^a (max N / min N)^(1 - a). Source: Grother (2021), as coded by others; attribution not verified.
     """
     a = weights.alpha
-    found: Floats = max_over_min(f) ** a * max_over_min(n) ** (1 - a)
-    return found
+    return max_over_min(f) ** a * max_over_min(n) ** (1 - a)
 
 
 def garbe(f: Floats, n: Floats, weights: Weights) -> Floats:
@@ -195,8 +188,7 @@ def garbe(f: Floats, n: Floats, weights: Weights) -> Floats:
     a G(F) + (1 - a) G(N), G = Gini coefficient times n / (n - 1). Source: Howard et al. (2022), arXiv 2203.05051.
     """
     a, groups = weights.alpha, f.shape[-1]
-    found: Floats = (a * gini(f) + (1 - a) * gini(n)) * groups / (groups - 1)
-    return found
+    return np.asarray((a * gini(f) + (1 - a) * gini(n)) * groups / (groups - 1))
 
 
 def werm(f: Floats, n: Floats, weights: Weights) -> Floats:
@@ -206,8 +198,7 @@ def werm(f: Floats, n: Floats, weights: Weights) -> Floats:
     """
     a = weights.alpha
     of_f, of_n = (x.max(axis=-1) / np.exp(np.log(x + weights.epsilon).mean(axis=-1)) for x in (f, n))
-    found: Floats = of_f**a * of_n ** (1 - a)
-    return found
+    return np.asarray(of_f**a * of_n ** (1 - a))
 
 
 @dataclass(frozen=True)
@@ -327,8 +318,7 @@ def _lower_bound(rates: Rates) -> float | None:
 def _relative(x: Floats) -> Floats:
     """Rates over the largest of them, so that equal rates are 1 exactly; NaN where all are 0."""
     largest = x.max(axis=-1, keepdims=True)
-    found: Floats = x / np.where(largest > 0, largest, np.nan)
-    return found
+    return x / np.where(largest > 0, largest, np.nan)
 
 
 def _log(x: Floats) -> Floats:

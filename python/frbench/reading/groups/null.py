@@ -127,8 +127,7 @@ def _effective_subjects(n_touching: Ints) -> Floats:
     """
     b, whole = len(n_touching), n_touching.sum(axis=0, dtype=np.float64)
     uneven = ((n_touching.astype(np.float64) ** 2).sum(axis=0) - whole**2 / b) / (1 - 1 / b)
-    subjects: Floats = np.divide(whole**2, uneven, out=np.full(len(whole), np.inf), where=uneven > 0)
-    return subjects
+    return np.asarray(np.divide(whole**2, uneven, out=np.full(len(whole), np.inf), where=uneven > 0))
 
 
 def _beta(k: Floats, n: Floats, without: Floats, n_touching: Ints, subjects: Floats) -> float:

@@ -72,8 +72,7 @@ class GroupRates:
     def without(self) -> Floats:
         """(n_blocks, groups) the rates without each block; NaN for a group that has no trials without it."""
         k, n = self.k - self.k_touching, self.n - self.n_touching
-        rates: Floats = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
-        return rates
+        return np.asarray(np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0))
 
 
 def of_groups(tally: Tally, rate: Rate, columns: Sequence[str]) -> GroupRates:

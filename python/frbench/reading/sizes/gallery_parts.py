@@ -57,8 +57,7 @@ class PartedSearches:
 
     def rows(self, parts: Parts) -> Ints:
         """(GALLERY_BLOCKS,) gallery rows of these parts by block."""
-        rows: Ints = self.rows_of_cell.reshape(GALLERY_BLOCKS, PARTS)[:, list(parts)].sum(axis=1)
-        return rows
+        return np.asarray(self.rows_of_cell.reshape(GALLERY_BLOCKS, PARTS)[:, list(parts)].sum(axis=1))
 
     def seen(self, threshold: float, parts: Parts) -> Counts:
         """What these parts show at the threshold: everything, without each probe block, without each gallery block.
