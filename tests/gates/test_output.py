@@ -157,4 +157,4 @@ def test_any_label_makes_whole_xml_and_markdown(name: str):
     assert case.get("name") is not None
     rows = [text for text in markdown.split("\n") if text.startswith("| fail")]
     assert len(rows) == 1
-    assert rows[0].replace("\\|", "").count("|") == len(line(found.rows[0]).cells) + 1
+    assert rows[0].replace("\\|", "").count("|") == len(line(found.rows[0])) + 1

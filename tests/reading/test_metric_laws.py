@@ -26,7 +26,7 @@ METRICS: dict[str, Metric] = {
     "eer": curves.eer,
     "auc": curves.auc,
     "min_cllr": cllr.min_cllr,
-    "at_fnmr": lambda tally, **options: unnamed(thresholds.at_fnmr(tally, "0.1", **options)),
+    "at_fmr": lambda tally, **options: unnamed(thresholds.at_fmr(tally, "0.1", **options)),
     "fnmr_at_fmr": lambda tally, **options: fnmr_at_fmr(tally, "0.1", **options),
 }
 

@@ -13,7 +13,7 @@ from frbench.choices import FAILED_POLICIES
 from frbench.errors import InputError
 from frbench.plan import Cell, Group
 from frbench.reading.metrics import fmr, fnmr
-from frbench.reading.thresholds import at_fmr, at_fnmr, at_fpir, exactly, supported_down_to
+from frbench.reading.thresholds import at_fmr, at_fpir, exactly, supported_down_to
 from frbench.tally import Tally
 from tests.reading.test_curves import GENUINE, IMPOSTOR, of_scores
 from tests.worlds import worlds
@@ -49,14 +49,6 @@ def test_fnmr_at_fmr_by_hand():
     assert found.threshold.supported_down_to == 30 / 4
 
 
-def test_the_threshold_at_fnmr_by_hand():
-    """f = .25 allows one of four genuine to be rejected: .35 but not .45, so the largest edge is .45."""
-    found = at_fnmr(probe(), "0.25")
-
-    assert (found.point.threshold, found.beyond, found.point.k, found.point.n) == (45, 50, 1, 4)
-    assert found.point.population == "all mated comparisons"
-
-
 def test_the_threshold_at_fpir_is_of_searches():
     """Of ten non-mated searches three are at or above .5 and none at 1: FPIR .3 at .5, FPIR .2 at 1."""
     plan = worlds.small_plan(kind="identify", edges=(0.5, 1.0), details={"ranks": [1]})
@@ -69,15 +61,14 @@ def test_the_threshold_at_fpir_is_of_searches():
 @given(worlds.random_worlds(max_n=25), RATES, st.sampled_from(FAILED_POLICIES))
 @worlds.FEW
 def test_the_target_is_never_exceeded_and_no_edge_further_holds_it(world: worlds.World, rate: Fraction, failed):
-    """FMR and FNMR at the threshold are within the target, and at the next edge they are not."""
-    for at, metric in ((at_fmr, fmr), (at_fnmr, fnmr)):
-        found = at(world.tally, rate, failed=failed)
-        if found.point.threshold is not None:
-            there = metric(world.tally, found.point.threshold, failed=failed)
-            assert (there.k, there.n) == (found.point.k, found.point.n)
-            assert Fraction(there.k, there.n) <= rate
-            if found.beyond is not None:
-                assert metric(world.tally, found.beyond, failed=failed).k > rate * there.n
+    """FMR at the threshold is within the target, and at the next edge it is not."""
+    found = at_fmr(world.tally, rate, failed=failed)
+    if found.point.threshold is not None:
+        there = fmr(world.tally, found.point.threshold, failed=failed)
+        assert (there.k, there.n) == (found.point.k, found.point.n)
+        assert Fraction(there.k, there.n) <= rate
+        if found.beyond is not None:
+            assert fmr(world.tally, found.beyond, failed=failed).k > rate * there.n
         else:
             assert found.point.reason
 

@@ -92,9 +92,8 @@ def asked(rule: Rule, run: Benchmarks, baseline: Benchmarks) -> Iterator[Asked]:
 def _change(run: Benchmarks, baseline: Benchmarks, name: str) -> Reading:
     missing = next((side.name for side in (run, baseline) if name not in side.rounds), None)
     if missing is not None:
-        return Reading(None, form="ratio", reason=f"{missing} has no such benchmark")
-    old, new = baseline.rounds[name], run.rounds[name]
-    return ratio_of_medians(old, new)
+        return Reading(None, reason=f"{missing} has no such benchmark")
+    return ratio_of_medians(baseline.rounds[name], run.rounds[name])
 
 
 def ratio_of_medians(old: Floats, new: Floats) -> Reading:
@@ -110,10 +109,8 @@ def ratio_of_medians(old: Floats, new: Floats) -> Reading:
     effective = [effective_rounds(side) for side in (old, new)]
     size = Size(min(len(old), len(new)), "rounds")
     if min(effective) < LEAST_ROUNDS:
-        reason = (
-            f"interval not estimable: rounds that count as {min(effective):.0f}, at least {LEAST_ROUNDS} are needed"
-        )
-        return Reading(value, counts=counts, form="ratio", size=size, reason=reason)
+        known = f"rounds that count as {min(effective):.0f}, at least {LEAST_ROUNDS} are needed"
+        return Reading(value, counts=counts, size=size, reason=f"interval not estimable: {known}")
     random = np.random.default_rng(SEED)
     medians = [bootstrapped(side, n, random) for side, n in zip((old, new), effective, strict=True)]
     ratios = np.sort(medians[1] / medians[0])
@@ -122,7 +119,7 @@ def ratio_of_medians(old: Floats, new: Floats) -> Reading:
         below = min(DRAWS - 1, math.floor(alpha * DRAWS))
         return float(ratios[below]), float(ratios[DRAWS - 1 - below])
 
-    return Reading.of(value, ends, counts=counts, form="ratio", size=size, is_log=True, method=METHOD)
+    return Reading.of(value, ends, counts=counts, size=size, is_log=True, method=METHOD)
 
 
 def bootstrapped(times: Floats, n: float, random: np.random.Generator) -> Floats:

@@ -75,8 +75,7 @@ class Interleaved:
 
 
 def _ratio(said: Mapping[str, Any]) -> Ratio:
-    ends = [None if said[end] is None else float(said[end]) for end in ("value", "low", "high")]
-    value, low, high = ends
+    value, low, high = (None if said[end] is None else float(said[end]) for end in ("value", "low", "high"))
     level, pairs = float(said["level"]), int(said["pairs"])
     if value is None or low is None or high is None:
         return Ratio(value, None, None, level, pairs, str(said.get("reason") or "no interval was estimated"))
@@ -117,7 +116,7 @@ def _refused(rule: Rule, noise: Ratio) -> str:
 def _change(metric: Metric, refused: str) -> Reading:
     found, noise = metric.ratio, metric.noise
     counts = Count("", found.pairs, "pairs"), Count("noise", noise.pairs, "pairs of the same command")
-    unknown = Reading(found.value, None, found.low, found.high, counts, "ratio", Size(found.pairs, "pairs"))
+    unknown = Reading(found.value, None, found.low, found.high, counts, Size(found.pairs, "pairs"))
     if found.value is None or found.low is None or found.high is None:
         return replace(unknown, reason=found.reason)
     if noise.floor is None or refused:
@@ -129,6 +128,4 @@ def _change(metric: Metric, refused: str) -> Reading:
         reach = -float(special.ndtri(alpha))
         return value * math.exp(-reach * below), value * math.exp(reach * above)
 
-    return Reading.of(
-        value, ends, counts=counts, form="ratio", size=Size(found.pairs, "pairs"), is_log=True, method=METHOD
-    )
+    return Reading.of(value, ends, counts=counts, size=unknown.size, is_log=True, method=METHOD)

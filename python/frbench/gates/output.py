@@ -36,7 +36,7 @@ def _parts(gate: Gate) -> Iterator[RenderableType]:
     for i, column in enumerate(HEADER):
         table.add_column(column, no_wrap=i in (0, 2, 3), justify="right" if 2 <= i <= 3 else "left")
     for row in by_urgency(gate):
-        cells = line(row).cells
+        cells = line(row)
         table.add_row(Text(cells[0], style=STYLES[row.outcome]), *map(Text, cells[1:]))
     yield table
     for note in (*gate.notes, gate.family):
@@ -137,7 +137,7 @@ def to_markdown(gate: Gate) -> str:
         f"| {' | '.join(HEADER)} |",
         f"|{'---|' * len(HEADER)}",
     ]
-    lines += [f"| {' | '.join(map(_cell, line(row).cells))} |" for row in by_urgency(gate)]
+    lines += [f"| {' | '.join(map(_cell, line(row)))} |" for row in by_urgency(gate)]
     lines += ["", *(f"{_cell(note)}  " for note in (*gate.notes, gate.family)), ""]
     return "\n".join(lines)
 

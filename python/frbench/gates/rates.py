@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from frbench.errors import NotComparable
 from frbench.estimate import Estimate, at_level, undefined
@@ -17,9 +17,10 @@ from frbench.gates.reading import Count, Ends, Form, Reading, Size, worst
 from frbench.gates.rules import Rule
 from frbench.plan import EVERYBODY, Group
 from frbench.reading import joint
-from frbench.reading.joint import Replicates
+from frbench.reading.joint import Contrast, Replicates
 from frbench.reading.people import largest
 from frbench.reading.rate import Metric, Rate
+from frbench.reading.systems.paired import Paired
 from frbench.reading.systems.sides import BY_CONSTRUCTION, Setting, Sides, failed_policy, is_target, sides
 
 OF_KIND = {"verify": ("fmr", "fnmr"), "identify": ("fpir", "fnir")}
@@ -164,48 +165,35 @@ def _rate(rule: Rule, run: FinishedRun, point: Point) -> Rate:
 
 def _value(run: FinishedRun, rate: Rate, reason: str, group: Group) -> Reading:
     """The rate itself; `reason` is why there is no threshold, or ""."""
-    form = FORMS[rate.metric]
     if reason:
-        return Reading(None, reason=reason, form=form)
+        return Reading(None, reason=reason)
     side = joint.replicates(run.tally, rate, group)
     found = side.estimate
     counts, size = (_count(rate, found),), _subjects(found)
     if found.value is None or found.low is None or found.high is None:
-        return Reading(found.value, counts=counts, form=form, size=size, reason=found.reason)
-    return Reading.of(
-        found.value,
-        _ends(side),
-        at_level=(found.low, found.high),
-        counts=counts,
-        form=form,
-        size=size,
-        method=found.method,
-        is_log=0 < found.k < found.n,
-        shrinks=0.5 if 0 < found.k < found.n else 1.0,
-    )
+        return Reading(found.value, counts=counts, size=size, reason=found.reason)
+    varies, at = 0 < found.k < found.n, (found.low, found.high)
+    shape = {"is_log": varies, "shrinks": 0.5 if varies else 1.0}
+    return Reading.of(found.value, _ends(side), at_level=at, counts=counts, size=size, method=found.method, **shape)
 
 
 def _ends(found: Replicates) -> Ends:
     """Ends at any doubt of a rate that has an interval; at zero errors the bound on independent trials has one end."""
-
-    def ends(alpha: float) -> tuple[float, float]:
-        at = at_level(found.estimate, found.doubt, 1 - alpha if found.doubt is None else 1 - 2 * alpha)
-        return _both(at.low, at.high)
-
-    return ends
+    n_ends = 1 if found.doubt is None else 2
+    return lambda alpha: _both(at_level(found.estimate, found.doubt, 1 - n_ends * alpha))
 
 
-def _both(low: float | None, high: float | None) -> tuple[float, float]:
+def _both(found: Estimate | Contrast | Paired) -> tuple[float, float]:
     """Both ends of an interval that exists."""
-    assert low is not None
-    assert high is not None
-    return low, high
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
 
 
 def _ratio(run: FinishedRun, rate: Rate, reason: str, reference: Group, group: Group) -> Reading:
     """The rate of a group over that of the reference; `reason` is why there is no threshold, or ""."""
     if reason:
-        return Reading(None, reason=reason, form="ratio")
+        return Reading(None, reason=reason)
     one, other = (joint.replicates(run.tally, rate, side) for side in (group, reference))
     counts = tuple(_count(rate, side.estimate, side.group.name) for side in (one, other))
     size = Size(sum(side.estimate.n_subjects or 0 for side in (one, other)), "subjects of both groups")
@@ -213,20 +201,16 @@ def _ratio(run: FinishedRun, rate: Rate, reason: str, reference: Group, group: G
         return _ratio_without_errors(one, other, counts, size)
     found = joint.ratio(one, other)
     if found.value is None or found.low is None or found.high is None:
-        return Reading(found.value, counts=counts, form="ratio", size=size, reason=found.reason)
-
-    def ends(alpha: float) -> tuple[float, float]:
-        at = joint.ratio(one, other, level=1 - 2 * alpha)
-        return _both(at.low, at.high)
-
-    return Reading.of(found.value, ends, counts=counts, form="ratio", size=size, is_log=True, method=joint.METHOD)
+        return Reading(found.value, counts=counts, size=size, reason=found.reason)
+    told: dict[str, Any] = {"counts": counts, "size": size, "is_log": True, "method": joint.METHOD}
+    return Reading.of(found.value, lambda alpha: _both(joint.ratio(one, other, level=1 - 2 * alpha)), **told)
 
 
 def _ratio_without_errors(one: Replicates, other: Replicates, counts: tuple[Count, ...], size: Size) -> Reading:
     """No errors of the group: the ratio lies between 0 and a bound, each side at half the doubt."""
     if one.known(1.0, 0.5) is None or other.known(1.0, 0.5) is None:
         reason = one.estimate.reason or other.estimate.reason
-        return Reading(0.0, counts=counts, form="ratio", size=size, reason=reason)
+        return Reading(0.0, counts=counts, size=size, reason=reason)
 
     def ends(alpha: float) -> tuple[float, float]:
         level = 1 - alpha
@@ -237,7 +221,7 @@ def _ratio_without_errors(one: Replicates, other: Replicates, counts: tuple[Coun
         return 0.0, bound[2] / max(rate[0], SMALLEST)
 
     method = "bound of a group without errors over the lower end of the reference"
-    return Reading.of(0.0, ends, counts=counts, form="ratio", size=size, shrinks=1.0, method=method)
+    return Reading.of(0.0, ends, counts=counts, size=size, shrinks=1.0, method=method)
 
 
 def _changes(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point, rate: Rate) -> Iterator[Asked]:
@@ -249,7 +233,7 @@ def _changes(rule: Rule, run: FinishedRun, baseline: FinishedRun, point: Point, 
     for group in _groups(rule, run):
         if is_target(baseline, setting, rate, group):
             raise rule.refused(f"it cannot change: {BY_CONSTRUCTION}")
-        read = partial(_change, baseline, run, setting, rate, group, form, point.reason or other.reason)
+        read = partial(_change, baseline, run, setting, rate, group, form == "ratio", point.reason or other.reason)
         yield Asked(rule, f"change of {rule.claim.of(select_of(group))}", form, read)
 
 
@@ -268,52 +252,46 @@ def _point_of_baseline(rule: Rule, run: FinishedRun, baseline: FinishedRun, poin
 
 
 def _change(
-    baseline: FinishedRun, run: FinishedRun, setting: Setting, rate: Rate, group: Group, form: Form, reason: str
+    baseline: FinishedRun, run: FinishedRun, setting: Setting, rate: Rate, group: Group, is_ratio: bool, reason: str
 ) -> Reading:
     """How far the rate is from that of the baseline, paired: a difference, or a ratio where bounds are in percent.
 
     Parameters
     ----------
-    form : "ratio" where bounds are in percent.
+    is_ratio : whether bounds are in percent.
     reason : why there is no threshold, or "".
     """
     if reason:
-        return Reading(None, reason=reason, form=form)
+        return Reading(None, reason=reason)
     both = sides(baseline, run, setting, rate, group)
     counts = _count(rate, both.a, "baseline"), _count(rate, both.b, "run")
     found, size = both.paired(), _subjects(both.b)
-    if form != "ratio":
+    if not is_ratio:
         if found.difference is None or found.low is None:
-            return Reading(found.difference, counts=counts, form=form, size=size, reason=found.reason)
-
-        def ends(alpha: float) -> tuple[float, float]:
-            at = both.paired(1 - 2 * alpha)
-            return _both(at.low, at.high)
-
-        return Reading.of(found.difference, ends, counts=counts, form=form, size=size, method=found.method)
+            return Reading(found.difference, counts=counts, size=size, reason=found.reason)
+        told: dict[str, Any] = {"counts": counts, "size": size, "method": found.method}
+        return Reading.of(found.difference, lambda alpha: _both(both.paired(1 - 2 * alpha)), **told)
     if found.ratio == 0 and both.a.low is not None and both.b.low is not None:
         of_baseline = joint.replicates(baseline.tally, rate.at(setting.thresholds[0]), group)
         return _change_to_zero(_ends(of_baseline), both, counts)
     if found.ratio is None or found.ratio_low is None:
-        why = found.ratio_reason or found.reason
-        return Reading(found.ratio, counts=counts, form=form, size=size, reason=why)
+        return Reading(found.ratio, counts=counts, size=size, reason=found.ratio_reason or found.reason)
 
     def ratios(alpha: float) -> tuple[float, float]:
         at = both.paired(1 - 2 * alpha)
-        return _both(at.ratio_low, at.ratio_high)
+        return _both(Contrast(at.ratio, at.ratio_low, at.ratio_high))
 
-    return Reading.of(found.ratio, ratios, counts=counts, form=form, size=size, is_log=True, method=found.method)
+    return Reading.of(found.ratio, ratios, counts=counts, size=size, is_log=True, method=found.method)
 
 
 def _change_to_zero(of_baseline: Ends, both: Sides, counts: tuple[Count, ...]) -> Reading:
     """No errors of the run: its bound over the lower end of the baseline, each at half the doubt."""
 
     def ends(alpha: float) -> tuple[float, float]:
-        _, high = _both(0.0, at_level(both.b, None, 1 - alpha / 2).high)
-        return 0.0, high / max(of_baseline(alpha / 2)[0], SMALLEST)
+        return 0.0, _both(at_level(both.b, None, 1 - alpha / 2))[1] / max(of_baseline(alpha / 2)[0], SMALLEST)
 
     method = "bound of a run without errors over the lower end of the baseline, not paired"
-    return Reading.of(0.0, ends, counts=counts, form="ratio", size=_subjects(both.b), shrinks=1.0, method=method)
+    return Reading.of(0.0, ends, counts=counts, size=_subjects(both.b), shrinks=1.0, method=method)
 
 
 def _count(rate: Rate, found: Estimate, whose: str = "") -> Count:

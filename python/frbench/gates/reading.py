@@ -51,7 +51,6 @@ class Reading:
     low: float | None = None
     high: float | None = None
     counts: tuple[Count, ...] = ()
-    form: Form = "number"
     size: Size | None = None
     is_log: bool = False
     shrinks: float = 0.5

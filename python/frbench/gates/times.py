@@ -112,9 +112,7 @@ def timed(rule: Rule, run: FinishedRun, part: int, group: Group) -> Timed:
     return quantile(histogram, axis, QUANTILES[claim.metric])
 
 
-def reading(
-    log: float, variance: float, freedom: float, counts: tuple[Count, ...], form: Form, n_processes: int
-) -> Reading:
+def reading(log: float, variance: float, freedom: float, counts: tuple[Count, ...], n_processes: int) -> Reading:
     """A logarithm with its variance, as a time, a rate or a ratio."""
 
     def ends(alpha: float) -> tuple[float, float]:
@@ -122,17 +120,16 @@ def reading(
         return math.exp(log - spread), math.exp(log + spread)
 
     size = Size(n_processes, "processes a run")
-    return Reading.of(math.exp(log), ends, counts=counts, form=form, size=size, is_log=True, method=METHOD)
+    return Reading.of(math.exp(log), ends, counts=counts, size=size, is_log=True, method=METHOD)
 
 
 def _value(rule: Rule, run: FinishedRun, part: int, group: Group) -> Reading:
-    form: Form = "number" if rule.claim.metric == "throughput" else "time"
     found = timed(rule, run, part, group)
     counts = (_count("", found),)
     if found.reason:
         value = None if math.isnan(found.log) else math.exp(found.log)
-        return Reading(value, counts=counts, form=form, size=Size(found.n_processes, "processes"), reason=found.reason)
-    return reading(found.log, found.variance, found.freedom, counts, form, found.n_processes)
+        return Reading(value, counts=counts, size=Size(found.n_processes, "processes"), reason=found.reason)
+    return reading(found.log, found.variance, found.freedom, counts, found.n_processes)
 
 
 def _change(rule: Rule, run: FinishedRun, baseline: FinishedRun, part: int, group: Group) -> Reading:
@@ -145,10 +142,9 @@ def _change(rule: Rule, run: FinishedRun, baseline: FinishedRun, part: int, grou
     reason = next((side.reason for side in (new, old) if side.reason), "")
     log = new.log - old.log
     if reason:
-        return Reading(None if math.isnan(log) else math.exp(log), counts=counts, form="ratio", reason=reason)
-    variance = new.variance + old.variance
-    freedom = welch(new, old)
-    return reading(log, variance, freedom, counts, "ratio", min(new.n_processes, old.n_processes))
+        return Reading(None if math.isnan(log) else math.exp(log), counts=counts, reason=reason)
+    n_processes = min(new.n_processes, old.n_processes)
+    return reading(log, new.variance + old.variance, welch(new, old), counts, n_processes)
 
 
 def _count(whose: str, found: Timed) -> Count:

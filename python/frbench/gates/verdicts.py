@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scipy import special
@@ -127,35 +127,19 @@ def _p(reading: Reading, bounds: Bounds) -> float | None:
 def _row(
     asked: Asked, reading: Reading, p: float | None, p_holm: float | None, false_failures: float, alpha: float
 ) -> Row:
-    rule, bounds = asked.rule, asked.rule.bounds
+    bounds = asked.rule.bounds
+    row = Row(asked.rule, asked.name, asked.form, reading, "inconclusive", p, p_holm, reading.reason)
     if p is None or p_holm is None or reading.low is None or reading.high is None:
-        return Row(rule, asked.name, asked.form, reading, "inconclusive", None, None, reading.reason)
-    outcome: Outcome = "inconclusive"
+        return row
+    least = fails_from(reading, bounds, alpha)
     if bounds.are_kept(reading.low, reading.high):
-        outcome = "pass"
-    elif p_holm <= false_failures:
-        outcome = "fail"
-    is_open = outcome == "inconclusive"
-    return Row(
-        rule,
-        asked.name,
-        asked.form,
-        reading,
-        outcome,
-        p,
-        p_holm,
-        _why_open(reading, bounds) if is_open else "",
-        settled_by(reading, bounds, alpha) if is_open else None,
-        None if outcome == "fail" else fails_from(reading, bounds, alpha),
-    )
-
-
-def _why_open(reading: Reading, bounds: Bounds) -> str:
-    assert reading.low is not None
-    assert reading.high is not None
+        return replace(row, outcome="pass", reason="", fails_from=least)
+    if p_holm <= false_failures:
+        return replace(row, outcome="fail", reason="")
+    reason = "the interval holds the bound"
     if bounds.are_broken(reading.low, reading.high):
-        return "beyond the bound, but among so many rows one may be so by chance"
-    return "the interval holds the bound"
+        reason = "beyond the bound, but among so many rows one may be so by chance"
+    return replace(row, reason=reason, settled_by=settled_by(reading, bounds, alpha), fails_from=least)
 
 
 def settled_by(reading: Reading, bounds: Bounds, alpha: float) -> Size | None:

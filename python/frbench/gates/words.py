@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 from frbench.estimate import LEVEL
 from frbench.gates.reading import Count, Form
@@ -15,9 +15,8 @@ INTERVAL = f"{LEVEL:.0%} interval"
 HEADER = ("", "quantity", "value", INTERVAL, "counts", "bound", "fails from", "")
 
 
-@dataclass(frozen=True)
-class Line:
-    """A row as texts."""
+class Line(NamedTuple):
+    """A row as texts, in the order of `HEADER`."""
 
     outcome: str
     name: str
@@ -27,11 +26,6 @@ class Line:
     bound: str
     fails_from: str
     note: str
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """All of them, in the order of `HEADER`."""
-        return astuple(self)
 
     @property
     def sentence(self) -> str:
@@ -45,12 +39,12 @@ class Line:
 def line(row: Row) -> Line:
     """A row as texts."""
     reading, form = row.reading, form_of(row)
-    interval = "" if reading.low is None or reading.high is None else f"{form(reading.low)} to {form(reading.high)}"
+    ends = [form(end) for end in (reading.low, reading.high) if end is not None]
     return Line(
         outcome=row.outcome if row.outcome != "inconclusive" or row.blocks else f"inconclusive ({row.rule.doubt})",
         name=row.name + (f" ({reading.who})" if reading.who else ""),
         value=UNDEFINED if reading.value is None else form(reading.value),
-        interval=interval,
+        interval=" to ".join(ends) if len(ends) == 2 else "",
         counts="; ".join(map(_count, reading.counts)),
         bound=_bound(row, form),
         fails_from="" if row.fails_from is None else form(row.fails_from),

@@ -7,7 +7,6 @@ K9: a threshold is set on one stated population and then frozen; the rates of ot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -56,8 +55,7 @@ def at_fmr(tally: Tally, rate: Target, *, group: Group = EVERYBODY, failed: Fail
     Source: NIST FRTE 1:1, FNMR at FMR <= 1e-6; Doddington et al. (2000), rule of 30.
     """
     curve = metrics.det(tally, group=group, failed=failed)
-    what = _population("non-mated comparisons", group)
-    return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fmr", rate, what, "accepted")
+    return _first_within(curve, "fmr", rate, _population("non-mated comparisons", group), "accepted")
 
 
 def at_fpir(tally: Tally, rate: Target, *, group: Group = EVERYBODY) -> Threshold:
@@ -68,19 +66,7 @@ def at_fpir(tally: Tally, rate: Target, *, group: Group = EVERYBODY) -> Threshol
     Source: NIST FRTE 1:N, threshold at FPIR = 0.003.
     """
     curve = metrics.det(tally, group=group)
-    what = _population("non-mated searches", group)
-    return _first_within(tally, curve.false_matches.tolist(), curve.n_nonmated, "fpir", rate, what, "positive")
-
-
-def at_fnmr(tally: Tally, rate: Target, *, group: Group = EVERYBODY, failed: Failed = "reject") -> Threshold:
-    """The largest edge T with FNMR(T) <= `rate`. Parameters and errors as in `at_fmr`.
-
-    Source: NIST SP 800-63A-4, which asks for FNMR of 1 in 100 or better.
-    """
-    curve = metrics.det(tally, group=group, failed=failed)
-    what = _population("mated comparisons", group)
-    misses = curve.false_nonmatches[::-1].tolist()
-    return _first_within(tally, misses, curve.n_mated, "fnmr", rate, what, "rejected", downward=True)
+    return _first_within(curve, "fpir", rate, _population("non-mated searches", group), "positive")
 
 
 def exactly(rate: Target) -> Fraction:
@@ -109,22 +95,12 @@ def supported_down_to(n: int) -> float | None:
     return RULE_OF_30 / n if n else None
 
 
-def _first_within(
-    tally: Tally,
-    errors: Sequence[int],
-    n: int,
-    name: str,
-    rate: Target,
-    population: str,
-    what: str,
-    *,
-    downward: bool = False,
-) -> Threshold:
-    """The first of the falling numbers of errors that the rate allows; edges run downward where errors are misses."""
+def _first_within(curve: metrics.Det, name: str, rate: Target, population: str, what: str) -> Threshold:
+    """The first of the falling numbers of errors that the rate allows."""
     target = exactly(rate)
+    axis, errors, n = curve.thresholds, curve.false_matches.tolist(), curve.n_nonmated
     allowed = int(target * n)
     within = int(np.searchsorted(-np.asarray(errors), -allowed, side="left"))
-    axis = tally.plan.axis[::-1] if downward else tally.plan.axis
     at, floor = f"{name}={rate}", supported_down_to(n)
     if allowed < 1:
         needed = -(-target.denominator // target.numerator)
