@@ -16,10 +16,11 @@ import numpy as np
 
 from frbench.plan import Group
 from frbench.reading import joint
-from frbench.reading.differentials import detectable, equivalence
+from frbench.reading.differentials import detectable
 from frbench.reading.joint import Replicates, replicates
 from frbench.reading.power import Design, subjects_needed
 from frbench.reading.rate import Metric, Rate
+from studies.equivalence import equivalence
 from studies.populations import GROUPING, THRESHOLD, Population, World, worlds
 
 SEED = 20240601

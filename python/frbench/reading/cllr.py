@@ -1,4 +1,4 @@
-"""Computes what scores cost when they are taken as log-likelihood ratios, and the least they could cost.
+"""Computes the least that scores could cost when they are taken as log-likelihood ratios.
 
 Natural logarithms; the cost is in bits, 1 for a system that always says LLR = 0. Trials without a score have no LLR
 and are left out.
@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from frbench.errors import InputError
 from frbench.inputs.arrays import Ints
 from frbench.plan import EVERYBODY, Group
 from frbench.reading.curves import Range, ordered, pooled, statistic
@@ -32,24 +30,6 @@ class MinCllr(Statistic):
     bounds: Range | None = None
     n_nonmated: int = 0
     n_mated: int = 0
-
-
-def cllr(nonmated: ArrayLike, mated: ArrayLike) -> float:
-    """Cost of log-likelihood ratios, in bits.
-
-    Cllr = (mean of log2(1 + e^s) over non-mated + mean of log2(1 + e^-s) over mated) / 2.
-
-    Raises
-    ------
-    InputError : no trials of a kind, or an LLR that is NaN.
-
-    Source: Brummer & du Preez (2006).
-    """
-    sides = [np.asarray(side, dtype=np.float64) for side in (nonmated, mated)]
-    for side, kind in zip(sides, ("non-mated", "mated"), strict=True):
-        if not side.size or np.isnan(side).any():
-            raise InputError(f"{kind} LLRs are {'missing' if not side.size else 'NaN in places'}, expected numbers")
-    return float((bits(sides[0]).mean() + bits(-sides[1]).mean()) / 2)
 
 
 def min_cllr(tally: Tally, *, group: Group = EVERYBODY) -> MinCllr:
@@ -82,8 +62,3 @@ def least_cost(nonmated: Ints, mated: Ints) -> float:
 def _min_cllr_of(nonmated: Counts, mated: Counts) -> float:
     sides = ordered(nonmated, "exclude"), ordered(mated, "exclude")
     return least_cost(*sides) if all(side.any() for side in sides) else np.nan
-
-
-def bits(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log2(1 + e^x), without overflow."""
-    return np.asarray(np.logaddexp(0, x) / np.log(2))

@@ -14,11 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import LEVEL, Doubt, Estimate, at_level, doubt, rate_without, student_t, wilson
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Floats, Ints
 from frbench.plan import Group
 from frbench.reading.rate import ERRORS, Rate
 from frbench.reading.rate import TRIALS as TRIALS_OF
@@ -44,8 +43,8 @@ class Replicates:
     group: Group
     estimate: Estimate
     doubt: Doubt | None
-    without: NDArray[np.float64]
-    occupied: NDArray[np.bool_]
+    without: Floats
+    occupied: Bools
 
     @property
     def excess(self) -> float:

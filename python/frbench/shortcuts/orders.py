@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Ints
 from frbench.shortcuts.shares import Shares
 
 
@@ -25,7 +24,7 @@ class Answers(NamedTuple):
     """(m,) gallery row of each probe's first candidate in one build, -1 for none; (m,) whether its mate is first."""
 
     first: Ints
-    found: NDArray[np.bool_]
+    found: Bools
 
     @classmethod
     def of(cls, candidates: Candidates) -> Answers:
@@ -46,7 +45,7 @@ class Orders:
     """
 
     first: Ints
-    found: NDArray[np.bool_]
+    found: Bools
     changed: Shares
     flipped: Shares
     missed: tuple[Shares, ...]
@@ -72,6 +71,6 @@ class Orders:
         return np.flatnonzero(_differs(self.first))
 
 
-def _differs(first: Ints) -> NDArray[np.bool_]:
+def _differs(first: Ints) -> Bools:
     """(m,) whether the builds do not all say the same."""
     return np.asarray(np.not_equal(first, first[0]).any(axis=0))

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.candidates import Candidates
 from frbench.counting.identify import Identification
@@ -22,10 +21,10 @@ from frbench.engines import Engine, Rows
 from frbench.engines.ann.index import Index
 from frbench.errors import Conservation
 from frbench.inputs import scratch
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Bools, Floats32, Ints
 from frbench.plan import Plan, digest_of
 
-Scores = NDArray[np.float32]
+Scores = Floats32
 # The score of a search that ended and found nobody: below every threshold, but a score.
 NOBODY = np.finfo(np.float32).min
 PROBES_AT_ONCE = 1000
@@ -137,7 +136,7 @@ class ProposedSearch:
         return number[: len(probes)], number[len(probes) :]
 
     @cached_property
-    def _has_scored_mate(self) -> NDArray[np.bool_]:
+    def _has_scored_mate(self) -> Bools:
         task = self._task
         probe, row = task.mates
         found = np.zeros(len(task.probes), dtype=bool)

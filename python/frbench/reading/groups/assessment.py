@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.estimate import jackknife_variance, student_t
-from frbench.inputs.arrays import Floats
+from frbench.inputs.arrays import Bools, Floats
 from frbench.reading.groups import indices, null
 from frbench.reading.groups.indices import BY_NAME, Definition, Index, Weights
 from frbench.reading.groups.rates import GroupRates
@@ -53,7 +52,7 @@ def assess(
     return tuple(assessed)
 
 
-def _occupied(side: Sequence[GroupRates]) -> NDArray[np.bool_]:
+def _occupied(side: Sequence[GroupRates]) -> Bools:
     """(n_blocks,) whether any trial of any group touches it."""
     seen = np.concatenate([one.n_touching for one in side], axis=1) > 0
     return np.asarray(seen.any(axis=1))

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.errors import InputError
 from frbench.estimate import MIN_BLOCKS, Estimate
-from frbench.inputs.arrays import Floats, Ints
+from frbench.inputs.arrays import Bools, Floats, Ints
 from frbench.plan import Group
 from frbench.reading.groups.indices import Rates
 from frbench.reading.people import UNKNOWN_PEOPLE, knows_people
@@ -36,7 +35,7 @@ class GroupRates:
     k_touching: Ints
     n_touching: Ints
     n_subjects: Ints
-    kin: NDArray[np.bool_]
+    kin: Bools
     left_out: Mapping[str, str]
 
     @property
@@ -128,7 +127,7 @@ def _n_subjects(tally: Tally, rate: Rate, columns: Sequence[str], name: str) -> 
     return int(tally.plan.subjects_of(columns, lambda a, b: a == b == name, mated=rate.is_mated).sum())
 
 
-def _kin(tally: Tally, columns: Sequence[str], groups: Sequence[str], mated: bool) -> NDArray[np.bool_]:
+def _kin(tally: Tally, columns: Sequence[str], groups: Sequence[str], mated: bool) -> Bools:
     names = tally.plan.group_names(columns)
     place = {name: i for i, name in enumerate(groups)}
     kin = np.eye(len(groups), dtype=bool)
