@@ -69,8 +69,8 @@ def test_the_target_is_never_exceeded_and_no_edge_further_holds_it(world: worlds
         assert Fraction(there.k, there.n) <= rate
         if found.beyond is not None:
             assert fmr(world.tally, found.beyond, failed=failed).k > rate * there.n
-        else:
-            assert found.point.reason
+    else:
+        assert found.point.reason
 
 
 @given(worlds.random_worlds(max_n=25), RATES, RATES)

@@ -111,17 +111,11 @@ class Rules:
 
 
 def default_for_times(
-    doubt: Doubt | None = None,
-    *,
-    max_slowdown: float = DEFAULT_SLOWDOWN,
-    false_failures: float = FALSE_FAILURES,
+    doubt: Doubt | None = None, *, max_slowdown: float = DEFAULT_SLOWDOWN, false_failures: float = FALSE_FAILURES
 ) -> Rules:
     """The rules of a comparison of times without a file: no median may rise by more than this."""
     upper = f"{100 * max_slowdown:+.10g}%"
-    said = {
-        "gate": {"false_failures": false_failures},
-        "rule": [{"change": MEDIAN, "group": "each", "upper": upper}],
-    }
+    said = {"gate": {"false_failures": false_failures}, "rule": [{"change": MEDIAN, "group": "each", "upper": upper}]}
     return Rules.parse(said, name=f"no median above {upper}", doubt=doubt)
 
 
@@ -134,15 +128,8 @@ def _rule(number: int, said: Any, usual: Doubt, forced: Doubt | None) -> Rule:
         raise InputError(f"it has {' and '.join(kinds) or 'no quantity'}, expected one text: {', '.join(KINDS)}")
     kind = kinds[0]
     claim = Claim.parse(said[kind])
-    rule = Rule(
-        number=number,
-        kind=kind,
-        claim=claim,
-        bounds=Bounds.parse(kind, claim, said),
-        doubt=forced or _doubt(said.get("doubt", usual)),
-        whose=said.get("group"),
-        reference=said.get("reference", ""),
-    )
+    bounds, doubt = Bounds.parse(kind, claim, said), forced or _doubt(said.get("doubt", usual))
+    rule = Rule(number, kind, claim, bounds, doubt, said.get("group"), said.get("reference", ""))
     _check(rule)
     return rule
 

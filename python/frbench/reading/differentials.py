@@ -74,18 +74,9 @@ def compare(a: Replicates, b: Replicates, *, level: float = LEVEL) -> GroupContr
 def ratio_of(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Ratio:
     """The rate of `a` over the rate of `b`, its interval, and the smallest ratio that would have been detected."""
     found = joint.ratio(a, b, level=level)
-    return Ratio(
-        group=a.group,
-        reference=b.group,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        k=(a.estimate.k, b.estimate.k),
-        n=(a.estimate.n, b.estimate.n),
-        detectable=detectable(a, b, level=level),
-        level=level,
-        reason=found.reason,
-    )
+    k, n = (a.estimate.k, b.estimate.k), (a.estimate.n, b.estimate.n)
+    least = detectable(a, b, level=level)
+    return Ratio(a.group, b.group, found.value, found.low, found.high, k, n, least, level, reason=found.reason)
 
 
 def detectable(a: Replicates, b: Replicates, *, power: float = POWER, level: float = LEVEL) -> float | None:
@@ -97,14 +88,10 @@ def detectable(a: Replicates, b: Replicates, *, power: float = POWER, level: flo
     """
     if b.doubt is None or a.estimate.low is None or a.group.name == b.group.name:
         return None
-    return smallest_ratio(
-        Evidence(a.estimate.n, b.excess if a.doubt is None else a.excess),
-        Evidence(b.estimate.n, b.excess),
-        b.estimate.k / b.estimate.n,
-        quantile=joint.quantile(a, b, level),
-        together=joint.correlation(a, b),
-        power=power,
-    )
+    group = Evidence(a.estimate.n, b.excess if a.doubt is None else a.excess)
+    reference, rate = Evidence(b.estimate.n, b.excess), b.estimate.k / b.estimate.n
+    reach, together = joint.quantile(a, b, level), joint.correlation(a, b)
+    return smallest_ratio(group, reference, rate, quantile=reach, together=together, power=power)
 
 
 @dataclass(frozen=True)
@@ -122,12 +109,8 @@ class Worst:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values, groups by the name of their first side."""
-        return {
-            "group": None if self.group is None else self.group.name,
-            "possible": [group.name for group in self.possible],
-            "level": self.level,
-            "reason": self.reason,
-        }
+        first = None if self.group is None else self.group.name
+        return vars(self) | {"group": first, "possible": [group.name for group in self.possible]}
 
 
 def worst(groups: Sequence[Replicates], *, level: float = LEVEL) -> Worst:
@@ -151,6 +134,5 @@ def worst(groups: Sequence[Replicates], *, level: float = LEVEL) -> Worst:
             lower.add(a.group)
     highest = max(known, key=lambda g: g.estimate.value or 0.0)
     reason = "" if highest.estimate.k else f"0 {ERRORS[highest.rate.metric]} of every group"
-    return Worst(
-        highest.group if not reason else None, tuple(g.group for g in known if g.group not in lower), level, reason
-    )
+    possible = tuple(g.group for g in known if g.group not in lower)
+    return Worst(None if reason else highest.group, possible, level, reason)

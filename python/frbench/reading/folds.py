@@ -91,19 +91,10 @@ def accuracy(
         reason = f"{len(found)} fold with pairs that count, at least 2 are needed"
         return FoldAccuracy(None, None, None, None, int(unscored.sum()), failed, (), reason)
     folds = tuple(_fold(name, names == name, value, mated) for name in found)
-    shares, least, most = (
-        np.array([count / each.n for count, each in zip(counts, folds, strict=True)])
-        for counts in ([f.correct for f in folds], [f.least for f in folds], [f.most for f in folds])
-    )
-    return FoldAccuracy(
-        mean=float(shares.mean()),
-        standard_error=float(shares.std(ddof=1) / math.sqrt(len(folds))),
-        least=float(least.mean()),
-        most=float(most.mean()),
-        n_unscored=int(unscored.sum()),
-        failed=failed,
-        folds=folds,
-    )
+    right = np.array([(fold.correct, fold.least, fold.most) for fold in folds]).T
+    shares, least, most = right / np.array([fold.n for fold in folds])
+    error, n_unscored = float(shares.std(ddof=1) / math.sqrt(len(folds))), int(unscored.sum())
+    return FoldAccuracy(float(shares.mean()), error, float(least.mean()), float(most.mean()), n_unscored, failed, folds)
 
 
 def _fold(name: str, held_out: Bools, value: Scores, mated: Bools) -> Fold:
@@ -113,16 +104,9 @@ def _fold(name: str, held_out: Bools, value: Scores, mated: Bools) -> Fold:
     right = correct_at(candidates, trained, mated[~held_out])
     tied = candidates[right == right.max()]
     correct = correct_at(tied, own, mated[held_out])
-    return Fold(
-        name=name,
-        threshold=None if tied[0] == math.inf else float(tied[0]),
-        n_tied=len(tied),
-        correct=int(correct[0]),
-        n=len(own),
-        n_mated=int(mated[held_out].sum()),
-        least=int(correct.min()),
-        most=int(correct.max()),
-    )
+    threshold = None if tied[0] == math.inf else float(tied[0])
+    n_mated, least, most = int(mated[held_out].sum()), int(correct.min()), int(correct.max())
+    return Fold(name, threshold, len(tied), int(correct[0]), len(own), n_mated, least, most)
 
 
 def correct_at(thresholds: Scores, value: Scores, mated: Bools) -> NDArray[np.int64]:

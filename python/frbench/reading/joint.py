@@ -91,14 +91,9 @@ def replicates(tally: Tally, rate: Rate, group: Group) -> Replicates:
 def replicates_of(rate: Rate, group: Group, found: Estimate, k_touching: Ints, n_touching: Ints) -> Replicates:
     """An estimate and what it is without each block, of which (n_blocks,) errors and trials are known."""
     k, n = found.k, found.n
-    return Replicates(
-        rate=rate,
-        group=group,
-        estimate=found,
-        doubt=doubt(k, n, k_touching, n_touching) if found.low is not None and 0 < k < n else None,
-        without=rate_without(k, n, k_touching, n_touching) if n else np.zeros(len(n_touching)),
-        occupied=n_touching > 0,
-    )
+    how = doubt(k, n, k_touching, n_touching) if found.low is not None and 0 < k < n else None
+    without = rate_without(k, n, k_touching, n_touching) if n else np.zeros(len(n_touching))
+    return Replicates(rate, group, found, how, without, n_touching > 0)
 
 
 def ratio(a: Replicates, b: Replicates, *, level: float = LEVEL) -> Contrast:
@@ -210,13 +205,10 @@ def _norm(x: float, y: float, together: float) -> float:
 def _ends(a: Replicates, b: Replicates, level: float) -> tuple[Known, Known] | str:
     """Lower end, value and upper end of both sides; or the reason why one has no interval."""
     reach = quantile(a, b, level)
-    found = [side.known(reach, level) for side in (a, b)]
-    for side, known in zip((a, b), found, strict=True):
-        if known is None:
-            return f"{side.estimate.reason} ({side.group.name})"
-    one, other = found
-    assert one is not None
-    assert other is not None
+    one, other = (side.known(reach, level) for side in (a, b))
+    if one is None or other is None:
+        side = a if one is None else b
+        return f"{side.estimate.reason} ({side.group.name})"
     return one, other
 
 

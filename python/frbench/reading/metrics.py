@@ -106,14 +106,9 @@ def fta(tally: Tally, *, group: Group = EVERYBODY) -> Estimate:
     """
     sides = [tally.pick(mated=mated, group=group) for mated in (False, True)]
     both = Histogram(sides[0].bins + sides[1].bins, sides[0].touching + sides[1].touching)
-    return rate_of(
-        both.unscored,
-        both.trials,
-        both.touching[:, -1],
-        both.touching.sum(axis=1),
-        people_of(tally, group, mated=not sides[0].trials),
-        what="trials",
-    )
+    k_touching, n_touching = both.touching[:, -1], both.touching.sum(axis=1)
+    people = people_of(tally, group, mated=not sides[0].trials)
+    return rate_of(both.unscored, both.trials, k_touching, n_touching, people, what="trials")
 
 
 def fte(tally: Tally) -> Estimate:

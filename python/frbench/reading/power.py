@@ -40,13 +40,7 @@ class Evidence:
 
 
 def smallest_ratio(
-    group: Evidence,
-    reference: Evidence,
-    rate: float,
-    *,
-    quantile: float,
-    together: float = 0.0,
-    power: float = POWER,
+    group: Evidence, reference: Evidence, rate: float, *, quantile: float, together: float = 0.0, power: float = POWER
 ) -> float | None:
     """The smallest true ratio above 1 that would be detected with probability `power`; None if no rate reaches it.
 
@@ -67,10 +61,7 @@ def smallest_ratio(
 
     def lacking(log_ratio: float) -> float:
         raised = min(1.0, rate * math.exp(log_ratio))
-        one, other = (
-            group.excess + (1 - raised) / (raised * group.n),
-            reference.excess + (1 - rate) / (rate * reference.n),
-        )
+        one, other = (side.excess + (1 - p) / (p * side.n) for side, p in ((group, raised), (reference, rate)))
         variance = one + other - 2 * together * math.sqrt(one * other)
         return log_ratio - factor * math.sqrt(max(0.0, variance))
 

@@ -95,15 +95,10 @@ class Rate:
         if self.metric == "fnir":
             within = classes_within(tally, 1 if self.rank is None else self.rank)
             hits = tally.pick(mated=True, group=group, parts=within)
-        return Trials(
-            everything=everything,
-            hits=hits,
-            are_mated=self.is_mated,
-            failed=self.failed if self.metric in ("fmr", "fnmr") else "reject",
-            edge=-1 if self.threshold is None else tally.edge(self.threshold),
-            people=people_of(tally, group, mated=self.is_mated),
-            what=TRIALS[self.metric],
-        )
+        failed: Failed = self.failed if self.metric in ("fmr", "fnmr") else "reject"
+        edge = -1 if self.threshold is None else tally.edge(self.threshold)
+        people = people_of(tally, group, mated=self.is_mated)
+        return Trials(everything, hits, self.is_mated, failed, edge, people, TRIALS[self.metric])
 
 
 def both_rates(
@@ -210,13 +205,5 @@ def rate_of(
     if n and people is None:
         return Estimate(k / n, None, None, k, n, reason=UNKNOWN_PEOPLE)
     people = people or People(0, 0, 0)
-    return rate(
-        k,
-        n,
-        k_touching,
-        n_touching,
-        n_subjects=people.n,
-        n_independent=people.n_independent,
-        n_occupied=people.n_occupied,
-        what=what,
-    )
+    who = {"n_subjects": people.n, "n_independent": people.n_independent, "n_occupied": people.n_occupied}
+    return rate(k, n, k_touching, n_touching, what=what, **who)

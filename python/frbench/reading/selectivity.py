@@ -32,12 +32,7 @@ class Selectivity(Statistic):
 
 
 def selectivity(
-    scores: NDArray[np.floating],
-    threshold: float,
-    *,
-    gallery: int,
-    block: ArrayLike,
-    n_blocks: int,
+    scores: NDArray[np.floating], threshold: float, *, gallery: int, block: ArrayLike, n_blocks: int
 ) -> Selectivity:
     """Enrolled candidates at or above `threshold` over all non-mated searches / non-mated searches.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -132,10 +131,6 @@ class ThresholdInterval:
     high: float | None
     level: float = LEVEL
     reason: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return vars(self).copy()
 
 
 def threshold_interval(

@@ -90,7 +90,7 @@ def _threshold_intervals(
     """Between which edges each threshold lies that was set at an FMR of everybody, with other people."""
     found = ((point, Fraction(point.at.removeprefix("fmr="))) for point in points if _is_fmr_of_all(point))
     made = [
-        {"at": point.at, "threshold": point.threshold} | threshold_interval(tally, float(rate), failed=failed).to_json()
+        {"at": point.at, "threshold": point.threshold} | vars(threshold_interval(tally, float(rate), failed=failed))
         for point, rate in found
     ]
     return cast("list[types.ThresholdInterval]", made)

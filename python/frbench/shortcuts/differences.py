@@ -110,12 +110,8 @@ def gap(counted: Counted, rate: Rate, group: Group, reference: Group, *, level: 
         one, other = (joint.replicates(tally, rate, side) for side in (group, reference))
         return joint.difference(one, other, level=level)
 
-    return Gap(
-        exact=of(counted.exact),
-        other=of(counted.other),
-        added=joint.difference(a.added, b.added, level=level),
-        removed=joint.difference(a.removed, b.removed, level=level),
-    )
+    added, removed = (joint.difference(*sides, level=level) for sides in ((a.added, b.added), (a.removed, b.removed)))
+    return Gap(of(counted.exact), of(counted.other), added, removed)
 
 
 def _excludes_zero(found: Contrast) -> bool:

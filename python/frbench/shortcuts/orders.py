@@ -57,13 +57,9 @@ class Orders:
         everybody, mated = np.arange(len(task.probes)), np.flatnonzero(task.is_mated)
         own = found[:, mated]
         times = own.sum(axis=0)
-        return cls(
-            first=first,
-            found=found,
-            changed=Shares.of(task.layout, everybody, _differs(first)),
-            flipped=Shares.of(task.layout, mated, (times > 0) & (times < len(own))),
-            missed=tuple(Shares.of(task.layout, mated, ~build) for build in own),
-        )
+        changed = Shares.of(task.layout, everybody, _differs(first))
+        flipped = Shares.of(task.layout, mated, (times > 0) & (times < len(own)))
+        return cls(first, found, changed, flipped, tuple(Shares.of(task.layout, mated, ~build) for build in own))
 
     @property
     def whose(self) -> Ints:

@@ -157,21 +157,14 @@ def both(exact: Candidates, other: Candidates) -> Candidates:
     """
     if not np.array_equal(exact.probe, other.probe):
         raise Conservation("searches of different probes cannot be put side by side")
-    return Candidates(
-        search=digest_of(exact.search, other.search),
-        shards=exact.shards,
-        probe=exact.probe,
-        scores=np.minimum(exact.scores[:, :1], other.scores[:, :1]),
-        rows=np.full((len(exact.probe), 1), -1, dtype=np.int64),
-        mate_score=np.minimum(exact.mate_score, other.mate_score),
-        above_mate=np.maximum(exact.above_mate, other.above_mate),
-    )
+    best = np.minimum(exact.scores[:, :1], other.scores[:, :1])
+    rows = np.full(best.shape, -1, dtype=np.int64)
+    mates, above = np.minimum(exact.mate_score, other.mate_score), np.maximum(exact.above_mate, other.above_mate)
+    search = digest_of(exact.search, other.search)
+    return Candidates(search, exact.shards, exact.probe, best, rows, mates, above)
 
 
 def plan_of(exact: Plan, description: Mapping[str, Any]) -> Plan:
     """The plan of the same trials, searched otherwise: `description` says how, and is a part of its digest."""
-    return replace(
-        exact,
-        inputs=digest_of(exact.inputs, json.dumps(dict(description), sort_keys=True)),
-        details={**exact.details, **description},
-    )
+    inputs = digest_of(exact.inputs, json.dumps(dict(description), sort_keys=True))
+    return replace(exact, inputs=inputs, details={**exact.details, **description})

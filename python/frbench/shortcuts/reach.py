@@ -72,9 +72,5 @@ def reach(
         rows = proposer.index.propose(gallery.unit[member : member + 1], n, highest)
         reached[proposer.order[rows[rows >= 0]]] = True
     layout = Layout.of(task.gallery, columns, task.n_blocks)
-    lost = gallery.numbers[~reached]
-    return Reach(
-        not_by_itself=Shares.of(layout, gallery.numbers, ~own),
-        never=Shares.of(layout, gallery.numbers, ~reached),
-        rows=lost,
-    )
+    not_by_itself, never = (Shares.of(layout, gallery.numbers, ~members) for members in (own, reached))
+    return Reach(not_by_itself, never, gallery.numbers[~reached])

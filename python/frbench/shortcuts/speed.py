@@ -45,11 +45,7 @@ def unknown(reason: str) -> Speed:
 
 
 def measured(
-    searches: Sequence[Callable[[], Any]],
-    n: int,
-    *,
-    threads: int = 1,
-    clock: Callable[[], float] = time.perf_counter,
+    searches: Sequence[Callable[[], Any]], n: int, *, threads: int = 1, clock: Callable[[], float] = time.perf_counter
 ) -> list[Speed]:
     """The speed of each call, all of which search the same `n` probes.
 

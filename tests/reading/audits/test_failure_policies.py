@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
@@ -127,7 +128,7 @@ def test_no_trials_have_no_rate():
 
 def test_an_accounting_as_json_has_a_row_for_each_policy():
     """Names and meanings travel with the numbers."""
-    values = accounting(worlds.two_groups().tally, 0.5).to_json()
+    values = dataclasses.asdict(accounting(worlds.two_groups().tally, 0.5))
 
     assert [row["name"] for row in values["policies"]] == ["reject", "exclude", "accept", "bob"]
     assert values["policies"][0]["false_negative"] == {"value": 1 / 3, "k": 1, "n": 3, "reason": ""}

@@ -5,8 +5,7 @@ One tally holds all it takes: trials without a score are counted beside those wi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from frbench.plan import EVERYBODY, Group
 from frbench.reading.rate import classes_within
@@ -56,10 +55,6 @@ class Accounting:
     mated_failures: Share
     fta: Share
     policies: tuple[Policy, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
 
 
 def accounting(tally: Tally, threshold: float, *, rank: int | None = None, group: Group = EVERYBODY) -> Accounting:

@@ -138,13 +138,8 @@ def _beta(k: Floats, n: Floats, without: Floats, n_touching: Ints, subjects: Flo
     that holds the outcomes by chance does not make its own yardstick.
     """
     usable = (k > 0) & (k < n)
-    k, n, without, touching, subjects = (
-        k[usable],
-        n[usable],
-        without[:, usable],
-        n_touching[:, usable],
-        subjects[usable],
-    )
+    k, n, subjects = k[usable], n[usable], subjects[usable]
+    without, touching = without[:, usable], n_touching[:, usable]
     p, b = k / n, (touching > 0).sum(axis=0)
     occupied = touching > 0
     mean = np.where(occupied, without, 0).sum(axis=0) / b

@@ -24,16 +24,8 @@ from numpy.typing import NDArray
 
 from frbench.estimate import LEVEL, MIN_BLOCKS, jackknife_variance, student_t
 from frbench.operating_point import RULE_OF_30
-from frbench.reading.sizes.gallery_models import (
-    EXTREME_VALUE,
-    MODELS,
-    Counts,
-    extreme_value,
-    fewest,
-    measured,
-    most,
-    to_rate,
-)
+from frbench.reading.sizes import gallery_models as growth
+from frbench.reading.sizes.gallery_models import EXTREME_VALUE, MODELS, Counts, measured, to_rate
 from frbench.reading.sizes.gallery_parts import EVERYTHING, PARTS, PartedSearches, hidden_sizes
 
 MIN_COVERAGE = 0.9
@@ -197,11 +189,11 @@ def _out_of_reach(seen: Counts) -> str:
 
 def _limits(seen: Counts, size: float, n: int) -> tuple[float, float]:
     """What any mixture of probes allows: at least the rate measured now."""
-    now, low, high = (_Interval.of(r, n) for r in (measured(seen), fewest(seen, size), most(seen, size)))
+    now, low, high = (_Interval.of(r, n) for r in (measured(seen), growth.fewest(seen, size), growth.most(seen, size)))
     return (max(now.low, low.low) if low.is_finite else now.low), high.high
 
 
 def _rare_limits(seen: Counts, size: float, n: int) -> tuple[float, float]:
     """No growth at all, and growth by max-stability, of the rate that the tail gives now."""
-    now, high = (_Interval.of(extreme_value(seen, s), n) for s in (seen.rows[0], size))
+    now, high = (_Interval.of(growth.extreme_value(seen, s), n) for s in (seen.rows[0], size))
     return now.low, high.high

@@ -77,17 +77,11 @@ class PartedSearches:
         without_gallery = [_statistics(count - by_block[:, g]).sum(axis=1) for g in occupied]
         found = np.vstack([total, total - touching.T, *without_gallery]).astype(np.float64)
         n = np.bincount(self.searches.block)[self.probe_blocks]
-        matches, positives, singles, doubles = found.T
         searches = np.concatenate([[m], m - n, np.full(len(occupied), m)]).astype(np.float64)
-        return Counts(
-            searches=searches,
-            rows=np.concatenate([np.full(1 + len(n), rows.sum()), rows.sum() - rows[occupied]]).astype(np.float64),
-            matches=matches,
-            positives=positives,
-            singles=singles,
-            doubles=doubles,
-            tail=self._tail(parts, searches).at(threshold),
-        )
+        left = np.concatenate([np.full(1 + len(n), rows.sum()), rows.sum() - rows[occupied]]).astype(np.float64)
+        matches, positives, singles, doubles = found.T
+        tail = self._tail(parts, searches).at(threshold)
+        return Counts(searches, left, matches, positives, singles, doubles, tail)
 
     def _matches(self, threshold: float, parts: Parts) -> tuple[Ints, Ints]:
         """Probe and gallery block of every false match of these parts."""

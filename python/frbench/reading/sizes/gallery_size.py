@@ -49,10 +49,6 @@ class SizedRate:
     model: str = ""
     reason: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
-
     def measured(self, rate: MeanRate) -> SizedRate:
         """This rate with what subsets gave."""
         state: State = "not estimable" if rate.value is None else "measured"
@@ -98,7 +94,7 @@ def gallery_sizes(
     return {
         "gallery": hits.gallery,
         "unit": "gallery rows; a mate's rows are always enrolled",
-        "rows": [row.to_json() for row in rows],
+        "rows": [asdict(row) for row in rows],
         "checks": checks,
     }
 

@@ -13,17 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from frbench import estimate
 from frbench.candidates import MatedSearches, NonmatedSearches
-from frbench.estimate import (
-    MIN_BLOCKS,
-    freedom_of_rate,
-    jackknife_variance,
-    rate,
-    rate_without,
-    student_t,
-    times_counted,
-    wilson,
-)
 from frbench.inputs.arrays import Floats, Ints
 
 
@@ -113,18 +104,18 @@ def _mean(share: Floats, searches: NonmatedSearches | MatedSearches, what: str) 
     n_blocks = int((n > 0).sum())
     value = float(share.mean()) if m else 0.0
     if value in (0.0, 1.0):
-        end = rate(
+        end = estimate.rate(
             m * int(value), m, n, n, n_subjects=n_subjects, n_independent=n_subjects, n_occupied=n_blocks, what=what
         )
         return MeanRate(end.value, end.low, end.high, end.reason)
-    if n_blocks < MIN_BLOCKS:
-        reason = f"interval not estimable: subjects in {n_blocks} blocks, at least {MIN_BLOCKS} are needed"
+    if n_blocks < estimate.MIN_BLOCKS:
+        reason = f"interval not estimable: subjects in {n_blocks} blocks, at least {estimate.MIN_BLOCKS} are needed"
         return MeanRate(value, reason=reason)
     errors = np.bincount(searches.block, share)
-    without = rate_without(share.sum(), m, errors, n)[n > 0]
+    without = estimate.rate_without(share.sum(), m, errors, n)[n > 0]
     # As `estimate.doubt`, where a search is an error or none and varies by p (1 - p); here it varies by less.
     alone = float(((share - value) ** 2).sum()) / m**2
-    variance = max(alone, jackknife_variance(without) - (times_counted(m, n) - 1) * alone)
+    variance = max(alone, estimate.jackknife_variance(without) - (estimate.times_counted(m, n) - 1) * alone)
     n_effective = value * (1 - value) / variance if variance > 0 else float(m)
-    t = student_t(freedom_of_rate(without, n))
-    return MeanRate(value, *wilson(value, n_effective, t))
+    t = estimate.student_t(estimate.freedom_of_rate(without, n))
+    return MeanRate(value, *estimate.wilson(value, n_effective, t))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,14 +50,8 @@ class Past:
         if kind not in KINDS:
             raise FormatError(f"is a {kind} run, expected one of {', '.join(KINDS)}")
         try:
-            return cls(
-                name=name,
-                created=str(run.manifest.get("created", "")),
-                frbench=str(run.manifest.get("frbench", "")),
-                plan=run.tally.plan.digest,
-                key=_key(run, name),
-                figures=_figures(run),
-            )
+            created, version = (str(run.manifest.get(entry, "")) for entry in ("created", "frbench"))
+            return cls(name, created, version, run.tally.plan.digest, _key(run, name), _figures(run))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise FormatError(
                 f"its results.json is damaged at {error}, expected that of a run; count it again"
@@ -188,7 +182,7 @@ def _line_json(line: Line) -> dict[str, Any]:
         "differs": list(line.differs),
         "runs": [{"run": r.name, "created": r.created, "frbench": r.frbench, "plan": r.plan} for r in line.runs],
         "figures": [
-            {**name._asdict(), "points": [{"run": run.name, **figure.to_json()} for run, figure in line.points(name)]}
+            {**name._asdict(), "points": [{"run": run.name, **asdict(figure)} for run, figure in line.points(name)]}
             for name in line.names
         ],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from frbench.plan import ALL, OVERALL
@@ -42,10 +42,6 @@ class Figure:
     threshold: float | None
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self)
-
 
 def rates_of(results: Mapping[str, Any]) -> dict[Name, Figure]:
     """Every rate of a run of verify or identify, by name."""
@@ -55,10 +51,7 @@ def rates_of(results: Mapping[str, Any]) -> dict[Name, Figure]:
 def _rates(results: Mapping[str, Any]) -> Iterator[tuple[Name, Figure]]:
     for found in results["estimates"]:
         a, b = (found["group_a"], found["group_b"]) if "group_a" in found else (found["group"],) * 2
-        figure = Figure(
-            found["value"], found["low"], found["high"], found["level"], found["k"], found["n"], found["threshold"],
-            found["reason"],
-        )  # fmt: skip
+        figure = Figure(**{field.name: found[field.name] for field in fields(Figure)})
         for at, population in _origins(results, found["threshold"]):
             yield Name(found["metric"], at, population, found["grouping"], a, b, found.get("rank")), figure
 

@@ -8,6 +8,7 @@ must be interleaved.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from frbench.errors import NotComparable
@@ -111,7 +112,7 @@ def _notes_on_load(a: FinishedRun, b: FinishedRun) -> Iterator[str]:
 
 
 def _row(name: Name, a: Measured, b: Measured) -> dict[str, Any]:
-    found = {**name._asdict(), "a": a.figure.to_json(), "b": b.figure.to_json(), **_change(a, b)}
+    found = {**name._asdict(), "a": asdict(a.figure), "b": asdict(b.figure), **_change(a, b)}
     return {key: value for key, value in found.items() if key not in ("population", "rank")}
 
 
