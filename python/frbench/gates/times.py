@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from frbench.errors import InvalidRun, NotComparable
-from frbench.estimate import student_t
 from frbench.finished_run import FinishedRun
 from frbench.gates.asked import Asked, asked_groups
 from frbench.gates.claims import QUANTILES, TIMES, select_of
 from frbench.gates.reading import Count, Form, Reading, Size
 from frbench.gates.rules import Rule
 from frbench.plan import Group
-from frbench.reading.systems.timed import METHOD, Timed, answers, quantile, throughput, welch
+from frbench.reading.systems.timed import METHOD, Timed, answers, ends_of, quantile, throughput, welch
 from frbench.results.types import results_of
 
 SAME = {
@@ -114,13 +114,8 @@ def timed(rule: Rule, run: FinishedRun, part: int, group: Group) -> Timed:
 
 def reading(log: float, variance: float, freedom: float, counts: tuple[Count, ...], n_processes: int) -> Reading:
     """A logarithm with its variance, as a time, a rate or a ratio."""
-
-    def ends(alpha: float) -> tuple[float, float]:
-        spread = student_t(freedom, 1 - 2 * alpha) * math.sqrt(variance)
-        return math.exp(log - spread), math.exp(log + spread)
-
-    size = Size(n_processes, "processes a run")
-    return Reading.of(math.exp(log), ends, counts=counts, size=size, is_log=True, method=METHOD)
+    told: dict[str, Any] = {"counts": counts, "size": Size(n_processes, "processes a run"), "method": METHOD}
+    return Reading.of(math.exp(log), lambda alpha: ends_of(log, variance, freedom, 1 - 2 * alpha), is_log=True, **told)
 
 
 def _value(rule: Rule, run: FinishedRun, part: int, group: Group) -> Reading:

@@ -153,9 +153,9 @@ def _settings(a: FinishedRun, b: FinishedRun, given: tuple[float, float] | None)
 
 def _rank(a: FinishedRun, b: FinishedRun, wanted: int | None) -> int:
     common = sorted(set(a.results["ranks"]) & set(b.results["ranks"]))
-    if not common or (wanted is not None and wanted not in common):
-        if not common:
-            raise InputError("no rank was counted by both runs; recount one of them with the other's --ranks")
+    if not common:
+        raise InputError("no rank was counted by both runs; recount one of them with the other's --ranks")
+    if wanted is not None and wanted not in common:
         raise InputError(f"rank {wanted} was not counted by both runs, only {', '.join(map(str, common))}")
     return common[0] if wanted is None else wanted
 

@@ -82,17 +82,18 @@ def answers(per_second: Sequence[float], n_requests: int) -> Timed:
 
 def interval(found: Timed, level: float = LEVEL) -> tuple[float, float] | None:
     """Both ends of a time or a rate; None where it has none."""
-    return None if found.reason else _ends(found.log, found.variance, found.freedom, level)
+    return None if found.reason else ends_of(found.log, found.variance, found.freedom, level)
 
 
 def ratio(a: Timed, b: Timed, level: float = LEVEL) -> tuple[float, float] | None:
     """Both ends of B / A; None where one of them has none."""
     if a.reason or b.reason:
         return None
-    return _ends(b.log - a.log, a.variance + b.variance, welch(a, b), level)
+    return ends_of(b.log - a.log, a.variance + b.variance, welch(a, b), level)
 
 
-def _ends(log: float, variance: float, freedom: float, level: float) -> tuple[float, float]:
+def ends_of(log: float, variance: float, freedom: float, level: float) -> tuple[float, float]:
+    """Both ends of a quantity whose logarithm has this variance."""
     spread = student_t(freedom, level) * math.sqrt(variance)
     return math.exp(log - spread), math.exp(log + spread)
 
