@@ -42,7 +42,7 @@ CLOCKS = re.compile(
     r'|<td class="left" colspan="1">\d+\.\d+</td>|^ +&#34;[a-z ]+&#34;: \d+\.\d+,?$',
     re.MULTILINE,
 )
-SCORES, COLUMNS = "scores.csv", "score=score,mated=mated,probe_subject=a,reference_subject=b"
+SCORES, COLUMNS = "scores.csv", "score=score,probe_subject=a,reference_subject=b"
 HARDWARE = str(ROOT / "examples" / "plan" / "machines.toml")
 GOLDEN = ROOT / "tests" / "golden" / "scores"
 RUNS: dict[str, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ AFTERWARDS: tuple[tuple[str, ...], ...] = (
     ("compare", "identify", "identify-b", "--json"),
     ("export", "verify", "--to", "csv", "--out", "exported"),
     ("export", "verify", "--to", "bob5", "--out", "bob"),
-    ("report", "verify", "identify", "pairs", "--out", "both.html"),
+    ("report", "./verify", "identify", "pairs", "--out", "both.html"),
     ("report", "verify/tally.safetensors", "--group", "sex", "--at", "fmr=1e-3", "--out", "tally.html"),
     ("plan", "--gallery-size", "3e9", "--probes", "1e5", "--json", "--hardware", HARDWARE),
     ("verify",),
@@ -128,8 +128,8 @@ def differences(trees: list[Path], place: Path) -> Iterator[str]:
         each.mkdir()
         (each / "gates.toml").write_text(GATE)
         scores = np.random.default_rng(0).normal(size=400)
-        rows = (f"{s + (i % 4 == 0)},{str(i % 4 == 0).lower()},p{i % 20},q{i % 37}" for i, s in enumerate(scores))
-        (each / SCORES).write_text("score,mated,a,b\n" + "\n".join(rows) + "\n")
+        rows = (f"{s + (i % 4 == 0)},p{i % 20},{'p' if i % 4 == 0 else 'q'}{i % 20}" for i, s in enumerate(scores))
+        (each / SCORES).write_text("score,a,b\n" + "\n".join(rows) + "\n")
     calls = [(*words, "--out", name) for name, words in RUNS.items()] + list(AFTERWARDS)
     for words in calls:
         mine, theirs = (run(tree, each, words) for tree, each in zip(trees, places, strict=True))
