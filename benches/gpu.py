@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benches import gpu_contract, race
+from benches.plain_arrays import PlainTorch
 from frbench import files
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, GpuRows, devices
@@ -69,7 +70,8 @@ class Bench:
 
     def engine(self, screen: Screen, **room: Any) -> GpuEngine:
         """The engine on this device alone."""
-        return GpuEngine(screen=screen, arrays=[TorchArrays(self.device, screen, fused=self.is_gpu)], **room)
+        kind = TorchArrays if self.is_gpu else PlainTorch
+        return GpuEngine(screen=screen, arrays=[kind(self.device, screen)], **room)
 
     @property
     def is_gpu(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benches.plain_arrays import HostArrays
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
 from frbench.engines.cluster.runners import Runner
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine, devices
-from frbench.engines.gpu.arrays import HostArrays
 from frbench.engines.reference import ReferenceEngine
 from frbench.engines.remote import RemoteEngine
 from frbench.errors import EngineUnavailable

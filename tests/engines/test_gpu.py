@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benches import gpu_contract
+from benches.plain_arrays import HostArrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frbench import Gallery, _rust
 from frbench.counting.identify import split_first_per_subject
 from frbench.engines.gpu import GpuEngine, counting, devices, packing
-from frbench.engines.gpu.arrays import Array, HostArrays, Screen, Side, float32_error
+from frbench.engines.gpu.arrays import Array, Screen, Side, float32_error
 from frbench.engines.gpu.packing import GUARD, Centre, packed, tensor_core_error
 from frbench.engines.gpu.residence import Residence
 from frbench.engines.gpu.screening import Screening
@@ -457,6 +458,7 @@ def test_the_engine_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):
 CONTRACT = """
 import numpy as np
 from benches import gpu_contract
+from benches.plain_arrays import HostArrays
 from frbench.engines.gpu import GpuEngine, counting
 from frbench.engines.gpu.torch_arrays import TorchArrays
 import torch

@@ -69,8 +69,8 @@ def test_precision_that_a_process_asked_for_by_another_name_is_refused():
     """PyTorch has two ways to ask for TF32, and answers the older question no more once the newer one was used."""
     asked = """
 import torch
-from frbench.engines.gpu.torch_arrays import TorchArrays
-x, arrays = torch.ones((2, 2), requires_grad=True), TorchArrays("cpu", fused=False)
+from benches.plain_arrays import PlainTorch
+x, arrays = torch.ones((2, 2), requires_grad=True), PlainTorch("cpu")
 assert arrays.get(arrays.product(arrays.put(x), arrays.put(x))).tolist() == [[2, 2], [2, 2]]
 for set_it in (
     lambda: torch.set_float32_matmul_precision("medium"),

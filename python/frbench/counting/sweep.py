@@ -34,11 +34,9 @@ class Progress(Protocol):
 
     def step(self, title: str, total: int, unit: str) -> Any:
         """A context manager whose value is told every amount done."""
-        ...
 
     def wait(self, what: str) -> Any:
         """A context manager in which something is waited for that says nothing until it is there."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ class Rows(Protocol):
 
     def count(self, gallery: Self, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
         """(cells, t + 1) pairs of `where` by cell and by the number of edges at or below their score."""
-        ...
 
     def search(self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
         """The best `k` rows of each probe, and how many rows reach its floor.
@@ -37,7 +36,6 @@ class Rows(Protocol):
         ------
         ValueError : there are fewer than `k` rows.
         """
-        ...
 
     def tail(self, gallery: Self, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
         """The best `n` pairs of two subjects of each cell of `where`; their rows are of this and of `gallery`.
@@ -49,11 +47,9 @@ class Rows(Protocol):
         floors : (cells,) score below which pairs of a cell are left out.
         subjects : (n,), (m,) subject of every row of this and of `gallery`.
         """
-        ...
 
     def score_pairs(self, other: Self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of rows `mine[i]` of this and `theirs[i]` of `other`."""
-        ...
 
 
 class Engine(Protocol):
@@ -64,19 +60,15 @@ class Engine(Protocol):
     @property
     def parallel(self) -> int:
         """Tiles that it counts at the same time; 1 if it divides one tile among all that it has."""
-        ...
 
     def rows(self, unit: NDArray[np.float32]) -> Rows:
         """`unit` (n, d) packed for this engine."""
-        ...
 
     def describe(self) -> Mapping[str, Any]:
         """What a manifest says about this engine, with what `described` says of its work."""
-        ...
 
     def close(self) -> None:
         """Lets go of what it holds elsewhere; its rows are of no use any more."""
-        ...
 
 
 @runtime_checkable
@@ -85,7 +77,6 @@ class Elsewhere(Protocol):
 
     def rows_of(self, templates: Templates, numbers: NDArray[np.int64]) -> Any:
         """Rows `numbers` of `templates`, as `Engine.rows` would pack them."""
-        ...
 
 
 def packed(engine: Engine, templates: Templates, numbers: NDArray[np.int64]) -> Rows:

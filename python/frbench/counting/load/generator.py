@@ -75,7 +75,6 @@ class Generator(Protocol):
 
     def send(self, messages: Sequence[bytes], schedule: Schedule, *, in_flight: int | None = None) -> Answers:
         """Answers of the requests of `schedule`; in a closed loop `in_flight` at a time, those sent only."""
-        ...
 
 
 @dataclass(frozen=True)

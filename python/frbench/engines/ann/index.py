@@ -28,14 +28,12 @@ class Index(Protocol):
     @property
     def nbytes(self) -> int:
         """Bytes that the index takes where it is saved: vectors or codes, links, lists."""
-        ...
 
     def propose(self, probes: Matrix, k: int, effort: int) -> Ints:
         """(m, w) numbers of inserted rows, each at most once, in any order; -1 where there is none.
 
         w is k, and more where several indexes propose k each.
         """
-        ...
 
 
 def doublings(first: int, last: int) -> tuple[int, ...]:

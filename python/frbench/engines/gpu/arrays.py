@@ -1,4 +1,4 @@
-"""What the engine asks of the machine that holds its arrays, and numpy as such a machine.
+"""What the engine asks of the machine that holds its arrays.
 
 All of the engine's decisions are written in these few words, so they run where there is no GPU. `x + y`, `x >= y`,
 `x[rows]` and the like mean the same for every kind of array.
@@ -10,17 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 Array = Any
 Kind = Literal["int8", "int32", "int64", "float32", "float64"]
 Screen = Literal["int8", "bf16"]
 LANES = 16
-# Products that the plain sieve makes at a time.
-PLAIN_PRODUCTS = 1 << 22
-# Pairs that the plain scores are made of at a time.
-PLAIN_PAIRS = 1 << 14
 # Roundings of a float32 sum of d products, on any path, by 2^-24 each: d - 1 sums, the products, and eight to spare.
 SPARE_ROUNDINGS = 8
 
@@ -51,114 +46,87 @@ class Arrays(Protocol):
 
     def put(self, host: Any) -> Array:
         """An array of this machine with what `host` holds: a numpy array, or one that is there already."""
-        ...
 
     def get(self, x: Array) -> NDArray[Any]:
         """A numpy array with what `x` holds."""
-        ...
 
     def free_bytes(self) -> int:
         """Memory that is not in use."""
-        ...
 
     def cast(self, x: Array, kind: Kind) -> Array:
         """`x` in another type; floats are cut off or rounded to nearest."""
-        ...
 
     def zeros(self, shape: tuple[int, ...], kind: Kind) -> Array:
         """Zeros."""
-        ...
 
     def numbers(self, n: int) -> Array:
         """0 to n - 1, as int64."""
-        ...
 
     def root(self, x: Array) -> Array:
         """Square roots."""
-        ...
 
     def nearest(self, x: Array) -> Array:
         """The nearest integers, as floats."""
-        ...
 
     def bounded(self, x: Array, least: float, most: float) -> Array:
         """No less than `least`, no more than `most`."""
-        ...
 
     def larger(self, x: Array, y: Array) -> Array:
         """The larger of two, element by element."""
-        ...
 
     def either(self, condition: Array, x: Array, y: Array) -> Array:
         """`x` where `condition` holds, else `y`."""
-        ...
 
     def largest(self, x: Array) -> Array:
         """Largest along the last axis."""
-        ...
 
     def total(self, x: Array) -> Array:
         """Sums along the last axis."""
-        ...
 
     def lanes(self, x: Array) -> Array:
         """(n, d) as (n, ceil(d / 16), 16), filled up with zeros."""
-        ...
 
     def power_of_two(self, x: Array) -> Array:
         """2^-e for float64 x > 0 with 2^e <= x < 2^(e + 1), both within the normal range."""
-        ...
 
     def brief(self, x: Array) -> Array:
         """float32 `x` rounded to bfloat16, in the type that the sieve multiplies."""
-        ...
 
     def full(self, x: Array) -> Array:
         """What `brief` made, as float64."""
-        ...
 
     def product(self, a: Array, b: Array) -> Array:
         """(n, m) float32 products of the rows of `a` and `b`; sums in any order, each step rounded to float32."""
-        ...
 
     def rough(self, a: Array, b: Array) -> Array:
         """(n, m) products of unit rows, as fast as they come; of their error nothing is promised."""
-        ...
 
     def top(self, x: Array, k: int) -> tuple[Array, Array]:
         """The `k` largest along the last axis, falling, and their places."""
-        ...
 
     def bins(self, edges: Array, x: Array) -> Array:
         """Number of `edges` (t,), increasing, at or below each of `x`."""
-        ...
 
     def histogram(self, index: Array, n: int) -> Array:
         """(n,) how often each number from 0 on occurs in `index`."""
-        ...
 
     def order(self, group: Array, score: Array, row: Array) -> Array:
         """Places by group, then by falling score, then by row."""
-        ...
 
     def places(self, condition: Array) -> Sequence[Array]:
         """Where `condition` holds: one array of numbers an axis."""
-        ...
 
     def join(self, parts: Sequence[Array]) -> Array:
         """One after another."""
-        ...
 
     def sieve(self, probes: Side, gallery: Side, *, upper: bool, shift: int, capacity: int) -> tuple[int, Array, Array]:
         """How many pairs may reach what their probe needs, and which: at most `capacity` of them.
 
         upper : only pairs with row > probe + shift.
         """
-        ...
 
     def scores(self, a: Array, b: Array, a_rows: Array, b_rows: Array) -> Array:
         """Scores of rows `a_rows[p]` of `a` and `b_rows[p]` of `b`, by the definition."""
-        ...
 
 
 def float32_error(d: int) -> float:
@@ -172,40 +140,6 @@ def float32_error(d: int) -> float:
     return r / (1 - r) + 1e-30 if r < 0.5 else float("inf")
 
 
-def plain_sieve(
-    arrays: Arrays, probes: Side, gallery: Side, *, upper: bool, shift: int, capacity: int
-) -> tuple[int, Array, Array]:
-    """`Arrays.sieve` in the words of `Arrays`: every product is written down."""
-    found_probe, found_row, found = [], [], 0
-    step = max(1, PLAIN_PRODUCTS // max(1, len(gallery.rows)))
-    rows, numbers = arrays.full(gallery.rows), arrays.numbers(len(gallery.rows))
-    for start in range(0, len(probes.rows), step):
-        some = probes.part(start, start + step)
-        products = arrays.cast(arrays.full(some.rows) @ rows.T, "float32")
-        most = products * gallery.scale[None, :] * some.scale[:, None]
-        most = most + (some.spread[:, None] * gallery.spread[None, :] + gallery.offset[None, :])
-        is_hit = most >= some.offset[:, None]
-        if upper:
-            first = arrays.numbers(len(some.rows)) + start
-            is_hit = is_hit & (numbers[None, :] > first[:, None] + shift)
-        probe, row = arrays.places(is_hit)
-        found += len(probe)
-        found_probe.append(arrays.cast(probe + start, "int32"))
-        found_row.append(arrays.cast(row, "int32"))
-        if found > capacity:
-            break
-    nothing = arrays.zeros((0,), "int32")
-    listed = (arrays.join(found_probe or [nothing]), arrays.join(found_row or [nothing]))
-    return found, listed[0][:capacity], listed[1][:capacity]
-
-
-def plain_scores(arrays: Arrays, a: Array, b: Array, a_rows: Array, b_rows: Array) -> Array:
-    """`Arrays.scores` in the words of `Arrays`."""
-    starts = range(0, max(1, len(a_rows)), PLAIN_PAIRS)
-    some = [(a_rows[i : i + PLAIN_PAIRS], b_rows[i : i + PLAIN_PAIRS]) for i in starts]
-    return arrays.join([arrays.cast(sums_of_lanes(arrays, a[x], b[y]), "float32") for x, y in some])
-
-
 def sums_of_lanes(arrays: Arrays, a: Array, b: Array) -> Array:
     """(n,) float64 sums of products of the rows of `a` and `b`, in the order of the definition."""
     x, y = (arrays.lanes(arrays.cast(side, "float64")) for side in (a, b))
@@ -216,102 +150,3 @@ def sums_of_lanes(arrays: Arrays, a: Array, b: Array) -> Array:
         half = sums.shape[1] // 2
         sums = sums[:, :half] + sums[:, half:]
     return sums[:, 0]
-
-
-class HostArrays:
-    """The engine without a GPU, on numpy, for tests of what it decides."""
-
-    name = "numpy"
-    # Words of `Arrays` that numpy has, too.
-    get = staticmethod(np.asarray)
-    root = staticmethod(np.sqrt)
-    nearest = staticmethod(np.rint)
-    bounded = staticmethod(np.clip)
-    larger = staticmethod(np.maximum)
-    either = staticmethod(np.where)
-    places = staticmethod(np.nonzero)
-    join = staticmethod(np.concatenate)
-
-    def __init__(self, screen: Screen = "int8", *, free: int = 1 << 30) -> None:
-        self.screen = screen
-        self._free = free
-
-    def put(self, host: Any) -> Array:
-        """See `Arrays.put`."""
-        return np.ascontiguousarray(host)
-
-    def free_bytes(self) -> int:
-        """What it was told."""
-        return self._free
-
-    def cast(self, x: Array, kind: Kind) -> Array:
-        """See `Arrays.cast`."""
-        return x.astype(kind)
-
-    def largest(self, x: Array) -> Array:
-        """See `Arrays.largest`."""
-        return x.max(axis=-1)
-
-    def total(self, x: Array) -> Array:
-        """See `Arrays.total`."""
-        return x.sum(axis=-1)
-
-    def zeros(self, shape: tuple[int, ...], kind: Kind) -> Array:
-        """Zeros."""
-        return np.zeros(shape, kind)
-
-    def numbers(self, n: int) -> Array:
-        """See `Arrays.numbers`."""
-        return np.arange(n)
-
-    def lanes(self, x: Array) -> Array:
-        """See `Arrays.lanes`."""
-        n, d = x.shape
-        padded = np.zeros((n, -(-d // LANES) * LANES), x.dtype)
-        padded[:, :d] = x
-        return padded.reshape(n, padded.shape[1] // LANES, LANES)
-
-    def power_of_two(self, x: Array) -> Array:
-        """See `Arrays.power_of_two`."""
-        return np.ldexp(1.0, 1 - np.frexp(x)[1])
-
-    def brief(self, x: Array) -> Array:
-        """See `Arrays.brief`; kept as float32."""
-        bits = np.ascontiguousarray(x).view(np.uint32)
-        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
-        return rounded.astype(np.uint32).view(np.float32)
-
-    def full(self, x: Array) -> Array:
-        """See `Arrays.full`."""
-        return x.astype(np.float64)
-
-    def product(self, a: Array, b: Array) -> Array:
-        """See `Arrays.product`."""
-        return a @ b.T
-
-    rough = product
-
-    def top(self, x: Array, k: int) -> tuple[Array, Array]:
-        """See `Arrays.top`."""
-        places = np.argsort(-x, axis=-1, kind="stable")[..., :k]
-        return np.take_along_axis(x, places, axis=-1), places
-
-    def bins(self, edges: Array, x: Array) -> Array:
-        """See `Arrays.bins`."""
-        return np.searchsorted(edges, x, side="right")
-
-    def histogram(self, index: Array, n: int) -> Array:
-        """See `Arrays.histogram`."""
-        return np.bincount(index.ravel(), minlength=n)
-
-    def order(self, group: Array, score: Array, row: Array) -> Array:
-        """See `Arrays.order`."""
-        return np.lexsort((row, -score, group))
-
-    def sieve(self, probes: Side, gallery: Side, *, upper: bool, shift: int, capacity: int) -> tuple[int, Array, Array]:
-        """See `Arrays.sieve`."""
-        return plain_sieve(self, probes, gallery, upper=upper, shift=shift, capacity=capacity)
-
-    def scores(self, a: Array, b: Array, a_rows: Array, b_rows: Array) -> Array:
-        """See `Arrays.scores`."""
-        return plain_scores(self, a, b, a_rows, b_rows)

@@ -36,7 +36,6 @@ class Held(Protocol):
     @property
     def centre(self) -> Centre:
         """What they are packed about as a gallery."""
-        ...
 
     def __len__(self) -> int: ...
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.engines.gpu.arrays import LANES, Array, Kind, Screen, Side, plain_scores, plain_sieve
+from frbench.engines.gpu.arrays import LANES, Array, Kind, Screen, Side
 
 # All bits of a float32 but its sign.
 SIGN = 0x7FFFFFFF
@@ -22,21 +23,22 @@ IEEE = ("none", "ieee")
 
 
 class TorchArrays:
-    """Arrays of one device of PyTorch.
+    """Arrays of one device of PyTorch, on which Triton multiplies: a GPU, or anything in Triton's interpreter."""
 
-    fused : whether Triton multiplies, which needs a GPU or Triton's interpreter; else PyTorch writes products down.
-    """
-
-    def __init__(self, device: str, screen: Screen = "int8", *, fused: bool = True) -> None:
+    def __init__(self, device: str, screen: Screen = "int8") -> None:
         self._torch: Any = importlib.import_module("torch")
         self._device = self._torch.device(device)
-        self._fused = fused
         self._best: dict[tuple[object, ...], Any] = {}
         self.name = device
         self.screen = screen
         self._types = {
             name: getattr(self._torch, name) for name in ("int8", "int32", "int64", "float32", "float64", "bfloat16")
         }
+        # Words of `Arrays` that PyTorch has, too.
+        self.root, self.nearest, self.bounded = self._torch.sqrt, self._torch.round, self._torch.clamp
+        self.larger, self.either, self.join = self._torch.maximum, self._torch.where, self._torch.cat
+        self.largest, self.total = (partial(word, dim=-1) for word in (self._torch.amax, self._torch.sum))
+        self.numbers = partial(self._torch.arange, device=self._device)
 
     @property
     def _is_gpu(self) -> bool:
@@ -71,38 +73,6 @@ class TorchArrays:
     def zeros(self, shape: tuple[int, ...], kind: Kind) -> Array:
         """Zeros."""
         return self._torch.zeros(shape, dtype=self._types[kind], device=self._device)
-
-    def numbers(self, n: int) -> Array:
-        """See `Arrays.numbers`."""
-        return self._torch.arange(n, device=self._device)
-
-    def root(self, x: Array) -> Array:
-        """Square roots."""
-        return x.sqrt()
-
-    def nearest(self, x: Array) -> Array:
-        """See `Arrays.nearest`."""
-        return x.round()
-
-    def bounded(self, x: Array, least: float, most: float) -> Array:
-        """No less than `least`, no more than `most`."""
-        return x.clamp(least, most)
-
-    def larger(self, x: Array, y: Array) -> Array:
-        """The larger of two, element by element."""
-        return self._torch.maximum(x, y)
-
-    def either(self, condition: Array, x: Array, y: Array) -> Array:
-        """`x` where `condition` holds, else `y`."""
-        return self._torch.where(condition, x, y)
-
-    def largest(self, x: Array) -> Array:
-        """See `Arrays.largest`."""
-        return x.amax(dim=-1)
-
-    def total(self, x: Array) -> Array:
-        """See `Arrays.total`."""
-        return x.sum(dim=-1)
 
     def lanes(self, x: Array) -> Array:
         """See `Arrays.lanes`."""
@@ -167,14 +137,8 @@ class TorchArrays:
         found: Sequence[Array] = condition.nonzero(as_tuple=True)
         return found
 
-    def join(self, parts: Sequence[Array]) -> Array:
-        """One after another."""
-        return self._torch.cat(list(parts))
-
     def sieve(self, probes: Side, gallery: Side, *, upper: bool, shift: int, capacity: int) -> tuple[int, Array, Array]:
         """See `Arrays.sieve`."""
-        if not self._fused:
-            return plain_sieve(self, probes, gallery, upper=upper, shift=shift, capacity=capacity)
         found = self.zeros((1,), "int64")
         listed = [self._torch.empty(capacity, dtype=self._types["int32"], device=self._device) for _ in range(2)]
         if len(probes.rows) and len(gallery.rows):
@@ -202,8 +166,6 @@ class TorchArrays:
 
     def scores(self, a: Array, b: Array, a_rows: Array, b_rows: Array) -> Array:
         """See `Arrays.scores`."""
-        if not self._fused:
-            return plain_scores(self, a, b, a_rows, b_rows)
         kernels: Any = importlib.import_module("frbench.engines.gpu.kernels")
         out = self._torch.empty(len(a_rows), dtype=self._types["float32"], device=self._device)
         if len(a_rows):
