@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from frbench.choices import Failed
 from frbench.errors import InputError
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.operating_point import RULE_OF_30, OperatingPoint
 
-Tail = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+Tail = Callable[[Floats], Ints]
 # For each number of trials allowed, the smallest threshold with at most that many at or above it, and how many.
 Smallest = Callable[[Sequence[int]], list[tuple[float, int]]]
 EDGES_A_PASS = 1 << 14
@@ -156,15 +157,13 @@ def smallest_thresholds(tail: Tail, allowed: Sequence[int]) -> list[tuple[float,
     return [(float(_float(np.array(high))), counted[high]) for _, high in brackets]
 
 
-def _cuts(low: int, high: int, share: int) -> NDArray[np.int64]:
+def _cuts(low: int, high: int, share: int) -> Ints:
     """Ordinals strictly between, evenly, at most the share of one pass."""
     n = min(high - low - 1, EDGES_A_PASS // share)
     return low + np.arange(1, n + 1) * (high - low) // (n + 1)
 
 
-def _narrow(
-    bracket: tuple[int, int], allowed: int, cuts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[int, int]:
+def _narrow(bracket: tuple[int, int], allowed: int, cuts: Ints, counts: Ints) -> tuple[int, int]:
     """The part of the bracket between the last cut with too many trials and the first without."""
     inside = (cuts > bracket[0]) & (cuts < bracket[1])
     too_many = cuts[inside & (counts > allowed)]
@@ -178,6 +177,6 @@ def _ordinal(value: np.float32) -> int:
     return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
 
 
-def _float(ordinals: NDArray[np.int64]) -> NDArray[np.float32]:
+def _float(ordinals: Ints) -> Floats32:
     magnitude = np.abs(ordinals).astype(np.int32).view(np.float32)
     return np.where(ordinals < 0, -magnitude, magnitude)

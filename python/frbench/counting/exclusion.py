@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting import population
 from frbench.counting.layout import Layout
 from frbench.counting.pair_list import PairList
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Ints
 from frbench.moments import Listed
 from frbench.plan import POPULATION, Plan, Tile, digest_of
 
@@ -66,11 +65,11 @@ class Exclusion:
         chosen = self._in(tile) & self._is_scored
         return self._mated[chosen], *self._rows[:, chosen]
 
-    def holds(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
+    def holds(self, a: Ints, b: Ints) -> Bools:
         """Which of the pairs of rows `a` and `b` are excluded."""
         return np.isin(population.pair_keys(a, b, len(self._layout.templates)), self._keys)
 
-    def _in(self, tile: Tile | None) -> NDArray[np.bool_]:
+    def _in(self, tile: Tile | None) -> Bools:
         if tile is None:
             return np.ones(len(self), dtype=bool)
         return np.asarray((self._blocks == np.reshape(tile, (2, 1))).all(axis=0))

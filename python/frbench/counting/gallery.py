@@ -12,6 +12,7 @@ from frbench import _rust
 from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools, Floats, Floats32, Ints
 from frbench.plan import Rectangle, checked_thresholds
 
 # Largest result of `Gallery.count`: as much again is needed while it is put in order.
@@ -55,7 +56,7 @@ class Gallery:
         self._kept = np.flatnonzero(ok)
         if not len(self._kept):
             raise InputError(f"gallery has no usable row: all {len(ok)} are NaN, infinite or zero")
-        self.failed: NDArray[np.int64] = np.flatnonzero(~ok)
+        self.failed: Ints = np.flatnonzero(~ok)
         self.n, self.dimension = len(unit), int(unit.shape[1])
         self._rows = self._engine.rows(unit if ok.all() else unit[self._kept])
         if isinstance(self._rows, CpuRows):
@@ -69,7 +70,7 @@ class Gallery:
         """Instruction set in use."""
         return str(self._engine.describe()["isa"])
 
-    def search(self, probes: ArrayLike, k: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, probes: ArrayLike, k: int = 1) -> tuple[Floats32, Ints]:
         """The best `k` gallery rows of each probe, exactly; equal scores in order of rows.
 
         Returns (m, k) scores float32 and (m, k) rows int64, best first. A failed probe has rows of -1 with scores
@@ -123,14 +124,14 @@ class Gallery:
         without_groups = probe_groups is None and gallery_groups is None
         return np.asarray(tails[0] if without_groups else tails.reshape(n_a, n_b, len(wanted)))
 
-    def _probes(self, probes: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _probes(self, probes: ArrayLike) -> tuple[Floats32, Bools]:
         unit, ok = _unit(probes, "probes", self._threads)
         if unit.shape[1] != self.dimension:
             raise InputError(f"probes have dimension {unit.shape[1]}, the gallery has {self.dimension}")
         return unit, ok
 
 
-def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _unit(matrix: ArrayLike, what: str, threads: int) -> tuple[Floats32, Bools]:
     array = np.asarray(matrix)
     if array.ndim != 2 or array.dtype.kind != "f" or array.dtype.itemsize > 8 or not array.shape[1]:
         raise InputError(
@@ -147,7 +148,7 @@ def _threads(threads: int) -> int:
     return int(threads)
 
 
-def _thresholds(thresholds: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
+def _thresholds(thresholds: Sequence[float] | NDArray[Any]) -> Floats:
     try:
         given = list(thresholds)
     except TypeError as error:

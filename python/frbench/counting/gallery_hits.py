@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.candidates import CELLS, Candidates, GalleryHits, MatedSearches, NonmatedSearches, cells_of
 from frbench.counting.identify import Identification
 from frbench.counting.layout import subjects_of
 from frbench.engines import Engine, packed
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Floats, Ints
 from frbench.plan import Plan, float32_not_below
 
 
@@ -44,7 +43,7 @@ def hits_of(
 def _nonmated(
     task: Identification,
     candidates: Candidates,
-    wanted: NDArray[np.bool_],
+    wanted: Bools,
     cells: Ints,
     engine: Engine,
     thresholds: Sequence[float],
@@ -62,7 +61,7 @@ def _nonmated(
     return NonmatedSearches(*_places(task, probe), count=count, scores=scores, cell=np.where(rows < 0, -1, cells[rows]))
 
 
-def rows_at_or_above(task: Identification, engine: Engine, probes: Ints, thresholds: NDArray[np.float64]) -> Ints:
+def rows_at_or_above(task: Identification, engine: Engine, probes: Ints, thresholds: Floats) -> Ints:
     """(p,) scored gallery rows at or above `thresholds[i]` in the search of `probes[i]`, mates included."""
     gallery = packed(engine, task.gallery, np.flatnonzero(~task.gallery.failed))
     floors = float32_not_below(thresholds)

@@ -12,7 +12,6 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench import files
 from frbench.candidates import Candidates, concatenate
@@ -22,7 +21,7 @@ from frbench.counting.layout import Layout, subjects_of
 from frbench.counting.sweep import Checkpoint, kept_on_exit
 from frbench.engines import Engine, counted, packed
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Bools, Floats, Floats32, Ints
 from frbench.inputs.texts import n_different, numbered
 from frbench.plan import DEFAULT_BLOCKS, MAX_BLOCKS, POPULATION, Cell, Plan, digest_of
 from frbench.tally import Tally
@@ -87,7 +86,7 @@ class Identification:
         return Layout.of(self.probes, self.columns, self.n_blocks)
 
     @cached_property
-    def is_mated(self) -> NDArray[np.bool_]:
+    def is_mated(self) -> Bools:
         """(m,) whether the probe's subject is enrolled."""
         whose, _, enrolled = self._searched
         return np.bincount(enrolled, minlength=len(whose))[whose] > 0
@@ -161,7 +160,7 @@ class Searcher:
         self._gallery = packed(engine, task.gallery, self._gallery_rows)
         self._mate_score, self._mates_at_best = self._best_mates()
 
-    def _best_mates(self) -> tuple[NDArray[np.float32], Ints]:
+    def _best_mates(self) -> tuple[Floats32, Ints]:
         """Best mate score of each probe (NaN if none is scored), and mates of this shard that have it."""
         task = self._task
         probe, row = task.mates
@@ -253,30 +252,26 @@ def count(task: Identification, plan: Plan, candidates: Candidates) -> Tally:
     return Tally(plan, frozenset(plan.tiles()), touching.sum(axis=0, dtype=np.uint64), touching).check()
 
 
-def _cell_numbers(plan: Plan, mated: NDArray[np.bool_], group: Ints, part: Ints) -> Ints:
+def _cell_numbers(plan: Plan, mated: Bools, group: Ints, part: Ints) -> Ints:
     table = np.zeros((2, len(plan.groups), 1 + max((c.part for c in plan.cells), default=0)), dtype=np.int64)
     for i, cell in enumerate(plan.cells):
         table[int(cell.mated), cell.group_a, cell.part] = i
     return np.asarray(table[mated.astype(int), group, part])
 
 
-def nonmated_tail(
-    task: Identification, candidates: Candidates, wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], int]:
+def nonmated_tail(task: Identification, candidates: Candidates, wanted: Bools) -> tuple[Floats32, int]:
     """Best scores of the wanted non-mated searches that have one, increasing, and how many such searches there are."""
     nonmated = (wanted & ~task.is_mated)[candidates.probe]
     best = candidates.scores[nonmated, 0]
     return np.sort(best[~np.isinf(best)]), int(nonmated.sum())
 
 
-def n_comparisons(task: Identification, wanted: NDArray[np.bool_]) -> int:
+def n_comparisons(task: Identification, wanted: Bools) -> int:
     """Non-mated comparisons of the wanted probes and the gallery, failed templates included."""
     return int(wanted.sum()) * len(task.gallery) - int(wanted[task.mates[0]].sum())
 
 
-def comparisons_at_or_above(
-    task: Identification, engine: Engine, edges: NDArray[np.float64], wanted: NDArray[np.bool_]
-) -> Ints:
+def comparisons_at_or_above(task: Identification, engine: Engine, edges: Floats, wanted: Bools) -> Ints:
     """(t,) scored non-mated comparisons of a wanted probe and a gallery row at or above each edge."""
     probes, scored = np.flatnonzero(wanted & ~task.probes.failed), np.flatnonzero(~task.gallery.failed)
     rows = packed(engine, task.probes, probes)

@@ -23,7 +23,7 @@ from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Floats, Floats32, Ints
 from frbench.plan import Cell, Kind, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -193,5 +193,5 @@ def check_answer(gallery: Gallery, task: LatencyTask) -> None:
             raise AssertionError("a search does not return the best scores; no time is reported")
 
 
-def _product(rows: NDArray[np.float32], probe: NDArray[np.float64]) -> NDArray[Any]:
+def _product(rows: Floats32, probe: Floats) -> NDArray[Any]:
     return np.asarray(rows.astype(np.float64) @ probe)

@@ -7,11 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting.population import pair_keys
 from frbench.errors import InputError
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Ints
 from frbench.inputs.tables import Table, Texts, open_table
 from frbench.inputs.texts import rows_of
 from frbench.plan import digest_of
@@ -33,7 +32,7 @@ class PairList:
     templates: Templates
     a: Ints
     b: Ints
-    mated: NDArray[np.bool_]
+    mated: Bools
     source: Source
     folds: Texts | None = None
 
@@ -89,7 +88,7 @@ class PairList:
         a, b = place[self.a], place[self.b]
         return replace(self, templates=templates, a=a, b=b)._kept((a >= 0) & (b >= 0))
 
-    def _kept(self, kept: NDArray[np.bool_]) -> PairList:
+    def _kept(self, kept: Bools) -> PairList:
         folds = None if self.folds is None else self.folds[kept]
         return replace(self, a=self.a[kept], b=self.b[kept], mated=self.mated[kept], folds=folds)
 
@@ -157,7 +156,7 @@ def _refuse_repeats(a: Ints, b: Ints, table: Table) -> None:
         raise InputError(f"{table.path}: {both} hold the same pair, expected each pair once")
 
 
-def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> NDArray[np.bool_]:
+def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> Bools:
     subjects = templates.subject_ids
     if "mated" not in table.columns:
         if subjects is None:
@@ -183,11 +182,11 @@ def _folds(table: Table) -> Texts | None:
     return folds
 
 
-def _same_subject(a: Ints, b: Ints, subjects: Texts) -> NDArray[np.bool_]:
+def _same_subject(a: Ints, b: Ints, subjects: Texts) -> Bools:
     return np.asarray(subjects[a] == subjects[b], dtype=bool)
 
 
-def _flags(column: str, table: Table) -> NDArray[np.bool_]:
+def _flags(column: str, table: Table) -> Bools:
     words = {"true": True, "1": True, "false": False, "0": False}
     values = table.column(column)
     flags = np.array([words.get(str(value).lower(), -1) for value in values], dtype=np.int64)

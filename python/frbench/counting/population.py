@@ -10,9 +10,8 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Ints
 from frbench.inputs.texts import Texts, lists, order_of
 from frbench.plan import digest_of
 
@@ -45,7 +44,7 @@ def of_gallery(template_ids: Texts, subject_ids: Texts) -> Population:
     return {"gallery": digest_of(_of_texts(template_ids, order), _of_texts(subject_ids, order))}
 
 
-def of_pairs(template_ids: Texts, a: Ints, b: Ints, mated: NDArray[np.bool_]) -> Population:
+def of_pairs(template_ids: Texts, a: Ints, b: Ints, mated: Bools) -> Population:
     """Digest of which pairs of `template_ids` (n,) are compared, in either order, and which of them are mated.
 
     a, b : (m,) rows of both sides; mated is (m,).

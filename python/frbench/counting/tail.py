@@ -11,11 +11,10 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.hits import Hits, best, joined, ranks
 from frbench.errors import Conservation, InputError
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Floats, Ints
 from frbench.plan import Plan
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -46,7 +45,7 @@ def checked(n: int, plan: Plan) -> int:
     return n
 
 
-def floors(tally: Tally, n: int) -> NDArray[np.float64]:
+def floors(tally: Tally, n: int) -> Floats:
     """(cells,) a score that the best `n` scored pairs of each non-mated cell reach; infinity for mated cells.
 
     It is the highest edge that at least n pairs reach, or minus infinity if fewer have a score.

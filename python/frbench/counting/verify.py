@@ -20,7 +20,7 @@ from frbench.counting.tail import Keeper, Tail, conserved, floors, reached
 from frbench.engines import Engine, Rows, packed
 from frbench.engines.hits import Hits, best, joined
 from frbench.errors import Conservation
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Bools, Floats, Floats32, Ints
 from frbench.moments import Listed, Moments
 from frbench.plan import POPULATION, Cell, Plan, Rectangle, Tile, digest_of
 from frbench.tally import Tally
@@ -49,7 +49,7 @@ class AllPairs:
         """The plan of all unordered pairs."""
         return self._exclusion.leave(self._layout.verify_plan(edges, keeps_blocks=keeps_blocks))
 
-    def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
+    def count(self, plan: Plan, tile: Tile) -> Ints:
         """(cells, bins) counts of `tile` of a plan of this layout.
 
         Raises
@@ -112,7 +112,7 @@ class AllPairs:
         parts = self._swept(tally.plan, max(1, int(n.max(initial=0))), limits, advance)
         return conserved(self._by_row(joined(list(parts))), n)
 
-    def _swept(self, plan: Plan, n: int, limits: NDArray[np.float64], advance: Advance) -> Iterator[Hits]:
+    def _swept(self, plan: Plan, n: int, limits: Floats, advance: Advance) -> Iterator[Hits]:
         """The best `n` non-mated pairs of each cell of a tile after the other, by place in the layout."""
         cells, limits = self._nonmated_cells(plan), np.append(limits, np.inf)
         for tile in plan.tiles():
@@ -122,7 +122,7 @@ class AllPairs:
     def _by_row(self, hits: Hits) -> Hits:
         return hits._replace(a=self._layout.order[hits.a], b=self._layout.order[hits.b])
 
-    def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
+    def mated_scores(self) -> Iterator[tuple[Ints, Ints, Floats32]]:
         """Rows of both sides and scores of all scored mated pairs, a bounded number at a time."""
         order = self._layout.order
         for block in range(self._layout.n_blocks):
@@ -131,7 +131,7 @@ class AllPairs:
                 a, b = a[kept], b[kept]
                 yield order[a], order[b], self._rows.score_pairs(self._rows, a, b)
 
-    def trials_of_subjects(self, inside: NDArray[np.bool_], *, mated: bool) -> Ints:
+    def trials_of_subjects(self, inside: Bools, *, mated: bool) -> Ints:
         """(subjects,) scored pairs in which each subject takes part, both rows of groups that are `inside` (g,)."""
         layout, order = self._layout, self._layout.order
         n_subjects = int(layout.subject.max()) + 1
@@ -151,7 +151,7 @@ class AllPairs:
                 cells[[cell.group_a, cell.group_b], [cell.group_b, cell.group_a]] = number
         return cells
 
-    def _hits(self, tile: Tile, n: int, limits: NDArray[np.float64], cells: NDArray[np.uint32]) -> Hits:
+    def _hits(self, tile: Tile, n: int, limits: Floats, cells: NDArray[np.uint32]) -> Hits:
         """The best `n` of each cell of a tile, by place in the layout, and some more; no excluded ones."""
         order = self._layout.order
         where, subjects = self._rectangle(tile, cells, len(limits)), (self._subject, self._subject)
@@ -267,7 +267,7 @@ class Pairs:
         a, b = np.split(place.astype(np.int64), 2)
         return of_templates | population.of_pairs(ids, a, b, pairs.mated)
 
-    def count(self, plan: Plan, tile: Tile) -> NDArray[np.int64]:
+    def count(self, plan: Plan, tile: Tile) -> Ints:
         """(cells, bins) counts of `tile`."""
         here = np.flatnonzero(self._tile == tile[0] * self._layout.n_blocks + tile[1])
         bins = np.full(len(here), plan.n_bins - 1)
@@ -284,7 +284,7 @@ class Pairs:
         return np.array([number[bool(m), int(x), int(y)] for m, x, y in keys], dtype=np.int64)
 
     @property
-    def scores(self) -> NDArray[np.float32]:
+    def scores(self) -> Floats32:
         """(n,) score of each pair in the order of the list, NaN where a template failed."""
         return np.where(self._scored, self._scores, np.float32(np.nan))
 
@@ -316,12 +316,12 @@ class Pairs:
         hits = Hits(self._cells(tally.plan, found), self._scores[found], pairs.a[found], pairs.b[found])
         return conserved(hits, reached(tally, threshold))
 
-    def mated_scores(self) -> Iterator[tuple[Ints, Ints, NDArray[np.float32]]]:
+    def mated_scores(self) -> Iterator[tuple[Ints, Ints, Floats32]]:
         """See `AllPairs.mated_scores`."""
         found = np.flatnonzero(self._scored & self._pairs.mated)
         yield self._pairs.a[found], self._pairs.b[found], self._scores[found]
 
-    def trials_of_subjects(self, inside: NDArray[np.bool_], *, mated: bool) -> Ints:
+    def trials_of_subjects(self, inside: Bools, *, mated: bool) -> Ints:
         """See `AllPairs.trials_of_subjects`."""
         pairs, layout = self._pairs, self._layout
         chosen = self._scored & (pairs.mated == mated) & inside[self._groups].all(axis=0)
@@ -329,7 +329,7 @@ class Pairs:
         return np.bincount(np.concatenate(sides), minlength=int(layout.subject.max()) + 1)
 
     @cached_property
-    def _scores(self) -> NDArray[np.float32]:
+    def _scores(self) -> Floats32:
         used = self._pairs.rows
         rows = self._engine.rows(self._layout.templates.unit[used])
         a, b = (np.searchsorted(used, side) for side in (self._pairs.a, self._pairs.b))

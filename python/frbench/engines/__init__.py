@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from frbench.engines.hits import Found, Hits
 from frbench.inputs import scratch
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.plan import Groups, Rectangle
 from frbench.templates import Templates
 
@@ -26,10 +27,10 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def count(self, gallery: Self, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: Self, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """(cells, t + 1) pairs of `where` by cell and by the number of edges at or below their score."""
 
-    def search(self, probes: Self, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: Self, k: int, *, floors: Floats32 | None = None) -> Found:
         """The best `k` rows of each probe, and how many rows reach its floor.
 
         Raises
@@ -37,7 +38,7 @@ class Rows(Protocol):
         ValueError : there are fewer than `k` rows.
         """
 
-    def tail(self, gallery: Self, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
+    def tail(self, gallery: Self, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """The best `n` pairs of two subjects of each cell of `where`; their rows are of this and of `gallery`.
 
         Cell after cell, best first; equal scores by lower row of this, then of the gallery.
@@ -48,7 +49,7 @@ class Rows(Protocol):
         subjects : (n,), (m,) subject of every row of this and of `gallery`.
         """
 
-    def score_pairs(self, other: Self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score_pairs(self, other: Self, mine: Ints, theirs: Ints) -> Floats32:
         """Scores of rows `mine[i]` of this and `theirs[i]` of `other`."""
 
 
@@ -61,7 +62,7 @@ class Engine(Protocol):
     def parallel(self) -> int:
         """Tiles that it counts at the same time; 1 if it divides one tile among all that it has."""
 
-    def rows(self, unit: NDArray[np.float32]) -> Rows:
+    def rows(self, unit: Floats32) -> Rows:
         """`unit` (n, d) packed for this engine."""
 
     def describe(self) -> Mapping[str, Any]:
@@ -75,11 +76,11 @@ class Engine(Protocol):
 class Elsewhere(Protocol):
     """An engine whose rows are read where they are counted, not sent there."""
 
-    def rows_of(self, templates: Templates, numbers: NDArray[np.int64]) -> Any:
+    def rows_of(self, templates: Templates, numbers: Ints) -> Any:
         """Rows `numbers` of `templates`, as `Engine.rows` would pack them."""
 
 
-def packed(engine: Engine, templates: Templates, numbers: NDArray[np.int64]) -> Rows:
+def packed(engine: Engine, templates: Templates, numbers: Ints) -> Rows:
     """Rows `numbers` of `templates`, packed; from storage, if the engine reads them there."""
     if isinstance(engine, Elsewhere):
         found: Rows = engine.rows_of(templates, numbers)
@@ -94,7 +95,7 @@ def described(work: Mapping[str, int]) -> dict[str, Any]:
     return {"screened": screened, "settled": work.get(SETTLED, 0)}
 
 
-def counted(probes: Rows, gallery: Rows, edges: NDArray[np.float64]) -> NDArray[np.uint64]:
+def counted(probes: Rows, gallery: Rows, edges: Floats) -> NDArray[np.uint64]:
     """(t + 1,) pairs of every probe and every gallery row by the number of edges (t,) at or below their score."""
     groups = np.zeros(len(probes), np.uint32), np.zeros(len(gallery), np.uint32)
     pairs: NDArray[np.uint64] = probes.count(gallery, edges, Rectangle.whole(*groups, np.zeros((1, 1), np.uint32)))[0]

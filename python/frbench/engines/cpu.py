@@ -15,20 +15,21 @@ from frbench import _rust
 from frbench.engines import SETTLED, Subjects, described
 from frbench.engines.hits import Found, Hits
 from frbench.errors import EngineUnavailable
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.plan import Rectangle
 
 
 class CpuRows:
     """Unit rows packed for the kernels of one instruction set."""
 
-    def __init__(self, unit: NDArray[np.float32], isa: str | None, threads: int, work: Counter[str]) -> None:
+    def __init__(self, unit: Floats32, isa: str | None, threads: int, work: Counter[str]) -> None:
         self._rows = _rust.Rows(np.ascontiguousarray(unit), isa, threads)
         self._work = work
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def count(self, gallery: CpuRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: CpuRows, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
         axis = _axis(edges.tobytes())
         counts, screen, settled = self._rows.count(gallery._rows, axis, **_pairs(where), n_cells=where.n_cells)
@@ -40,18 +41,18 @@ class CpuRows:
         """Packs the rows now rather than when they are first searched; bytes that this takes."""
         return self._rows.pack()
 
-    def search(self, probes: CpuRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: CpuRows, k: int, *, floors: Floats32 | None = None) -> Found:
         """See `engines.Rows.search`."""
         return Found(*self._rows.search(probes._rows, k, floors=floors))
 
-    def tail(self, gallery: CpuRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
+    def tail(self, gallery: CpuRows, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         mine, theirs = subjects
         return Hits(
             *self._rows.tail(gallery._rows, n, floors, **_pairs(where), probe_subjects=mine, gallery_subjects=theirs)
         )
 
-    def score_pairs(self, other: CpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score_pairs(self, other: CpuRows, mine: Ints, theirs: Ints) -> Floats32:
         """See `engines.Rows.score_pairs`."""
         return self._rows.score_pairs(other._rows, mine, theirs)
 
@@ -78,7 +79,7 @@ class CpuEngine:
         self.isa = _checked_isa(isa)
         self._work: Counter[str] = Counter()
 
-    def rows(self, unit: NDArray[np.float32]) -> CpuRows:
+    def rows(self, unit: Floats32) -> CpuRows:
         """`unit` (n, d) packed."""
         return CpuRows(unit, self.isa, self.threads, self._work)
 

@@ -8,18 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Floats32, Ints
 
 
 class Hits(NamedTuple):
     """Pairs with their scores: (m,) numbers of cells, float32 scores, and rows of both sides."""
 
     cell: Ints
-    score: NDArray[np.float32]
+    score: Floats32
     a: Ints
     b: Ints
 
-    def take(self, chosen: NDArray[np.bool_] | Ints) -> Hits:
+    def take(self, chosen: Bools | Ints) -> Hits:
         """Some of these."""
         return Hits(self.cell[chosen], self.score[chosen], self.a[chosen], self.b[chosen])
 
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     scores, rows : (m, k); equal scores by lower row. at_or_above : (m,) rows at or above its floor, (0,) without one.
     """
 
-    scores: NDArray[np.float32]
+    scores: Floats32
     rows: Ints
     at_or_above: NDArray[np.uint64]
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from frbench.engines import Subjects
 from frbench.engines.hits import Found, Hits, require_rows
+from frbench.inputs.arrays import Bools, Floats, Floats32, Ints
 from frbench.plan import Rectangle
 
 LANES = 16
 
 
-def unit_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def unit_rows(matrix: NDArray[Any]) -> tuple[Floats32, Bools]:
     """Unit rows (n, d) of `matrix`, and which rows have a direction; the others are zero.
 
     A row is scaled by the power of two that brings its largest component into [1, 2), which is exact, and divided
@@ -30,7 +31,7 @@ def unit_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.boo
     return unit, ok
 
 
-def scores(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def scores(a: Floats32, b: Floats32) -> Floats32:
     """(n, m) scores of the rows of `a` and of `b`: float64 sums in the order of the definition, rounded to float32."""
     wide_b = b.astype(np.float64)[None, :, :]
     out = np.empty((len(a), len(b)), dtype=np.float32)
@@ -39,7 +40,7 @@ def scores(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
     return out
 
 
-def _add(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _add(x: Floats, y: Floats) -> Floats:
     """Sums of products over the last axis: sixteen sums, one for each remainder by sixteen, then by halves."""
     lanes = np.zeros((*x.shape[:-1], LANES))
     for k in range(0, x.shape[-1], LANES):
@@ -48,20 +49,20 @@ def _add(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     while lanes.shape[-1] > 1:
         half = lanes.shape[-1] // 2
         lanes = lanes[..., :half] + lanes[..., half:]
-    total: NDArray[np.float64] = lanes[..., 0]
+    total: Floats = lanes[..., 0]
     return total
 
 
 class ReferenceRows:
     """Unit rows as they are."""
 
-    def __init__(self, unit: NDArray[np.float32]) -> None:
+    def __init__(self, unit: Floats32) -> None:
         self.unit = unit
 
     def __len__(self) -> int:
         return len(self.unit)
 
-    def count(self, gallery: ReferenceRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: ReferenceRows, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
         i, j, cell, wanted = _pairs(where)
         bins = np.searchsorted(edges, scores(self.unit[i], gallery.unit[j]), side="right")
@@ -69,7 +70,7 @@ class ReferenceRows:
         np.add.at(counts, (cell[wanted], bins[wanted]), np.uint64(1))
         return counts
 
-    def search(self, probes: ReferenceRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: ReferenceRows, k: int, *, floors: Floats32 | None = None) -> Found:
         """See `engines.Rows.search`."""
         require_rows(k, len(self))
         all_scores = scores(probes.unit, self.unit)
@@ -78,9 +79,7 @@ class ReferenceRows:
         best = np.take_along_axis(all_scores, order, axis=1)
         return Found(best, order.astype(np.int64), at_or_above.astype(np.uint64))
 
-    def tail(
-        self, gallery: ReferenceRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
-    ) -> Hits:
+    def tail(self, gallery: ReferenceRows, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         i, j, cell, wanted = _pairs(where)
         score = scores(self.unit[i], gallery.unit[j])
@@ -91,15 +90,13 @@ class ReferenceRows:
         a, b = np.concatenate(best).T if best else np.zeros((2, 0), np.int64)
         return Hits(cell[a, b], score[a, b], i[a], j[b])
 
-    def score_pairs(
-        self, other: ReferenceRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def score_pairs(self, other: ReferenceRows, mine: Ints, theirs: Ints) -> Floats32:
         """See `engines.Rows.score_pairs`."""
         products = _add(self.unit[mine].astype(np.float64), other.unit[theirs].astype(np.float64))
         return products.astype(np.float32)
 
 
-def _pairs(where: Rectangle) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+def _pairs(where: Rectangle) -> tuple[Ints, Ints, Ints, Bools]:
     """(n,) probes, (m,) gallery rows, and the (n, m) cells of their pairs and which of these are wanted."""
     i, j = np.arange(*where.probes), np.arange(*where.gallery)
     cell = where.cells[np.ix_(where.probe_groups[i], where.gallery_groups[j])].astype(np.int64)
@@ -113,7 +110,7 @@ class ReferenceEngine:
     name = "reference"
     parallel = 1
 
-    def rows(self, unit: NDArray[np.float32]) -> ReferenceRows:
+    def rows(self, unit: Floats32) -> ReferenceRows:
         """`unit` (n, d) as it is."""
         return ReferenceRows(unit)
 

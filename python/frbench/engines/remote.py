@@ -22,6 +22,7 @@ from frbench.engines import SETTLED, Subjects, described
 from frbench.engines.cpu import CpuEngine, CpuRows
 from frbench.engines.hits import NO_HITS, Found, Hits, require_rows
 from frbench.engines.servers import Lent, Server, Servers
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.plan import Rectangle
 from frbench.service import wire
 from frbench.service.client import DEFAULT_TIMEOUT_S
@@ -39,7 +40,7 @@ CASE = "frbench benchmark"
 class RemoteRows:
     """Unit rows that servers are lent when they are first asked for something."""
 
-    def __init__(self, unit: NDArray[np.float32], engine: RemoteEngine) -> None:
+    def __init__(self, unit: Floats32, engine: RemoteEngine) -> None:
         self.unit = np.ascontiguousarray(unit)
         self._engine = engine
 
@@ -58,7 +59,7 @@ class RemoteRows:
     def _here(self) -> CpuRows:
         return self._engine.here.rows(self.unit)
 
-    def count(self, gallery: RemoteRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: RemoteRows, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
 
         def count(piece: Rectangle, server: Server, names: Sequence[str]) -> wire.Counted:
@@ -75,7 +76,7 @@ class RemoteRows:
             self._engine.note(counted)
         return counts
 
-    def search(self, probes: RemoteRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: RemoteRows, k: int, *, floors: Floats32 | None = None) -> Found:
         """See `engines.Rows.search`."""
         require_rows(k, len(self))
 
@@ -105,9 +106,7 @@ class RemoteRows:
                 found.at_or_above[i] = each.at_or_above or 0
         return found
 
-    def tail(
-        self, gallery: RemoteRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
-    ) -> Hits:
+    def tail(self, gallery: RemoteRows, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         if not n or _is_empty(where):
             return NO_HITS
@@ -122,7 +121,7 @@ class RemoteRows:
         kept = self._engine.servers.run(tail, (self.lent, gallery.lent))
         return Hits(kept.cells, kept.scores, kept.probe_places, kept.gallery_places)
 
-    def score_pairs(self, other: RemoteRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score_pairs(self, other: RemoteRows, mine: Ints, theirs: Ints) -> Floats32:
         """See `engines.Rows.score_pairs`."""
         return self._here.score_pairs(other._here, mine, theirs)
 
@@ -163,7 +162,7 @@ class RemoteEngine:
         """Tiles that may be counted at the same time."""
         return self.servers.at_once
 
-    def rows(self, unit: NDArray[np.float32]) -> RemoteRows:
+    def rows(self, unit: Floats32) -> RemoteRows:
         """`unit` (n, d), sent to servers when they are first asked."""
         return RemoteRows(unit, self)
 

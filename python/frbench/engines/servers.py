@@ -12,10 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from frbench.errors import AlreadyOnServer, EngineUnavailable, FormatError, FrbenchError, NotOnServer, ServerBusy
+from frbench.inputs.arrays import Floats32
 from frbench.service import wire
 from frbench.service.client import DEFAULT_TIMEOUT_S, Client
 from frbench.service.credentials import ANYBODY, Credentials
@@ -43,7 +41,7 @@ class Lent:
     """Unit rows (n, d) that servers are lent, and the name under which they have them."""
 
     name: str
-    unit: NDArray[np.float32]
+    unit: Floats32
 
 
 class Server:
@@ -98,7 +96,7 @@ class Server:
             self._lending.release()
         self.client.close()
 
-    def _send(self, name: str, unit: NDArray[np.float32]) -> None:
+    def _send(self, name: str, unit: Floats32) -> None:
         # A server that has time for one call now and then is not asked for the same gallery each time.
         if name not in self._made:
             with suppress(AlreadyOnServer):
@@ -110,7 +108,7 @@ class Server:
             self._made.discard(name)
             raise EngineUnavailable(f"{error}, though it was made a moment ago") from error
 
-    def _fill(self, name: str, unit: NDArray[np.float32]) -> None:
+    def _fill(self, name: str, unit: Floats32) -> None:
         step = max(1, CALL_BYTES // unit[:1].nbytes)
         for start in range(0, len(unit), step):
             part = unit[start : start + step]

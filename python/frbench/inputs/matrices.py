@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import safetensors
 
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools
 from frbench.inputs.tables import (
     COLUMNAR,
     PathLike,
@@ -236,9 +237,7 @@ def _vectors(file: str, name: str, chunk: pa.Array, dtype: np.dtype[Any]) -> Blo
     return with_nan
 
 
-def _ragged_vectors(
-    file: str, name: str, chunk: pa.Array, dtype: np.dtype[Any], is_null: npt.NDArray[np.bool_]
-) -> Block:
+def _ragged_vectors(file: str, name: str, chunk: pa.Array, dtype: np.dtype[Any], is_null: Bools) -> Block:
     present = chunk.drop_null()
     lengths = pc.list_value_length(present).to_numpy(zero_copy_only=False)
     d = int(lengths[0]) if len(lengths) else 0

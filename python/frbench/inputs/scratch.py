@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.errors import InputError
+from frbench.inputs.arrays import Floats32, Ints
 
 # Matrices above this share of memory go to a file, of which the system keeps in memory what is in use.
 SHARE_OF_MEMORY = 0.25
@@ -17,7 +17,7 @@ ENVIRONMENT = "FRBENCH_SCRATCH"
 ROWS_AT_ONCE = 1 << 14
 
 
-def matrix(n: int, d: int, directory: Path | None = None) -> NDArray[np.float32]:
+def matrix(n: int, d: int, directory: Path | None = None) -> Floats32:
     """(n, d) float32 to be written: in memory, or mapped to a nameless file if it is large or a directory is given.
 
     directory : where the file goes; None takes FRBENCH_SCRATCH, or the system's place for temporary files if the
@@ -33,7 +33,7 @@ def matrix(n: int, d: int, directory: Path | None = None) -> NDArray[np.float32]
     return _mapped(n, d, wish or Path(tempfile.gettempdir()))
 
 
-def take(rows: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+def take(rows: Floats32, numbers: Ints) -> Floats32:
     """`rows[numbers]`; in a file of its own beside that of `rows`, if they are in one."""
     if not isinstance(rows, np.memmap):
         return rows[numbers]
@@ -43,7 +43,7 @@ def take(rows: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.fl
     return taken
 
 
-def _mapped(n: int, d: int, directory: Path) -> NDArray[np.float32]:
+def _mapped(n: int, d: int, directory: Path) -> Floats32:
     needed = 4 * n * d
     try:
         room = os.statvfs(directory)

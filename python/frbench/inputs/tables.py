@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from frbench.errors import InputError
+from frbench.inputs.arrays import Ints
 from frbench.inputs.texts import Texts as Texts
 from frbench.inputs.texts import empty, of_arrow, put
 from frbench.inputs.texts import texts as texts
@@ -40,7 +40,7 @@ class Table:
 
     path: str
     columns: Mapping[str, Texts]
-    lines: range | npt.NDArray[np.int64] | None = None
+    lines: range | Ints | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))

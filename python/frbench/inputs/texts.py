@@ -14,10 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from frbench.inputs.arrays import Ints
+
 # StringDType; objects where somebody made them, or where a text is not for it: half a surrogate pair is no UTF-8, and
 # numpy takes two texts for equal that differ after a NUL.
 Texts: TypeAlias = npt.NDArray[Any]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 STRING = np.dtypes.StringDType()
 NUL = "\0"

@@ -18,6 +18,7 @@ from frbench import files
 from frbench.counting.recorded.kept_spool import KeptSpool, is_abandoned
 from frbench.counting.sweep import Checkpoint
 from frbench.errors import FormatError
+from frbench.inputs.arrays import Floats
 
 SCHEMA = "frbench.kept-scores"
 COLUMNS = {"places": np.int32, "scores": np.float64}
@@ -32,7 +33,7 @@ class Written:
     lowest: float | None = None
     highest: float | None = None
 
-    def plus(self, scores: NDArray[np.float64]) -> Written:
+    def plus(self, scores: Floats) -> Written:
         """These totals with more scores, NaN where there is none."""
         known = scores[~np.isnan(scores)]
         ends = [end for end in (self.lowest, self.highest) if end is not None]
@@ -73,7 +74,7 @@ class KeptScores:
         else:
             self.spool.cut(0)
 
-    def add(self, places: NDArray[np.int32], scores: NDArray[np.float64]) -> None:
+    def add(self, places: NDArray[np.int32], scores: Floats) -> None:
         """Appends pairs."""
         self.spool.write(places, scores)
         self.written = self.written.plus(scores)

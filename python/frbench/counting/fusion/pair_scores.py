@@ -18,7 +18,7 @@ from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subject
 from frbench.counting.sweep import kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Floats32, Ints
 from frbench.plan import Plan
 
 SIDE = 1024
@@ -29,8 +29,8 @@ class Scored(NamedTuple):
 
     i: Ints
     j: Ints
-    a: NDArray[np.float32]
-    b: NDArray[np.float32]
+    a: Floats32
+    b: Floats32
 
 
 def pair_scores(

@@ -18,10 +18,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.choices import Combination as Combination
-from frbench.inputs.arrays import Floats
+from frbench.inputs.arrays import Floats, Floats32
 
 FORMULA = {
     "sum": "x + y",
@@ -43,7 +42,7 @@ class Scale:
     center: float = 0.0
     scale: float = 1.0
 
-    def __call__(self, scores: NDArray[np.float32]) -> Floats:
+    def __call__(self, scores: Floats32) -> Floats:
         """The scores on this scale, in float64; a score equal to `center` is 0, and none above it is below 0."""
         return (scores.astype(np.float64) - self.center) / self.scale
 
@@ -63,7 +62,7 @@ class Rule:
     b: Scale = Scale()
     weight: float | None = None
 
-    def __call__(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> Floats:
+    def __call__(self, a: Floats32, b: Floats32) -> Floats:
         """(n,) fused scores of `a` and `b` (n,), NaN where there is none; float64, element by element."""
         x, y = self.a(a), self.b(b)
         if self.combination == "and":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frbench.counting.layout import subjects_of
 from frbench.errors import InputError, NotComparable
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Bools, Ints
 from frbench.templates import Templates
 
 SALT = "frbench.calibration"
@@ -65,7 +65,7 @@ class Twins:
         return Twins(self.a.take(rows), self.b.take(rows))
 
 
-def drawn(subjects: NDArray[np.object_], share: float) -> NDArray[np.bool_]:
+def drawn(subjects: NDArray[np.object_], share: float) -> Bools:
     """(n,) whether a hash of each subject falls into the first `share` of all hashes.
 
     Raises

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from frbench import _rust
 from frbench.counting.load.schedule import NS, Schedule
 from frbench.errors import EngineUnavailable, InputError
+from frbench.inputs.arrays import Bools, Ints
 
 OK = 0
 NOT_SENT = -1
@@ -54,18 +55,18 @@ class Answers:
     status : code of gRPC; -1 for one that was not sent, for want of room or time.
     """
 
-    begin_ns: NDArray[np.int64]
-    sent_ns: NDArray[np.int64]
-    done_ns: NDArray[np.int64]
+    begin_ns: Ints
+    sent_ns: Ints
+    done_ns: Ints
     status: NDArray[np.int32]
 
     @property
-    def is_answered(self) -> NDArray[np.bool_]:
+    def is_answered(self) -> Bools:
         """(n,) whether each has an answer."""
         return np.asarray(self.status == OK)
 
     @property
-    def latency_ns(self) -> NDArray[np.int64]:
+    def latency_ns(self) -> Ints:
         """(n,) nanoseconds from `begin_ns` to the answer; without meaning where there is none."""
         return self.done_ns - self.begin_ns
 

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting.load.generator import NOT_SENT, OK, Answers, Generator
 from frbench.counting.load.objective import Objective
 from frbench.counting.load.schedule import MAX_REQUESTS, NS, Schedule, draw, poisson
 from frbench.counting.load.task import Load, LoadTask, Samples, counted, tally_of
 from frbench.errors import EngineUnavailable, InputError, InvalidRun
-from frbench.inputs.arrays import Advance
+from frbench.inputs.arrays import Advance, Bools
 from frbench.tally import Tally
 
 # Shares of saturation of a sweep.
@@ -295,7 +294,7 @@ def name_of_status(code: int) -> str:
     return STATUS[code] if OK <= code < len(STATUS) else f"CODE_{code}"
 
 
-def _by_second(schedule: Schedule, answers: Answers, wanted: NDArray[np.bool_]) -> tuple[Second, ...]:
+def _by_second(schedule: Schedule, answers: Answers, wanted: Bools) -> tuple[Second, ...]:
     begin = answers.begin_ns[wanted] - schedule.warm_up_ns
     number = begin // int(NS)
     latency, is_answered = answers.latency_ns[wanted], answers.is_answered[wanted]

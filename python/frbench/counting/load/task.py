@@ -12,13 +12,13 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting.latency import plan_of_requests, searchable
 from frbench.counting.layout import Layout
 from frbench.counting.load.generator import Answers
 from frbench.counting.load.schedule import Mix, Order, Schedule
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools, Ints
 from frbench.plan import Plan, digest_of
 from frbench.service import wire
 from frbench.tally import Tally
@@ -135,8 +135,8 @@ class Samples:
     """Requests of one run at one load, after the warm-up: their finest groups, and times, -1 without an answer."""
 
     load: int
-    group: NDArray[np.int64]
-    latency_ns: NDArray[np.int64]
+    group: Ints
+    latency_ns: Ints
 
     @classmethod
     def of(cls, task: LoadTask, schedule: Schedule, answers: Answers, load: int) -> Samples:
@@ -147,7 +147,7 @@ class Samples:
         return cls(load, group, np.where(answers.is_answered, answers.latency_ns, -1)[wanted])
 
 
-def counted(schedule: Schedule, answers: Answers) -> NDArray[np.bool_]:
+def counted(schedule: Schedule, answers: Answers) -> Bools:
     """(n,) which requests count: those whose time begins after the warm-up."""
     return np.asarray(answers.begin_ns >= schedule.warm_up_ns)
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.choices import LOG_FORMATS
 from frbench.counting.recorded.column_stream import (
@@ -35,6 +34,7 @@ from frbench.counting.recorded.column_stream import (
 from frbench.counting.recorded.people import SUBJECT_COLUMN, without_vectors
 from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools, Floats, Ints
 from frbench.inputs.tables import Table, Texts, column_of, open_table
 from frbench.inputs.texts import first_repeat
 from frbench.templates import Templates, table_source
@@ -82,10 +82,10 @@ class Listed:
     first: int
     search: Named
     template: Named
-    score: NDArray[np.float64]
-    rank: NDArray[np.int64] | None
-    is_failed: NDArray[np.bool_]
-    is_candidate: NDArray[np.bool_]
+    score: Floats
+    rank: Ints | None
+    is_failed: Bools
+    is_candidate: Bools
     search_subject: Named | None
     template_subject: Named | None
 

@@ -10,9 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from frbench.inputs.arrays import Floats
+from frbench.inputs.arrays import Floats, Ints
 
 Pass = Callable[[], Iterator[Floats]]
 N_CELLS = 1 << 20
@@ -63,14 +62,14 @@ def _in_cell(
     return largest(inside, ks, low=float(least), high=float(most), n_cells=n_cells, collected=collected)
 
 
-def _counts(numbers: Pass, low: float, high: float, n_cells: int) -> NDArray[np.int64]:
+def _counts(numbers: Pass, low: float, high: float, n_cells: int) -> Ints:
     counts = np.zeros(n_cells, dtype=np.int64)
     for part in numbers():
         counts += np.bincount(_cells(part, low, high, n_cells), minlength=n_cells)
     return counts
 
 
-def _cells(part: Floats, low: float, high: float, n_cells: int) -> NDArray[np.int64]:
+def _cells(part: Floats, low: float, high: float, n_cells: int) -> Ints:
     """Cell of each number: 0 for `low`, the last for `high`. Halves are taken where the difference overflows."""
     scale = 1.0 if math.isfinite(high - low) else 0.5
     share = (part * scale - low * scale) / (high * scale - low * scale)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from frbench.counting.recorded.column_stream import ColumnStream, Dialect
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools, Floats, Ints
 from frbench.inputs.tables import Texts, texts
 
 BOB = {
@@ -45,20 +46,20 @@ class Rows:
     def __len__(self) -> int:
         return len(self.arrays["score"])
 
-    def scores(self, *, is_distance: bool) -> NDArray[np.float64]:
+    def scores(self, *, is_distance: bool) -> Floats:
         """(n,) similarities, NaN where there is none.
 
         Raises
         ------
         InputError : a score is infinite; the message names the line.
         """
-        score: NDArray[np.float64] = self.arrays["score"].to_numpy(zero_copy_only=False)
+        score: Floats = self.arrays["score"].to_numpy(zero_copy_only=False)
         if (is_infinite := np.isinf(score)).any():
             row = int(is_infinite.argmax())
             raise self.mistake(row, f"score is {score[row]}, expected a finite number, or nan for a failure")
         return -score if is_distance else score
 
-    def ids(self, role: str, *, needed: NDArray[np.bool_] | None = None) -> Named:
+    def ids(self, role: str, *, needed: Bools | None = None) -> Named:
         """The ids of a role.
 
         needed : (n,) rows that must have one; None for all.
@@ -78,7 +79,7 @@ class Rows:
         encoded = pc.dictionary_encode(self.arrays[role])
         return Named(texts(encoded.dictionary.to_pylist()), encoded.indices.to_numpy(zero_copy_only=False))
 
-    def integers(self, role: str) -> NDArray[np.int64] | None:
+    def integers(self, role: str) -> Ints | None:
         """(n,) whole numbers of a role; None if the file has none."""
         array = self.arrays.get(role)
         return None if array is None else np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.int64)

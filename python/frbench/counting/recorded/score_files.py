@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.choices import SCORE_FORMATS
 from frbench.counting.recorded.column_stream import (
@@ -33,6 +32,7 @@ from frbench.counting.recorded.column_stream import (
 )
 from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile, Rows
 from frbench.errors import InputError
+from frbench.inputs.arrays import Bools, Floats
 from frbench.inputs.tables import column_of, named
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
@@ -80,8 +80,8 @@ class Comparisons:
     """
 
     first: int
-    score: NDArray[np.float64]
-    mated: NDArray[np.bool_] | None
+    score: Floats
+    mated: Bools | None
     probe_subject: Named | None
     reference_subject: Named | None
     probe: Named | None
@@ -176,7 +176,7 @@ class ScoreFile(RecordedFile):
         wanted = {"score": Column("score", NUMBER)}
         return ColumnStream(self.path, Dialect(names, delimiter), wanted, self.threads)
 
-    def _mated(self, rows: Rows) -> NDArray[np.bool_] | None:
+    def _mated(self, rows: Rows) -> Bools | None:
         if "mated" not in rows.arrays:
             return None if self.mated is None else np.full(len(rows), self.mated)
         found, words = rows.words("mated"), FLAGS[self.format]

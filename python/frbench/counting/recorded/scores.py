@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.choices import Failed
 from frbench.counting.calibrate import Target, points_by, points_of_misses
 from frbench.counting.recorded.comparisons import Recording
 from frbench.counting.recorded.order_statistics import largest
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Floats
+from frbench.inputs.arrays import Advance, Bools, Floats
 from frbench.operating_point import OperatingPoint, population_title
 from frbench.plan import POPULATION, Plan, name_of
 from frbench.tally import Tally
@@ -127,7 +126,7 @@ class RecordedScores:
         """Cells by kind and groups, as numbers of the recording."""
         return sorted(range(len(self.recording.keys)), key=lambda i: self.recording.keys[i])
 
-    def _cells_of(self, population: tuple[str, str] | None, *, mated: bool = False) -> NDArray[np.bool_]:
+    def _cells_of(self, population: tuple[str, str] | None, *, mated: bool = False) -> Bools:
         """(cells,) whether a cell holds comparisons of one kind of the population."""
         subjects, inside = self.recording.subjects, [True] * len(self.recording.subjects.groups)
         if population is not None:
@@ -137,7 +136,7 @@ class RecordedScores:
             [key.mated == mated and inside[key.group_a] and inside[key.group_b] for key in self.recording.keys]
         )
 
-    def _scores(self, taken: NDArray[np.bool_]) -> Iterator[Floats]:
+    def _scores(self, taken: Bools) -> Iterator[Floats]:
         square = self.recording.subjects.n_blocks**2
         for place, score in self.recording.spool.parts():
             yield score[taken[place // square] & ~np.isnan(score)]

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from frbench.errors import EngineUnavailable, InputError
-from frbench.inputs.arrays import Advance, Ints
+from frbench.inputs.arrays import Advance, Floats32, Ints
 
-Matrix = NDArray[np.float32]
+Matrix = Floats32
 Numbers = Mapping[str, int]
 # Rows inserted between two looks at the clock and at Ctrl-C.
 CHUNK = 1000

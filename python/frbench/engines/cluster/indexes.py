@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.ann.index import Family, Numbers
 from frbench.engines.cluster.parts import Parts
 from frbench.engines.cluster.rows import ClusterEngine, ClusterRows
 from frbench.engines.cluster.shard_index import Made, Recipe
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Floats32, Ints
 
 
 class ClusterIndex:
@@ -45,7 +44,7 @@ class ClusterIndex:
         """Bytes of all indexes."""
         return sum(made.nbytes for made in self.made)
 
-    def propose(self, probes: NDArray[np.float32], k: int, effort: int) -> Ints:
+    def propose(self, probes: Floats32, k: int, effort: int) -> Ints:
         """See `Index.propose`: k rows of each worker, or all that it has."""
         return np.concatenate(self._ask("propose", self._engine.workers.share(probes), k, effort), axis=1)
 

@@ -23,7 +23,7 @@ from frbench.engines.cluster.ray_workers import RayWorkers
 from frbench.engines.cluster.shard import Answer, Block, Held, digest_of
 from frbench.engines.hits import NO_HITS, Found, Hits, best, joined, require_rows
 from frbench.errors import EngineUnavailable
-from frbench.inputs.arrays import Ints
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.inputs.storage import Location, Stored, numbers_of
 from frbench.plan import Rectangle
 from frbench.templates import Templates
@@ -41,7 +41,7 @@ class ClusterRows:
     def __init__(
         self,
         engine: ClusterEngine,
-        unit: NDArray[np.float32],
+        unit: Floats32,
         rows: Ints | None = None,
         stored: Stored | None = None,
     ) -> None:
@@ -52,7 +52,7 @@ class ClusterRows:
     def __len__(self) -> int:
         return len(self._unit) if self._rows is None else len(self._rows)
 
-    def count(self, gallery: ClusterRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: ClusterRows, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
         counts = np.zeros((where.n_cells, len(edges) + 1), dtype=np.uint64)
         for answers in self._engine.workers.map("count", self._pieces(gallery, where, None, (edges,))):
@@ -61,7 +61,7 @@ class ClusterRows:
             self._engine.note(answers)
         return counts
 
-    def search(self, probes: ClusterRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: ClusterRows, k: int, *, floors: Floats32 | None = None) -> Found:
         """See `engines.Rows.search`."""
         require_rows(k, len(self))
         found = Found.zeros(len(probes), k, has_floors=floors is not None)
@@ -87,9 +87,7 @@ class ClusterRows:
             self._engine.note(answers)
         return found
 
-    def tail(
-        self, gallery: ClusterRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects
-    ) -> Hits:
+    def tail(self, gallery: ClusterRows, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         found = NO_HITS
         for answers in self._engine.workers.map("tail", self._pieces(gallery, where, subjects, (n, floors))):
@@ -97,7 +95,7 @@ class ClusterRows:
             self._engine.note(answers)
         return found
 
-    def score_pairs(self, other: ClusterRows, mine: Ints, theirs: Ints) -> NDArray[np.float32]:
+    def score_pairs(self, other: ClusterRows, mine: Ints, theirs: Ints) -> Floats32:
         """See `engines.Rows.score_pairs`."""
         sides = [rows.packed_here(numbers) for rows, numbers in ((self, mine), (other, theirs))]
         (left, a), (right, b) = sides
@@ -119,7 +117,7 @@ class ClusterRows:
         """Rows that travel together."""
         return max(1, PIECE_BYTES // self._unit[:1].nbytes)
 
-    def take(self, places: slice | Ints) -> NDArray[np.float32]:
+    def take(self, places: slice | Ints) -> Floats32:
         """Unit rows at these places."""
         taken = self._unit[places if self._rows is None else self._rows[places]]
         return np.ascontiguousarray(taken)
@@ -194,7 +192,7 @@ class ClusterEngine:
         self._seconds: defaultdict[tuple[int, str], float] = defaultdict(float)
         self._peak_bytes: dict[int, int] = {}
 
-    def rows(self, unit: NDArray[np.float32]) -> ClusterRows:
+    def rows(self, unit: Floats32) -> ClusterRows:
         """`unit` (n, d) as probes: they travel."""
         return ClusterRows(self, unit)
 

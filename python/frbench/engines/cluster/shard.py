@@ -26,7 +26,7 @@ from frbench.engines.cluster.shard_index import Recipe, ShardIndex
 from frbench.engines.hits import NO_HITS, Found, Hits, best, joined
 from frbench.errors import InputError
 from frbench.inputs import scratch, storage
-from frbench.inputs.arrays import Floats32
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.inputs.storage import Location, Numbers
 from frbench.plan import Groups, Rectangle
 
@@ -98,7 +98,7 @@ class Shard:
         self._rows: Rows | None = None
         self._index: ShardIndex | None = None
 
-    def count(self, held: Held, unit: Floats32, block: Block, edges: NDArray[np.float64]) -> Answer:
+    def count(self, held: Held, unit: Floats32, block: Block, edges: Floats) -> Answer:
         """(cells, t + 1) pairs of the block by cell and bin, as `engines.Rows.count`; value of an `Answer`."""
 
         def count(rows: Rows) -> NDArray[np.uint64]:
@@ -109,7 +109,7 @@ class Shard:
 
         return self._answer(held, count)
 
-    def tail(self, held: Held, unit: Floats32, block: Block, n: int, floors: NDArray[np.float64]) -> Answer:
+    def tail(self, held: Held, unit: Floats32, block: Block, n: int, floors: Floats) -> Answer:
         """The best `n` pairs of each cell of the block, as `Hits` with places of both sides; value of an `Answer`."""
 
         def tail(rows: Rows) -> Hits:
@@ -142,7 +142,7 @@ class Shard:
     def propose(self, held: Held, recipe: Recipe, unit: Floats32, k: int, effort: int) -> Answer:
         """(m, w) places that the index of own rows proposes, w at most k and -1 for none; value of an `Answer`."""
 
-        def propose(_: Rows) -> NDArray[np.int64]:
+        def propose(_: Rows) -> Ints:
             own = self._indexed(recipe).propose(unit, k, effort)
             return np.where(own < 0, -1, held.parts.places_of(held.worker, own))
 

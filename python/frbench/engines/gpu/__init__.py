@@ -31,6 +31,7 @@ from frbench.engines.gpu.settling import unit_rows
 from frbench.engines.gpu.tailing import Tailing
 from frbench.engines.hits import Found, Hits, require_rows
 from frbench.errors import InputError
+from frbench.inputs.arrays import Floats, Floats32, Ints
 from frbench.plan import Rectangle, float32_not_below
 
 # Pairs that one sieve has room for, and whose scores are made at a time.
@@ -66,7 +67,7 @@ class GpuRows:
         sample = self.unit[:: max(1, -(-len(self) // CENTRE_ROWS))]
         return Centre.of(arrays.get(arrays.put(sample)), arrays)
 
-    def count(self, gallery: GpuRows, edges: NDArray[np.float64], where: Rectangle) -> NDArray[np.uint64]:
+    def count(self, gallery: GpuRows, edges: Floats, where: Rectangle) -> NDArray[np.uint64]:
         """See `engines.Rows.count`."""
         self._must_match(gallery)
         with self._engine.device() as on:
@@ -74,7 +75,7 @@ class GpuRows:
         self._engine.note(counted.screen, int(counted.counts.sum()), counted.settled)
         return counted.counts
 
-    def search(self, probes: GpuRows, k: int, *, floors: NDArray[np.float32] | None = None) -> Found:
+    def search(self, probes: GpuRows, k: int, *, floors: Floats32 | None = None) -> Found:
         """See `engines.Rows.search`; probes are shared out among the GPUs."""
         self._must_match(probes)
         require_rows(k, len(self))
@@ -89,13 +90,13 @@ class GpuRows:
             found = list(threads.map(search, ranges)) if len(ranges) > 1 else [search(ranges[0])]
         return Found(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
-    def tail(self, gallery: GpuRows, n: int, floors: NDArray[np.float64], where: Rectangle, subjects: Subjects) -> Hits:
+    def tail(self, gallery: GpuRows, n: int, floors: Floats, where: Rectangle, subjects: Subjects) -> Hits:
         """See `engines.Rows.tail`."""
         self._must_match(gallery)
         with self._engine.device() as on:
             return Tailing(on, self, gallery, n, float32_not_below(floors), where, subjects).tail()
 
-    def score_pairs(self, other: GpuRows, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.float32]:
+    def score_pairs(self, other: GpuRows, mine: Ints, theirs: Ints) -> Floats32:
         """See `engines.Rows.score_pairs`."""
         self._must_match(other)
         out = np.empty(len(mine), np.float32)
@@ -106,7 +107,7 @@ class GpuRows:
                 out[some] = on.arrays.get(on.arrays.scores(*(a[0], b[0]), *(a[1], b[1])))
         return out
 
-    def _brought(self, on: Device, wanted: NDArray[np.int64]) -> tuple[Array, Array]:
+    def _brought(self, on: Device, wanted: Ints) -> tuple[Array, Array]:
         """Rows on a device, and the places of the wanted ones there: all rows if they fit, else those alone."""
         if len(self) <= on.residence.rows_of_a_slab(self.unit.shape[1]):
             ((slab, *_),) = on.residence.slabs(self, (0, len(self)))

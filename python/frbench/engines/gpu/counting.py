@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from frbench.engines.gpu.arrays import Array, float32_error
 from frbench.engines.gpu.meeting import Meeting, Places, Work
+from frbench.inputs.arrays import Floats32, Ints
 from frbench.plan import Rectangle
 
 # Axes that begin below this are counted finely without a sample: most scores of strangers lie above.
@@ -40,7 +41,7 @@ class Counting(Work):
     """One device, and the pairs that are to be counted on it."""
 
     where: Rectangle
-    edges: NDArray[np.float32]
+    edges: Floats32
 
     @property
     def n_bins(self) -> int:
@@ -57,7 +58,7 @@ class Counting(Work):
         bins, settled = self._sum(self._fined)
         return Counted(bins.astype(np.uint64), "float32", settled)
 
-    def _sum(self, count: Callable[[Meeting], Iterator[tuple[Array, int]]]) -> tuple[NDArray[np.int64], int]:
+    def _sum(self, count: Callable[[Meeting], Iterator[tuple[Array, int]]]) -> tuple[Ints, int]:
         total, settled = self.arrays.zeros((self.where.n_cells * self.n_bins + 1,), "int64"), 0
         for meeting in self._meetings():
             for bins, n in count(meeting):
@@ -126,7 +127,7 @@ class Counting(Work):
         return arrays.histogram(index, n + 1) + settled, len(probe)
 
 
-def pairs_by_cell(where: Rectangle) -> NDArray[np.int64]:
+def pairs_by_cell(where: Rectangle) -> Ints:
     """(cells,) pairs of a rectangle, from the numbers of rows."""
     (a, b), (c, d) = where.probes, where.gallery
     mine, theirs = where.probe_groups[a:b].astype(np.int64), where.gallery_groups[c:d].astype(np.int64)

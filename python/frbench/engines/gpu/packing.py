@@ -47,9 +47,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.gpu.arrays import Array, Arrays, Side
+from frbench.inputs.arrays import Floats32
 
 GUARD = 64.0 / (1 << 24)
 # Products of more components might not fit in 32 bits.
@@ -79,7 +79,7 @@ class Centre:
     mean : (d,) float32. half_square : half of the square of its norm.
     """
 
-    mean: NDArray[np.float32]
+    mean: Floats32
     half_square: float
     share: float
 
@@ -89,7 +89,7 @@ class Centre:
         return 2.0 * self.share * max(0.0, 1.0 - 2.0 * self.half_square)
 
     @classmethod
-    def of(cls, sample: NDArray[np.float32], arrays: Arrays) -> Centre:
+    def of(cls, sample: Floats32, arrays: Arrays) -> Centre:
         """The centre of some rows (n, d)."""
         mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32) if len(sample) else sample.sum(axis=0)
         bare = cls(mean, float(np.square(mean, dtype=np.float64).sum() / 2), 0.0)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines.gpu.arrays import Array
 from frbench.engines.gpu.meeting import Work
 from frbench.engines.hits import Found
+from frbench.inputs.arrays import Floats32
 
 # One row in this many is of the sample, and it has at least so many where the gallery does.
 SPARSITY = 16
@@ -55,7 +55,7 @@ class Searching(Work):
 
     k: int
 
-    def search(self, wanted: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
+    def search(self, wanted: tuple[int, int], floors: Floats32 | None) -> Found:
         """The best rows of a range of probes; see `engines.Rows.search`. floors : of all probes."""
         found = [
             self._block((start, min(start + BLOCK_PROBES, wanted[1])), floors)
@@ -64,7 +64,7 @@ class Searching(Work):
         nothing = Found.zeros(0, self.k, has_floors=False)
         return Found(*(np.concatenate(part) for part in zip(nothing, *found, strict=True)))
 
-    def _block(self, block: tuple[int, int], floors: NDArray[np.float32] | None) -> Found:
+    def _block(self, block: tuple[int, int], floors: Floats32 | None) -> Found:
         m, arrays = block[1] - block[0], self.arrays
         floor = arrays.put(np.full(m, np.inf, np.float32) if floors is None else floors[slice(*block)])
         guess = self._guesses(block)

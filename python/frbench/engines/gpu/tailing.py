@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.engines import Subjects
 from frbench.engines.gpu.arrays import Array, Side
 from frbench.engines.gpu.meeting import Meeting, Places, Work
 from frbench.engines.hits import NO_HITS, Hits, best, joined
+from frbench.inputs.arrays import Floats32
 from frbench.plan import Rectangle
 
 
@@ -19,7 +19,7 @@ class Tailing(Work):
     """One device, and what is wanted of it: the best `n` pairs of each cell that reach its floor (cells,)."""
 
     n: int
-    floors: NDArray[np.float32]
+    floors: Floats32
     where: Rectangle
     subjects: Subjects
 
@@ -37,7 +37,7 @@ class Tailing(Work):
                 floors = self._raised(floors, kept)
         return kept
 
-    def _sides(self, meeting: Meeting, floors: NDArray[np.float32]) -> tuple[Side, Side]:
+    def _sides(self, meeting: Meeting, floors: Floats32) -> tuple[Side, Side]:
         """Both sides of a sieve, where each probe needs the least that one of its cells asks for."""
         of_group = floors[self.where.cells].min(axis=1)
         limits = self.arrays.put(of_group[meeting.of_probes(self.where.probe_groups)])
@@ -54,7 +54,7 @@ class Tailing(Work):
         meeting: Meeting,
         places: Places,
         subjects: tuple[Array, Array],
-        floors: NDArray[np.float32],
+        floors: Floats32,
         probe: Array,
         row: Array,
     ) -> Hits:
@@ -78,7 +78,7 @@ class Tailing(Work):
         last = np.maximum(np.cumsum(counts) - counts + np.minimum(counts, self.n) - 1, 0)
         return score >= score[order][arrays.put(last)][cell]
 
-    def _raised(self, floors: NDArray[np.float32], kept: Hits) -> NDArray[np.float32]:
+    def _raised(self, floors: Floats32, kept: Hits) -> Floats32:
         """Floors of cells that are full: the score of the worst pair that they keep."""
         counts = np.bincount(kept.cell, minlength=len(floors))
         full = np.flatnonzero(counts >= self.n)
