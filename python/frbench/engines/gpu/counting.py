@@ -77,7 +77,7 @@ class Counting(Work):
             return True
         sides = [
             floats[:: max(1, len(floats) // wanted)]
-            for floats, wanted in zip((meeting.probe_floats, meeting.gallery_floats), SAMPLE, strict=True)
+            for floats, wanted in zip((meeting.probes.floats, meeting.gallery.floats), SAMPLE, strict=True)
         ]
         scores = self.arrays.product(*sides)
         limit = float(self.edges[0]) - self.gallery.centre.usual_slack
@@ -86,7 +86,7 @@ class Counting(Work):
     def _sieved(self, meeting: Meeting) -> Iterator[tuple[Array, int]]:
         """Counts of pairs that may reach the lowest edge; those that do not are in the lowest bins."""
         arrays, places = self.arrays, Places.of(self.where, meeting, self.arrays)
-        limits = arrays.zeros((meeting.n_probes,), "float32") + float(self.edges[0])
+        limits = arrays.zeros((meeting.probes.n,), "float32") + float(self.edges[0])
         probes, gallery = meeting.sides(self.gallery.centre, limits, arrays)
         edges = arrays.put(self.edges)
         for probe, row in self.on.screening.pairs(probes, gallery, shift=meeting.shift):
@@ -94,7 +94,7 @@ class Counting(Work):
 
     def _binned(self, meeting: Meeting, places: Places, edges: Array, probe: Array, row: Array) -> Array:
         """Counts of some pairs, scored by the definition."""
-        scores = self.arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+        scores = meeting.scores(probe, row, self.arrays)
         index = places.cell(probe, row) * self.n_bins + self.arrays.bins(edges, scores)
         return self.arrays.histogram(index, self.where.n_cells * self.n_bins + 1)
 
@@ -102,10 +102,10 @@ class Counting(Work):
         """Counts of every pair."""
         places = Places.of(self.where, meeting, self.arrays)
         edges = self.arrays.put(self.edges)
-        for first_row in range(0, meeting.n_rows, FINE_ROWS):
-            rows = self.arrays.numbers(min(FINE_ROWS, meeting.n_rows - first_row)) + first_row
-            for first in range(0, meeting.n_probes, FINE_PROBES):
-                probes = self.arrays.numbers(min(FINE_PROBES, meeting.n_probes - first)) + first
+        for first_row in range(0, meeting.gallery.n, FINE_ROWS):
+            rows = self.arrays.numbers(min(FINE_ROWS, meeting.gallery.n - first_row)) + first_row
+            for first in range(0, meeting.probes.n, FINE_PROBES):
+                probes = self.arrays.numbers(min(FINE_PROBES, meeting.probes.n - first)) + first
                 if meeting.shift is None or first_row + len(rows) - 1 > first + meeting.shift:
                     yield self._fine_tile(meeting, places, edges, probes, rows)
 
@@ -113,7 +113,7 @@ class Counting(Work):
         self, meeting: Meeting, places: Places, edges: Array, probes: Array, rows: Array
     ) -> tuple[Array, int]:
         arrays, n = self.arrays, self.where.n_cells * self.n_bins
-        a, b = meeting.probe_floats[probes], meeting.gallery_floats[rows]
+        a, b = meeting.probes.floats[probes], meeting.gallery.floats[rows]
         scores, slack = arrays.product(a, b), float32_error(a.shape[1])
         least, most = arrays.bins(edges, scores - slack), arrays.bins(edges, scores + slack)
         index = places.cell(probes[:, None], rows[None, :]) * self.n_bins + least

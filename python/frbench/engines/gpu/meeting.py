@@ -9,67 +9,30 @@ import numpy as np
 
 from frbench.engines.gpu.arrays import Array, Arrays, Side
 from frbench.engines.gpu.packing import Centre
-from frbench.engines.gpu.residence import Held, Residence, Slab
+from frbench.engines.gpu.residence import Held, Part, Residence
 from frbench.engines.gpu.screening import Screening
-from frbench.plan import Groups, Rectangle
+from frbench.plan import Rectangle
 
 
 @dataclass(frozen=True, eq=False)
 class Meeting:
-    """Rows of two slabs, one of probes and one of a gallery, and where they begin among all.
+    """Rows of two slabs, one of probes and one of a gallery.
 
     shift : only pairs with row > probe + shift, by place in the two; None for all.
     """
 
-    probes: Slab
-    gallery: Slab
-    probe_part: tuple[int, int]
-    gallery_part: tuple[int, int]
+    probes: Part
+    gallery: Part
     shift: int | None
-
-    @property
-    def first_probe(self) -> int:
-        """Number of the first probe."""
-        return self.probes.start + self.probe_part[0]
-
-    @property
-    def first_row(self) -> int:
-        """Number of the first row of the gallery."""
-        return self.gallery.start + self.gallery_part[0]
-
-    @property
-    def n_probes(self) -> int:
-        """Probes that meet."""
-        return self.probe_part[1] - self.probe_part[0]
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the gallery that meet them."""
-        return self.gallery_part[1] - self.gallery_part[0]
-
-    def of_probes(self, values: Groups) -> Groups:
-        """`values` of all probes, of those that meet."""
-        return values[self.first_probe : self.first_probe + self.n_probes]
-
-    def of_rows(self, values: Groups) -> Groups:
-        """`values` of all rows of the gallery, of those that meet."""
-        return values[self.first_row : self.first_row + self.n_rows]
-
-    @property
-    def probe_floats(self) -> Array:
-        """(m, d) unit rows of the probes."""
-        return self.probes.floats[slice(*self.probe_part)]
-
-    @property
-    def gallery_floats(self) -> Array:
-        """(n, d) unit rows of the gallery."""
-        return self.gallery.floats[slice(*self.gallery_part)]
 
     def sides(self, centre: Centre, limits: Array, arrays: Arrays) -> tuple[Side, Side]:
         """Both sides of a sieve, packed about the gallery's centre, whose probes need `limits` (m,) float32."""
-        mine = self.probes.packed(centre).part(*self.probe_part)
-        theirs = self.gallery.packed(centre).part(*self.gallery_part)
+        mine, theirs = self.probes.packed(centre), self.gallery.packed(centre)
         return mine.as_probes(limits, arrays), theirs.as_gallery(arrays)
+
+    def scores(self, probe: Array, row: Array, arrays: Arrays) -> Array:
+        """Scores of pairs, by place in the two, by the definition."""
+        return arrays.scores(self.probes.floats, self.gallery.floats, probe, row)
 
 
 class Device:
@@ -96,13 +59,10 @@ class Work:
 
     def meetings(self, probes: tuple[int, int], gallery: tuple[int, int], *, is_upper: bool) -> Iterator[Meeting]:
         """Every slab of the gallery with every slab of the probes, if it has a wanted pair; the gallery's slowest."""
-        for theirs, *gallery_part in self.on.residence.slabs(self.gallery, gallery):
-            for mine, *probe_part in self.on.residence.slabs(self.probes, probes):
-                first_probe, first_row = mine.start + probe_part[0], theirs.start + gallery_part[0]
-                if is_upper and theirs.start + gallery_part[1] - 1 <= first_probe:
-                    continue
-                shift = first_probe - first_row if is_upper else None
-                yield Meeting(mine, theirs, (probe_part[0], probe_part[1]), (gallery_part[0], gallery_part[1]), shift)
+        for theirs in self.on.residence.slabs(self.gallery, gallery):
+            for mine in self.on.residence.slabs(self.probes, probes):
+                if not is_upper or theirs.first + theirs.n - 1 > mine.first:
+                    yield Meeting(mine, theirs, mine.first - theirs.first if is_upper else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +80,7 @@ class Places:
     @classmethod
     def of(cls, where: Rectangle, meeting: Meeting, arrays: Arrays) -> Places:
         """Those of a meeting."""
-        numbers = meeting.of_probes(where.probe_groups), meeting.of_rows(where.gallery_groups), where.cells.ravel()
+        numbers = meeting.probes.of(where.probe_groups), meeting.gallery.of(where.gallery_groups), where.cells.ravel()
         a, b, cells = (arrays.put(each.astype(np.int64)) for each in numbers)
         return cls(a, b, cells, where.cells.shape[1])
 

@@ -11,13 +11,14 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from frbench.engines.gpu.arrays import Array, Arrays
 from frbench.engines.gpu.packing import Centre, Packed, depth_of, packed
 from frbench.errors import InputError
+from frbench.plan import Groups
 
 # Of the memory that is free when the device is first used; and slabs that it holds.
 SHARE_OF_FREE = 0.6
@@ -55,17 +56,43 @@ class Slab:
     def __len__(self) -> int:
         return len(self.floats)
 
-    @property
-    def stop(self) -> int:
-        """The row after the last."""
-        return self.start + len(self)
-
     def packed(self, centre: Centre) -> Packed:
         """These rows packed about a centre, once."""
         found = self._packed.get(centre)
         if found is None:
             found = self._packed[centre] = packed(self.floats, centre, self.arrays)
         return found
+
+
+class Part(NamedTuple):
+    """Rows of a slab from `start` to `stop`, counted from its first."""
+
+    slab: Slab
+    start: int
+    stop: int
+
+    @property
+    def first(self) -> int:
+        """Number of the first row among all."""
+        return self.slab.start + self.start
+
+    @property
+    def n(self) -> int:
+        """How many rows."""
+        return self.stop - self.start
+
+    @property
+    def floats(self) -> Array:
+        """(n, d) unit rows."""
+        return self.slab.floats[self.start : self.stop]
+
+    def packed(self, centre: Centre) -> Packed:
+        """These rows packed about a centre."""
+        return self.slab.packed(centre).part(self.start, self.stop)
+
+    def of(self, values: Groups) -> Groups:
+        """`values` of all rows, of these."""
+        return values[self.first : self.first + self.n]
 
 
 class Residence:
@@ -78,15 +105,15 @@ class Residence:
         self._samples: weakref.WeakKeyDictionary[Held, dict[int, Array]] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
 
-    def slabs(self, held: Held, wanted: tuple[int, int]) -> Iterator[tuple[Slab, int, int]]:
-        """Slabs that hold the rows of a range, in order, with the wanted rows of each, counted from its first."""
+    def slabs(self, held: Held, wanted: tuple[int, int]) -> Iterator[Part]:
+        """The rows of a range, in order, by the slabs that hold them."""
         step = self.rows_of_a_slab(held.unit.shape[1])
         start, stop = wanted
         if start >= stop:
             return
         for first in range(start // step * step, stop, step):
             slab = self._slab(held, first, min(first + step, len(held)))
-            yield slab, max(start, first) - first, min(stop, slab.stop) - first
+            yield Part(slab, max(start, first) - first, min(stop, first + len(slab)) - first)
 
     def sample(self, held: Held, sparsity: int) -> Array:
         """Every so-many-th row, brought once."""

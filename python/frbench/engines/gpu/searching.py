@@ -67,14 +67,17 @@ class Searching(Work):
     def _block(self, block: tuple[int, int], floors: Floats32 | None) -> Found:
         m, arrays = block[1] - block[0], self.arrays
         floor = arrays.put(np.full(m, np.inf, np.float32) if floors is None else floors[slice(*block)])
-        guess = self._guesses(block)
+        n = len(self.gallery)
+        sparsity = max(1, min(SPARSITY, n // max(FEWEST, self.k)))
+        sample = self.on.residence.sample(self.gallery, sparsity)
+        guess = self._of_sample(block, sample, rank_of_sample(self.k, sparsity), is_proof=sparsity == 1)
         hits, above = self._hits(block, guess, floor)
         is_missed = arrays.histogram(hits.probe[hits.score >= guess[hits.probe]], m) < self.k
         missed = arrays.get(arrays.places(is_missed)[0])
         if len(missed):
             # The others are looked for no more: they need what nothing reaches.
             proof = np.full(m, np.inf, np.float32)
-            proof[missed] = arrays.get(self._proofs(block))[missed]
+            proof[missed] = arrays.get(self._of_sample(block, sample, self.k, is_proof=True))[missed]
             again, _ = self._hits(block, arrays.put(proof), arrays.zeros((m,), "float32") + np.inf)
             kept = hits.take(~is_missed[hits.probe])
             hits = self._best(kept, again, m)
@@ -91,15 +94,15 @@ class Searching(Work):
         best, above = Reached(nothing, nothing, arrays.zeros((0,), "float32")), arrays.zeros((m,), "int64")
         needed = arrays.either(limits < floor, limits, floor)
         for meeting in self.meetings(block, (0, len(self.gallery)), is_upper=False):
-            first = meeting.first_probe - block[0]
-            limits_here = needed[first : first + meeting.n_probes]
+            first = meeting.probes.first - block[0]
+            limits_here = needed[first : first + meeting.probes.n]
             probes, rows = meeting.sides(self.gallery.centre, limits_here, arrays)
             for probe, row in self.on.screening.pairs(probes, rows, shift=None):
-                scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+                scores = meeting.scores(probe, row, arrays)
                 numbers = arrays.cast(probe, "int64") + first
                 above = above + arrays.histogram(numbers[scores >= floor[numbers]], m)
                 is_wanted = scores >= limits[numbers]
-                new = Reached(numbers, arrays.cast(row, "int64") + meeting.first_row, scores).take(is_wanted)
+                new = Reached(numbers, arrays.cast(row, "int64") + meeting.gallery.first, scores).take(is_wanted)
                 best = self._best(best, new, m)
         return best, above
 
@@ -112,21 +115,6 @@ class Searching(Work):
         starts = arrays.put(np.cumsum(counts) - counts)
         place = arrays.numbers(len(hits.probe)) - starts[ordered.probe]
         return ordered.take(place < self.k)
-
-    def _guesses(self, block: tuple[int, int]) -> Array:
-        """(m,) what the k-th best of each probe is guessed to reach."""
-        sparsity, sample = self._sample()
-        return self._of_sample(block, sample, rank_of_sample(self.k, sparsity), is_proof=sparsity == 1)
-
-    def _proofs(self, block: tuple[int, int]) -> Array:
-        """(m,) a score that k rows of the sample reach."""
-        return self._of_sample(block, self._sample()[1], self.k, is_proof=True)
-
-    def _sample(self) -> tuple[int, Array]:
-        """Rows of the gallery, evenly spread, and of how many each is one."""
-        n = len(self.gallery)
-        sparsity = max(1, min(SPARSITY, n // max(FEWEST, self.k)))
-        return sparsity, self.on.residence.sample(self.gallery, sparsity)
 
     def _of_sample(self, block: tuple[int, int], sample: Array, rank: int, *, is_proof: bool) -> Array:
         """For each probe, what the best `rank` rows of the sample seem to reach, or do."""

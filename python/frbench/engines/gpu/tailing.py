@@ -40,12 +40,12 @@ class Tailing(Work):
     def _sides(self, meeting: Meeting, floors: Floats32) -> tuple[Side, Side]:
         """Both sides of a sieve, where each probe needs the least that one of its cells asks for."""
         of_group = floors[self.where.cells].min(axis=1)
-        limits = self.arrays.put(of_group[meeting.of_probes(self.where.probe_groups)])
+        limits = self.arrays.put(of_group[meeting.probes.of(self.where.probe_groups)])
         return meeting.sides(self.gallery.centre, limits, self.arrays)
 
     def _subjects(self, meeting: Meeting) -> tuple[Array, Array]:
         """Subjects of the rows of a meeting, on the device."""
-        both = meeting.of_probes(self.subjects[0]), meeting.of_rows(self.subjects[1])
+        both = meeting.probes.of(self.subjects[0]), meeting.gallery.of(self.subjects[1])
         a, b = (self.arrays.put(subjects.astype(np.int64)) for subjects in both)
         return a, b
 
@@ -60,13 +60,13 @@ class Tailing(Work):
     ) -> Hits:
         """Pairs of two subjects that reach the floor of their cell, but those that `n` of the others surpass."""
         arrays = self.arrays
-        scores = arrays.scores(meeting.probe_floats, meeting.gallery_floats, probe, row)
+        scores = meeting.scores(probe, row, arrays)
         cell = places.cell(probe, row)
         is_near = (scores >= arrays.put(floors)[cell]) & (subjects[0][probe] != subjects[1][row])
         near = cell[is_near], scores[is_near], probe[is_near], row[is_near]
         is_leading = self._is_leading(near[0], near[1])
         cell, scores, a, b = (arrays.get(column[is_leading]) for column in near)
-        return Hits(cell, scores, a.astype(np.int64) + meeting.first_probe, b.astype(np.int64) + meeting.first_row)
+        return Hits(cell, scores, a.astype(np.int64) + meeting.probes.first, b.astype(np.int64) + meeting.gallery.first)
 
     def _is_leading(self, cell: Array, score: Array) -> Array:
         """Which pairs are among the best `n` of their cell, or tie with the last of them: the others stay behind."""
