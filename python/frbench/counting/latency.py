@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting.gallery import Gallery
 from frbench.counting.layout import Layout
@@ -23,7 +22,7 @@ from frbench.engines import Engine
 from frbench.engines.cpu import CpuEngine
 from frbench.engines.gpu import GpuEngine
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Floats, Floats32, Ints
+from frbench.inputs.arrays import Advance, Ints
 from frbench.plan import Cell, Kind, Plan, digest_of
 from frbench.tally import Tally
 from frbench.templates import Templates
@@ -187,11 +186,7 @@ def check_answer(gallery: Gallery, task: LatencyTask) -> None:
     scores, _ = gallery.search(probes, k=task.k)
     kept = task.gallery.unit[~task.gallery.failed]
     for found, probe in zip(scores, probes.astype(np.float64), strict=True):
-        exact = np.concatenate([_product(kept[i : i + 65536], probe) for i in range(0, len(kept), 65536)])
+        exact = np.concatenate([kept[i : i + 65536].astype(np.float64) @ probe for i in range(0, len(kept), 65536)])
         best = -np.sort(-exact)[: task.k]
         if not np.allclose(found[: len(best)], best, rtol=0, atol=CHECK_TOLERANCE):
             raise AssertionError("a search does not return the best scores; no time is reported")
-
-
-def _product(rows: Floats32, probe: Floats) -> NDArray[Any]:
-    return np.asarray(rows.astype(np.float64) @ probe)

@@ -162,7 +162,14 @@ def _mated(a: Ints, b: Ints, table: Table, templates: Templates) -> Bools:
         if subjects is None:
             raise InputError(f"{table.path}: no column 'mated', and subjects are not known; add the column or --labels")
         return _same_subject(a, b, subjects)
-    mated = _flags("mated", table)
+    words = {"true": True, "1": True, "false": False, "0": False}
+    values = table.column("mated")
+    flags = np.array([words.get(str(value).lower(), -1) for value in values], dtype=np.int64)
+    wrong = np.flatnonzero(flags < 0)
+    if len(wrong):
+        got = values[wrong[0]]
+        raise InputError(f"{table.path}, {table.where(wrong[0])}: mated is {got!r}, expected true or false")
+    mated = np.asarray(flags == 1)
     if subjects is not None and (mated != (subjects[a] == subjects[b])).any():
         row = int(np.flatnonzero(mated != (subjects[a] == subjects[b]))[0])
         raise InputError(
@@ -184,14 +191,3 @@ def _folds(table: Table) -> Texts | None:
 
 def _same_subject(a: Ints, b: Ints, subjects: Texts) -> Bools:
     return np.asarray(subjects[a] == subjects[b], dtype=bool)
-
-
-def _flags(column: str, table: Table) -> Bools:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    values = table.column(column)
-    flags = np.array([words.get(str(value).lower(), -1) for value in values], dtype=np.int64)
-    wrong = np.flatnonzero(flags < 0)
-    if len(wrong):
-        got = values[wrong[0]]
-        raise InputError(f"{table.path}, {table.where(wrong[0])}: {column} is {got!r}, expected true or false")
-    return np.asarray(flags == 1)

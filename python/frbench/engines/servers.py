@@ -75,7 +75,10 @@ class Server:
                 self._held[name] = None
                 self._held.move_to_end(name)
             while len(self._held) > max(GALLERIES_KEPT, len(lent)):
-                self._drop(next(iter(self._held)))
+                dropped, _ = self._held.popitem(last=False)
+                self._made.discard(dropped)
+                with suppress(NotOnServer):
+                    self.client.drop_gallery(dropped)
             return names
 
     def forget(self, names: Sequence[str]) -> None:
@@ -116,12 +119,6 @@ class Server:
             held = self.client.enrol(name, part, numbers, is_unit=True).gallery.n_templates
         if held != len(unit):
             raise EngineUnavailable(f"{self.client.target} holds {held} of {len(unit)} rows that it was sent")
-
-    def _drop(self, name: str) -> None:
-        self._held.pop(name, None)
-        self._made.discard(name)
-        with suppress(NotOnServer):
-            self.client.drop_gallery(name)
 
 
 Work = Callable[[Server, Sequence[str]], Done]
@@ -183,7 +180,8 @@ class Servers:
                 else:
                     server.failures = 0
                     return done
-            self._pause(pause_s)
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closed, pause_s)
 
     def map(self, works: Sequence[Work[Done]], lent: Sequence[Lent]) -> list[Done]:
         """What each of `works` returns, in their order, done side by side."""
@@ -249,10 +247,6 @@ class Servers:
             server.failures, server.back_at = server.failures + 1, now + pause_s
             server.lost.append(str(why))
         log.warning("frbench: a server is set aside, others do its work: %s", why)
-
-    def _pause(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed, seconds)
 
 
 def _on(server: Server, work: Work[Done], lent: Sequence[Lent]) -> Done:

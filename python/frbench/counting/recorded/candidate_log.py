@@ -35,7 +35,7 @@ from frbench.counting.recorded.people import SUBJECT_COLUMN, without_vectors
 from frbench.counting.recorded.recorded_file import BOB, Named, RecordedFile
 from frbench.errors import InputError
 from frbench.inputs.arrays import Bools, Floats, Ints
-from frbench.inputs.tables import Table, Texts, column_of, open_table
+from frbench.inputs.tables import Table, column_of, open_table
 from frbench.inputs.texts import first_repeat
 from frbench.templates import Templates, table_source
 
@@ -179,13 +179,8 @@ def _templates(table: Table, id_column: str, subject_column: str) -> Templates:
     for name, values in ((id_column, ids), (subject_column, subjects)):
         if (values == "").any():
             raise InputError(f"{table.path}, {table.where(int((values == '').argmax()))}: empty {name}, expected an id")
-    _refuse_twice(table, id_column, ids)
-    labels = {name: values for name, values in table.columns.items() if name not in (id_column, subject_column)}
-    return without_vectors(ids, subjects, labels, sources=[table_source(table)])
-
-
-def _refuse_twice(table: Table, id_column: str, ids: Texts) -> None:
-    repeat = first_repeat(ids)
-    if repeat is not None:
+    if (repeat := first_repeat(ids)) is not None:
         both = " and ".join(map(table.where, repeat))
         raise InputError(f"{table.path}: {id_column} {ids[repeat[1]]!r} occurs twice ({both}), expected each once")
+    labels = {name: values for name, values in table.columns.items() if name not in (id_column, subject_column)}
+    return without_vectors(ids, subjects, labels, sources=[table_source(table)])

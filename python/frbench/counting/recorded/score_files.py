@@ -111,13 +111,14 @@ class ScoreFile(RecordedFile):
             return self._last_column()
         dialect = self._dialect()
         names = header(self.path, dialect)
+        required = ("score",) if self.format == "csv" else ("score", "mated", "probe_subject", "reference_subject")
         wanted = {}
         for role, candidates in COLUMN_OF[self.format].items():
             given = (self.columns or {}).get(role)
             found = next((name for name in candidates if name in names), None)
             if given is not None:
                 found = column_of(self.path, names, given)
-            if found is None and role in self._required():
+            if found is None and role in required:
                 raise InputError(
                     f"{self.path}: no column {candidates[0]!r}, only {named(names)}; name it with --columns"
                 )
@@ -138,9 +139,6 @@ class ScoreFile(RecordedFile):
             mated = self._mated(rows)
             sides = (rows.ids(role) if role in rows.arrays else None for role in ROLES[:4])
             yield Comparisons(rows.first, score, mated, *sides)
-
-    def _required(self) -> tuple[str, ...]:
-        return ("score",) if self.format == "csv" else ("score", "mated", "probe_subject", "reference_subject")
 
     def _check_sense(self, wanted: Mapping[str, Column]) -> None:
         subjects = {"probe_subject", "reference_subject"} & set(wanted)

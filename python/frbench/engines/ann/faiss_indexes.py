@@ -9,11 +9,12 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from frbench.engines.ann.index import THREADS, Family, Index, Matrix, Numbers, doublings, inserted, missing
+from frbench.engines.ann.index import THREADS, Family, Matrix, Numbers, doublings, inserted, missing
 from frbench.errors import InputError
 from frbench.inputs.arrays import Advance, Ints
 
@@ -74,13 +75,6 @@ def _library(name: str) -> Any:
     return faiss
 
 
-def _builder(name: str, make: Make, ask: Ask) -> Callable[[Matrix, Numbers, int, Advance], Index]:
-    def build(unit: Matrix, parameters: Numbers, seed: int, advance: Advance) -> Index:
-        return FaissIndex(name, make, ask, unit, parameters, seed, advance)
-
-    return build
-
-
 def _graph(faiss: Any, d: int, parameters: Numbers, seed: int) -> Any:
     index = faiss.IndexHNSWFlat(d, parameters["M"], faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = parameters["ef_construction"]
@@ -115,7 +109,7 @@ FAISS_HNSW = Family(
     distribution="faiss-cpu",
     knob="efSearch",
     defaults=lambda _, __: {"M": 16, "ef_construction": 200},
-    build=_builder("faiss-hnsw", _graph, lambda faiss, effort: faiss.SearchParametersHNSW(efSearch=effort)),
+    build=partial(FaissIndex, "faiss-hnsw", _graph, lambda faiss, effort: faiss.SearchParametersHNSW(efSearch=effort)),
 )
 FAISS_IVFPQ = Family(
     name="faiss-ivfpq",
@@ -123,7 +117,7 @@ FAISS_IVFPQ = Family(
     knob="nprobe",
     is_at_least_k=False,
     defaults=_defaults_of_lists,
-    build=_builder("faiss-ivfpq", _lists, lambda faiss, effort: faiss.SearchParametersIVF(nprobe=effort)),
+    build=partial(FaissIndex, "faiss-ivfpq", _lists, lambda faiss, effort: faiss.SearchParametersIVF(nprobe=effort)),
     efforts=lambda _, parameters: tuple(sorted({*doublings(1, parameters["nlist"]), parameters["nlist"]})),
     highest=lambda _, parameters: parameters["nlist"],
 )
@@ -133,7 +127,7 @@ FAISS_SQ8 = Family(
     knob="",
     is_at_least_k=False,
     defaults=lambda _, __: {},
-    build=_builder("faiss-sq8", _scan, lambda _, __: None),
+    build=partial(FaissIndex, "faiss-sq8", _scan, lambda _, __: None),
     efforts=lambda _, __: (0,),
     highest=lambda _, __: 0,
 )

@@ -156,12 +156,8 @@ def _imported() -> ModuleType:
         raise EngineUnavailable("--runner ray needs Ray, which is not installed: pip install 'frbench[ray]'") from error
     # It would print the end of each worker to standard output, where results go; `RayWorkers.lost` tells of those.
     if hasattr(worker, "print_to_stdstream"):
-        worker.print_to_stdstream = _say_nothing
+        worker.print_to_stdstream = lambda *_, **__: None
     return ray
-
-
-def _say_nothing(*_: Any, **__: Any) -> None:
-    """Instead of what Ray prints."""
 
 
 def _remove_orphans(folder: Path) -> None:
