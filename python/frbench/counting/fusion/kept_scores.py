@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench import files
 from frbench.counting.recorded.kept_spool import KeptSpool, is_abandoned
 from frbench.counting.sweep import Checkpoint
 from frbench.errors import FormatError
-from frbench.inputs.arrays import Floats
+from frbench.inputs.arrays import Floats, Ints32
 
 SCHEMA = "frbench.kept-scores"
 COLUMNS = {"places": np.int32, "scores": np.float64}
@@ -74,7 +73,7 @@ class KeptScores:
         else:
             self.spool.cut(0)
 
-    def add(self, places: NDArray[np.int32], scores: Floats) -> None:
+    def add(self, places: Ints32, scores: Floats) -> None:
         """Appends pairs."""
         self.spool.write(places, scores)
         self.written = self.written.plus(scores)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench.counting.fusion.kept_scores import KeptScores
 from frbench.counting.fusion.rule import Rule
@@ -18,7 +17,7 @@ from frbench.counting.recorded.comparisons import MAX_PLACES, Recording, Subject
 from frbench.counting.sweep import kept_on_exit
 from frbench.engines import Engine
 from frbench.errors import InputError, OutputError
-from frbench.inputs.arrays import Advance, Floats32, Ints
+from frbench.inputs.arrays import Advance, Floats32, Ints, Ints32
 from frbench.plan import Plan
 
 SIDE = 1024
@@ -121,7 +120,7 @@ class FusedPairs:
             spool=kept.spool,
         )
 
-    def _places(self, plan: Plan, found: Scored) -> NDArray[np.int32]:
+    def _places(self, plan: Plan, found: Scored) -> Ints32:
         """Cell and blocks of pairs in one number, the lower block first."""
         layout = self.layout
         g = len(layout.groups)

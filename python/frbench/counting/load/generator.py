@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frbench import _rust
 from frbench.counting.load.schedule import NS, Schedule
 from frbench.errors import EngineUnavailable, InputError
-from frbench.inputs.arrays import Bools, Ints
+from frbench.inputs.arrays import Bools, Ints, Ints32
 
 OK = 0
 NOT_SENT = -1
@@ -58,7 +57,7 @@ class Answers:
     begin_ns: Ints
     sent_ns: Ints
     done_ns: Ints
-    status: NDArray[np.int32]
+    status: Ints32
 
     @property
     def is_answered(self) -> Bools:

@@ -165,12 +165,7 @@ def check_drawn(task: LoadTask, loads: Sequence[Load], *, runs: int) -> None:
 
 
 def run_loads(
-    task: LoadTask,
-    generator: Generator,
-    loads: Sequence[Load],
-    *,
-    runs: int,
-    advance: Advance = lambda _: None,
+    task: LoadTask, generator: Generator, loads: Sequence[Load], *, runs: int, advance: Advance = lambda _: None
 ) -> Measured:
     """`runs` runs at every load.
 

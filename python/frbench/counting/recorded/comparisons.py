@@ -24,7 +24,7 @@ from frbench.counting.recorded.score_files import Comparisons, Recorded, ScoreFi
 from frbench.counting.recorded.spool import Spool
 from frbench.counting.recorded.trial_digest import TrialDigest, keys_of, keys_with_subjects
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Bools, Ints
+from frbench.inputs.arrays import Advance, Bools, Ints, Ints32
 from frbench.inputs.tables import Texts
 from frbench.plan import Cell, Party, blocks_of, digest_of
 from frbench.templates import Templates
@@ -56,7 +56,7 @@ class Subjects:
     def __len__(self) -> int:
         return len(self._number)
 
-    def numbers(self, ids: Texts) -> NDArray[np.int32]:
+    def numbers(self, ids: Texts) -> Ints32:
         """(n,) number of each id; new ones are added.
 
         Raises
@@ -261,7 +261,7 @@ class _Reader:
             self._highest = max(self._highest, float(scored.max()))
         return mated
 
-    def _numbers(self, side: Named | None, found: Comparisons, file: ScoreFile) -> NDArray[np.int32]:
+    def _numbers(self, side: Named | None, found: Comparisons, file: ScoreFile) -> Ints32:
         assert side is not None, "a source that knows its subjects names them in every row"
         try:
             return self._subjects.numbers(side.ids)[side.of_row]
@@ -270,7 +270,7 @@ class _Reader:
             row = found.first + int((side.ids[side.of_row] == name).argmax())
             raise InputError(f"{file.where(row)}: subject {name!r} has no row in --labels; add it") from unknown
 
-    def _places(self, mated: Bools, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _places(self, mated: Bools, a: Ints32, b: Ints32) -> Ints32:
         """Cell and blocks of comparisons in one number; takes note of the cells and of who took part."""
         if not self._knows:
             return self._cells(mated, a * 0, b * 0, a, b) * np.int32(self._n_blocks**2)
@@ -285,14 +285,7 @@ class _Reader:
         low, high = np.minimum(block[a], block[b]), np.maximum(block[a], block[b])
         return (cells * np.int32(self._n_blocks) + low) * np.int32(self._n_blocks) + high
 
-    def _cells(
-        self,
-        mated: Bools,
-        group_a: NDArray[np.int32],
-        group_b: NDArray[np.int32],
-        a: NDArray[np.int32],
-        b: NDArray[np.int32],
-    ) -> NDArray[np.int32]:
+    def _cells(self, mated: Bools, group_a: Ints32, group_b: Ints32, a: Ints32, b: Ints32) -> Ints32:
         """(n,) numbers of cells, in order of appearance."""
         g = len(self._subjects.groups)
         low, high = np.minimum(group_a, group_b), np.maximum(group_a, group_b)
@@ -312,9 +305,7 @@ class _Reader:
         return np.asarray(number[code])
 
 
-def _mated(
-    found: Comparisons, a: NDArray[np.int32], b: NDArray[np.int32], file: ScoreFile, *, knows_subjects: bool
-) -> Bools:
+def _mated(found: Comparisons, a: Ints32, b: Ints32, file: ScoreFile, *, knows_subjects: bool) -> Bools:
     if found.mated is None:
         return np.asarray(a == b)
     if knows_subjects and (wrong := found.mated != (a == b)).any():

@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from frbench.counting.recorded.column_stream import ColumnStream, Dialect
 from frbench.errors import InputError
-from frbench.inputs.arrays import Bools, Floats, Ints
+from frbench.inputs.arrays import Bools, Floats, Ints, Ints32
 from frbench.inputs.tables import Texts, texts
 
 BOB = {
@@ -28,7 +27,7 @@ class Named(NamedTuple):
     """Ids of some rows: the distinct ones, and which of them each row has."""
 
     ids: Texts
-    of_row: NDArray[np.int32]
+    of_row: Ints32
 
     def at(self, row: int) -> str:
         """The id of a row."""

@@ -22,7 +22,7 @@ from frbench.counting.recorded.recorded_file import Named
 from frbench.counting.recorded.repeats import Repeats, mixed
 from frbench.counting.recorded.spool import Spool
 from frbench.errors import InputError
-from frbench.inputs.arrays import Advance, Bools, Floats, Ints
+from frbench.inputs.arrays import Advance, Bools, Floats, Ints, Ints32
 from frbench.inputs.tables import Texts, texts
 from frbench.plan import digest_of
 from frbench.templates import Source, Templates
@@ -123,7 +123,7 @@ class _Names:
     def __len__(self) -> int:
         return len(self.number)
 
-    def numbers(self, ids: Texts) -> NDArray[np.int32]:
+    def numbers(self, ids: Texts) -> Ints32:
         """(n,) number of each id, -1 for one that is not known."""
         of = self.number
         if self.is_closed:
@@ -181,7 +181,7 @@ class _Reader:
         self._rows.write(search[kept], template[kept], part.score[kept])
         self._repeats.add(_keys(search[kept], template[kept]))
 
-    def _numbers(self, part: Listed) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _numbers(self, part: Listed) -> tuple[Ints32, Ints32]:
         for names, ids, subjects in (
             (self.searches, part.search, part.search_subject),
             (self.templates, part.template, part.template_subject),
@@ -202,7 +202,7 @@ class _Reader:
                 raise InputError(f"{where}: {what} {ids.at(row)!r} is not in {file}; add it")
         return search, template
 
-    def _order_seen(self, search: NDArray[np.int32], part: Listed) -> None:
+    def _order_seen(self, search: Ints32, part: Listed) -> None:
         """Compares recorded ranks with scores, candidate after candidate of one search."""
         if part.rank is None:
             return
@@ -284,7 +284,7 @@ class _Ranking:
             self._notes(length, failed),
         )
 
-    def _is_mate(self, search: NDArray[np.int32], template: NDArray[np.int32]) -> Bools:
+    def _is_mate(self, search: Ints32, template: Ints32) -> Bools:
         return np.asarray(np.equal(self._gallery_subject[template], self._probe_subject[search]))
 
     def _failed(self, length: Ints, n_scored: Ints) -> Bools:
@@ -376,7 +376,7 @@ class _Ranking:
         return tuple(notes)
 
 
-def _keys(search: NDArray[np.int32], template: NDArray[np.int32]) -> NDArray[np.uint64]:
+def _keys(search: Ints32, template: Ints32) -> NDArray[np.uint64]:
     """(n,) key of each search and template, one to one."""
     return mixed((search.astype(np.uint64) << np.uint64(32)) | template.astype(np.uint32).astype(np.uint64))
 

@@ -39,11 +39,7 @@ class ClusterRows:
     """Rows `rows` of `unit`, all of them if None; workers can hold those that are `stored` somewhere."""
 
     def __init__(
-        self,
-        engine: ClusterEngine,
-        unit: Floats32,
-        rows: Ints | None = None,
-        stored: Stored | None = None,
+        self, engine: ClusterEngine, unit: Floats32, rows: Ints | None = None, stored: Stored | None = None
     ) -> None:
         self._engine, self._unit, self._rows, self._stored = engine, unit, rows, stored
         self._dealing = threading.Lock()

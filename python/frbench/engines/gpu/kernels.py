@@ -197,12 +197,7 @@ def score(a, b, a_rows, b_rows, scores, n, d, PAIRS: tl.constexpr):
 
 
 def launch_sieve(
-    arrays: tuple[Any, ...],
-    sizes: tuple[int, int, int, int],
-    *,
-    shape: tuple[int, ...],
-    upper: bool,
-    is_whole: bool,
+    arrays: tuple[Any, ...], sizes: tuple[int, int, int, int], *, shape: tuple[int, ...], upper: bool, is_whole: bool
 ) -> None:
     """Runs `sieve` once, on its arrays, of which the last is set to nothing found, and its four sizes."""
     arrays[-1].zero_()
