@@ -115,7 +115,13 @@ class Gallery:
         unit, ok = self._probes(probes)
         a, n_a = _groups(probe_groups, len(unit), "probe_groups")
         b, n_b = _groups(gallery_groups, self.n, "gallery_groups")
-        _affordable(n_a, n_b, len(wanted))
+        needed = n_a * n_b * (len(wanted) + 1) * 8
+        if needed > MOST_BYTES:
+            raise InputError(
+                f"{n_a} probe groups by {n_b} gallery groups by {len(wanted)} thresholds need {needed / 2**30:.1f} "
+                f"GiB, expected at most {MOST_BYTES / 2**30:.0f}: number the groups without gaps, or count fewer at a "
+                "time"
+            )
         edges, place = np.unique(wanted, return_inverse=True)
         rows = self._engine.rows(unit[ok])
         cells = np.arange(n_a * n_b, dtype=np.uint32).reshape(n_a, n_b)
@@ -162,15 +168,6 @@ def _thresholds(thresholds: Sequence[float] | NDArray[Any]) -> Floats:
     if not wanted:
         raise InputError("thresholds is empty, expected at least one")
     return np.asarray(wanted, dtype=np.float64)
-
-
-def _affordable(n_a: int, n_b: int, n_thresholds: int) -> None:
-    needed = n_a * n_b * (n_thresholds + 1) * 8
-    if needed > MOST_BYTES:
-        raise InputError(
-            f"{n_a} probe groups by {n_b} gallery groups by {n_thresholds} thresholds need {needed / 2**30:.1f} GiB, "
-            f"expected at most {MOST_BYTES / 2**30:.0f}: number the groups without gaps, or count fewer at a time"
-        )
 
 
 def _groups(groups: ArrayLike | None, n: int, what: str) -> tuple[NDArray[np.uint32], int]:

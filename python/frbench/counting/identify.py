@@ -201,10 +201,12 @@ def search_all(
 
     advance : told the number of probes searched; those of a resumed run first.
     """
-    parts = _resumed(task, checkpoint)
+    part = checkpoint.read(task.digest, files.load_candidates) if checkpoint else None
+    whole = frozenset({(0, len(task.gallery))})
+    parts = [part] if part is not None and part.search == task.digest and part.shards == whole else []
     done = np.zeros(len(task.probes), dtype=bool)
-    for part in parts:
-        done[part.probe] = True
+    for kept in parts:
+        done[kept.probe] = True
     advance(int(done.sum()))
     searcher = Searcher(task, engine)
 
@@ -223,12 +225,6 @@ def search_all(
     return concatenate(parts)
 
 
-def _resumed(task: Identification, checkpoint: Checkpoint | None) -> list[Candidates]:
-    part = checkpoint.read(task.digest, files.load_candidates) if checkpoint else None
-    whole = frozenset({(0, len(task.gallery))})
-    return [part] if part is not None and part.search == task.digest and part.shards == whole else []
-
-
 def count(task: Identification, plan: Plan, candidates: Candidates) -> Tally:
     """The tally of searches from their candidates.
 
@@ -243,20 +239,15 @@ def count(task: Identification, plan: Plan, candidates: Candidates) -> Tally:
     )
     scored_class = np.searchsorted(task.ranks, candidates.rank)
     rank_class = np.where(candidates.rank == 0, len(task.ranks), scored_class)
-    part = np.where(mated, rank_class, 0)
-    cell = _cell_numbers(plan, mated, task.layout.group[candidates.probe], part)
+    table = np.zeros((2, len(plan.groups), 1 + max((c.part for c in plan.cells), default=0)), dtype=np.int64)
+    for i, each in enumerate(plan.cells):
+        table[int(each.mated), each.group_a, each.part] = i
+    cell = table[mated.astype(int), task.layout.group[candidates.probe], np.where(mated, rank_class, 0)]
     block = task.layout.block[candidates.probe]
     total = Tally.zero(plan)
     touching = total.touching.copy()
     np.add.at(touching, (block, cell, bins), np.uint64(1))
     return Tally(plan, frozenset(plan.tiles()), touching.sum(axis=0, dtype=np.uint64), touching).check()
-
-
-def _cell_numbers(plan: Plan, mated: Bools, group: Ints, part: Ints) -> Ints:
-    table = np.zeros((2, len(plan.groups), 1 + max((c.part for c in plan.cells), default=0)), dtype=np.int64)
-    for i, cell in enumerate(plan.cells):
-        table[int(cell.mated), cell.group_a, cell.part] = i
-    return np.asarray(table[mated.astype(int), group, part])
 
 
 def nonmated_tail(task: Identification, candidates: Candidates, wanted: Bools) -> tuple[Floats32, int]:

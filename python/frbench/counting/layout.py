@@ -67,11 +67,6 @@ class Layout:
         return np.searchsorted(self.block[self.order], np.arange(self.n_blocks + 1)).astype(np.int64)
 
     @cached_property
-    def scored_group(self) -> Ints:
-        """(n,) group of each row, -1 for those that are not scored."""
-        return np.where(self.templates.failed, -1, self.group)
-
-    @cached_property
     def block_of_subject(self) -> Ints:
         """Block of each subject number."""
         blocks = np.zeros(self.subject.max() + 1, dtype=np.int64)

@@ -80,7 +80,7 @@ class AllPairs:
         """Sums of all scores by cell of a plan of this layout, without the engine; `advance` is told the rows read."""
         layout = self._layout
         excluded = [self._exclusion.scored()]
-        group = layout.scored_group
+        group = np.where(layout.templates.failed, -1, layout.group)
         return moments.of_all_pairs(plan, layout.templates.unit, group, self._mated_rows(), advance, excluded)
 
     def tail(self, tally: Tally, n: int, advance: Advance = lambda _: None) -> Tail:
@@ -217,11 +217,10 @@ class Pairs:
 
     def __init__(self, pairs: PairList, layout: Layout, engine: Engine) -> None:
         self._pairs, self._layout = pairs, layout
-        blocks = np.sort(np.stack([layout.block[pairs.a], layout.block[pairs.b]]), axis=0)
-        self._groups = np.sort(np.stack([layout.group[pairs.a], layout.group[pairs.b]]), axis=0)
+        sides = np.stack([pairs.a, pairs.b])
+        blocks, self._groups = np.sort(layout.block[sides], axis=0), np.sort(layout.group[sides], axis=0)
         self._tile = blocks[0] * layout.n_blocks + blocks[1]
-        failed = layout.templates.failed
-        self._scored = ~(failed[pairs.a] | failed[pairs.b])
+        self._scored = ~(layout.templates.failed[pairs.a] | layout.templates.failed[pairs.b])
         self._engine = engine
 
     def plan(self, edges: tuple[float, ...], *, keeps_blocks: bool = True) -> Plan:

@@ -20,6 +20,7 @@ Keys = NDArray[np.uint64]
 BUCKET_BITS = 6
 POSITIONS = 256
 SEED = 20260101
+TABLE: Keys = np.random.default_rng(SEED).integers(0, 1 << 64, (POSITIONS, 256), dtype=np.uint64)
 
 
 class Repeats:
@@ -45,13 +46,6 @@ def _twice(spool: Spool) -> Keys:
     (keys,) = spool.all()
     keys.sort()
     return np.unique(keys[1:][keys[1:] == keys[:-1]])
-
-
-def _table() -> Keys:
-    return np.random.default_rng(SEED).integers(0, 1 << 64, (POSITIONS, 256), dtype=np.uint64)
-
-
-TABLE = _table()
 
 
 def hashes(texts: Texts) -> Keys:

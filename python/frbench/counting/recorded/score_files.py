@@ -36,22 +36,17 @@ from frbench.inputs.arrays import Bools, Floats
 from frbench.inputs.tables import column_of, named
 
 ROLES = ("probe_subject", "reference_subject", "probe", "reference", "mated", "score")
+BOB_COLUMNS = {
+    "probe_subject": ("real_id",),
+    "reference_subject": ("claimed_id",),
+    "probe": ("test_label",),
+    "reference": ("claimed_id",),
+    "score": ("score",),
+}
 COLUMN_OF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "bob2": {"mated": ("label",), "score": ("score",)},
-    "bob4": {
-        "probe_subject": ("real_id",),
-        "reference_subject": ("claimed_id",),
-        "probe": ("test_label",),
-        "reference": ("claimed_id",),
-        "score": ("score",),
-    },
-    "bob5": {
-        "probe_subject": ("real_id",),
-        "reference_subject": ("claimed_id",),
-        "probe": ("test_label",),
-        "reference": ("model_label",),
-        "score": ("score",),
-    },
+    "bob4": BOB_COLUMNS,
+    "bob5": {**BOB_COLUMNS, "reference": ("model_label",)},
     "bob-csv": {
         "probe_subject": ("probe_subject_id",),
         "reference_subject": ("bio_ref_subject_id",),

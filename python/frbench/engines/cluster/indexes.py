@@ -32,10 +32,8 @@ class ClusterIndex:
         order: Ints | None,
     ) -> None:
         self._engine, self._rows = engine, rows
-        recipes = (
-            Recipe.of(family.name, dict(parameters), seed=seed, order=_own(order, rows.parts, worker))
-            for worker in range(rows.parts.workers)
-        )
+        orders = (_own(order, rows.parts, worker) for worker in range(rows.parts.workers))
+        recipes = (Recipe.of(family.name, dict(parameters), seed=seed, order=own) for own in orders)
         self._recipes = [engine.workers.share(recipe) for recipe in recipes]
         self.made: tuple[Made, ...] = tuple(self._ask("build"))
 

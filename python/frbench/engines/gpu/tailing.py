@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from frbench.engines import Subjects
-from frbench.engines.gpu.arrays import Array, Side
+from frbench.engines.gpu.arrays import Array
 from frbench.engines.gpu.meeting import Meeting, Places, Work
 from frbench.engines.hits import NO_HITS, Hits, best, joined
 from frbench.inputs.arrays import Floats32
@@ -30,18 +30,15 @@ class Tailing(Work):
             return kept
         for meeting in self.meetings(where.probes, where.gallery, is_upper=where.is_upper):
             places, subjects = Places.of(where, meeting, self.arrays), self._subjects(meeting)
-            probes, gallery = self._sides(meeting, floors)
+            # A probe needs the least that one of its cells asks for.
+            of_group = floors[where.cells].min(axis=1)
+            limits = self.arrays.put(of_group[meeting.probes.of(where.probe_groups)])
+            probes, gallery = meeting.sides(self.gallery.centre, limits, self.arrays)
             for probe, row in self.on.screening.pairs(probes, gallery, shift=meeting.shift):
                 found = self._wanted(meeting, places, subjects, floors, probe, row)
                 kept = best(joined([kept, found]), self.n)
                 floors = self._raised(floors, kept)
         return kept
-
-    def _sides(self, meeting: Meeting, floors: Floats32) -> tuple[Side, Side]:
-        """Both sides of a sieve, where each probe needs the least that one of its cells asks for."""
-        of_group = floors[self.where.cells].min(axis=1)
-        limits = self.arrays.put(of_group[meeting.probes.of(self.where.probe_groups)])
-        return meeting.sides(self.gallery.centre, limits, self.arrays)
 
     def _subjects(self, meeting: Meeting) -> tuple[Array, Array]:
         """Subjects of the rows of a meeting, on the device."""
