@@ -5,6 +5,8 @@ Every message is one sentence: what, got, expected, next step. `code` is stable 
 
 from __future__ import annotations
 
+import re
+
 
 class FrbenchError(Exception):
     """Any mistake that frbench explains; the command line prints the message and exits with `exit_code`."""
@@ -12,47 +14,37 @@ class FrbenchError(Exception):
     code = "frbench"
     exit_code = 2
 
+    def __init_subclass__(cls) -> None:
+        # PlanMismatch is plan-mismatch, InputError is input.
+        cls.code = re.sub("(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
+
 
 class InputError(FrbenchError, ValueError):
     """A file or an argument does not say what it must; the message names the file, row or field."""
-
-    code = "input"
 
 
 class PlanMismatch(FrbenchError, ValueError):
     """Two tallies do not count the same thing."""
 
-    code = "plan-mismatch"
-
 
 class TileCountedTwice(FrbenchError, ValueError):
     """Adding these tallies would count a tile twice."""
-
-    code = "tile-counted-twice"
 
 
 class EdgeNotInPlan(FrbenchError, LookupError):
     """The tally cannot answer at this threshold, because it is not one of the edges of its axis."""
 
-    code = "edge-not-in-plan"
-
 
 class FormatError(FrbenchError, ValueError):
     """A file or an answer of frbench's own is damaged or of a version that this release cannot read."""
-
-    code = "format"
 
 
 class EngineUnavailable(FrbenchError, RuntimeError):
     """The engine or instruction set that was asked for is not available here."""
 
-    code = "engine-unavailable"
-
 
 class ServerBusy(EngineUnavailable):
     """A server has no room for the call now; it will after `retry_s` seconds."""
-
-    code = "server-busy"
 
     def __init__(self, message: str, retry_s: float) -> None:
         super().__init__(message)
@@ -62,56 +54,42 @@ class ServerBusy(EngineUnavailable):
 class Refused(InputError):
     """A server answers that the call is wrong, or that the caller may not make it; the message is the server's."""
 
-    code = "refused"
-
 
 class NotOnServer(Refused):
     """A server does not have the gallery."""
-
-    code = "not-on-server"
 
 
 class AlreadyOnServer(Refused):
     """A server has a gallery or template of this name already."""
 
-    code = "already-on-server"
-
 
 class NotComparable(FrbenchError, ValueError):
     """Two runs are not of the same trials, so that a difference between them would say nothing of the systems."""
 
-    code = "not-comparable"
     exit_code = 3
 
 
 class OutputError(FrbenchError, OSError):
     """A result could not be written; nothing half-written was left behind."""
 
-    code = "output"
-
 
 class Conservation(FrbenchError, AssertionError):
     """An engine returned another number of trials than the plan declares: its counts must not be used."""
-
-    code = "conservation"
 
 
 class Tampered(FrbenchError, ValueError):
     """An audit log or a signed run is not as it was written: something was changed, removed, added or moved."""
 
-    code = "tampered"
     exit_code = 1
 
 
 class NoBaseline(FrbenchError, LookupError):
     """There is nothing to compare a run with."""
 
-    code = "no-baseline"
     exit_code = 3
 
 
 class InvalidRun(FrbenchError, ValueError):
     """A measurement does not show what it is asked for, whatever its figures say."""
 
-    code = "invalid-run"
     exit_code = 4
