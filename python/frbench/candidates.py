@@ -20,6 +20,7 @@ from frbench.plan import Plan, blocks_of
 Shard = tuple[int, int]
 # Cells that gallery rows are kept by: a hash of their subject.
 CELLS = 256
+ARRAYS = ("probe", "scores", "rows", "mate_score", "above_mate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +71,13 @@ class Candidates:
                         f"gallery rows {max(a[0], b[0])} to {min(a[1], b[1]) - 1} are in both; merge each once"
                     )
         scores = np.concatenate([self.scores, other.scores], axis=1)
-        rows = np.concatenate([self.rows, other.rows], axis=1)
-        scores, rows = best_of(scores, rows, self.k)
-        return Candidates(
-            search=self.search,
-            shards=self.shards | other.shards,
-            probe=self.probe,
-            scores=scores,
-            rows=rows,
-            mate_score=self.mate_score,
-            above_mate=self.above_mate + other.above_mate,
-        )
+        scores, rows = best_of(scores, np.concatenate([self.rows, other.rows], axis=1), self.k)
+        above_mate = self.above_mate + other.above_mate
+        return replace(self, shards=self.shards | other.shards, scores=scores, rows=rows, above_mate=above_mate)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays by name, for a file."""
-        names = ("probe", "scores", "rows", "mate_score", "above_mate")
-        return {name: np.ascontiguousarray(getattr(self, name)) for name in names}
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in ARRAYS}
 
     def _same_search(self, other: Candidates) -> None:
         if self.search != other.search:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from frbench.candidates import Candidates
+from frbench.candidates import ARRAYS, Candidates
 from frbench.errors import FormatError, OutputError
 from frbench.plan import Plan, digest_of
 from frbench.tally import Tally
@@ -174,10 +174,9 @@ def load_candidates(path: Path) -> Candidates:
     ------
     FormatError : missing, damaged, or of another version.
     """
-    names = ("probe", "scores", "rows", "mate_score", "above_mate")
-    header, arrays = _load(path, CANDIDATES, entries=("search", "shards"), names=names)
+    header, arrays = _load(path, CANDIDATES, entries=("search", "shards"), names=ARRAYS)
     shards = frozenset((int(a), int(b)) for a, b in header["shards"])
-    return Candidates(search=header["search"], shards=shards, **{name: arrays[name] for name in names})
+    return Candidates(search=header["search"], shards=shards, **{name: arrays[name] for name in ARRAYS})
 
 
 def _save(path: Path, kind: tuple[str, str], arrays: Mapping[str, NDArray[Any]], **entries: Any) -> None:
@@ -191,15 +190,14 @@ def _load(
     try:
         with safe_open(path, framework="np") as file:
             header = dict(json.loads((file.metadata() or {}).get("frbench", "{}")))
-            found = file.keys()
-            arrays = {name: file.get_tensor(name) for name in found}
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (OSError, TypeError, ValueError, SafetensorError) as error:
         raise FormatError(f"{path} is missing or damaged: {error}") from error
-    got = header.get("format"), header.get("version")
-    if got[0] != kind[0]:
-        raise FormatError(f"{path} is not a {kind[0]} file; its header says {got[0]}")
-    if got[1] != kind[1]:
-        raise FormatError(f"{path} has format version {got[1]}, expected {kind[1]}; use the release that wrote it")
+    (name, known), got, version = kind, header.get("format"), header.get("version")
+    if got != name:
+        raise FormatError(f"{path} is not a {name} file; its header says {got}")
+    if version != known:
+        raise FormatError(f"{path} has format version {version}, expected {known}; use the release that wrote it")
     missing = sorted((set(entries) - set(header)) | (set(names) - set(arrays)))
     if missing:
         raise FormatError(f"{path} is damaged: it lacks {', '.join(missing)}")

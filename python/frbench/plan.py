@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -210,21 +210,8 @@ class Plan:
         return self._json(self.details)
 
     def _json(self, details: Mapping[str, Any]) -> str:
-        values = {
-            "version": VERSION,
-            "kind": self.kind,
-            "inputs": self.inputs,
-            "edges": self.edges,
-            "columns": self.columns,
-            "groups": self.groups,
-            "cells": self.cells,
-            "trials": self.trials,
-            "subjects": self.subjects,
-            "mated_subjects": self.mated_subjects,
-            "n_blocks": self.n_blocks,
-            "keeps_blocks": self.keeps_blocks,
-            "details": dict(details),
-        }
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values |= {"version": VERSION, "details": dict(details)}
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -240,21 +227,13 @@ class Plan:
             version = values.pop("version")
             if version != VERSION:
                 raise FormatError(f"plan has format version {version}, expected {VERSION}; recount with this release")
-            return cls(
-                **values
-                | {
-                    "edges": tuple(values["edges"]),
-                    "columns": tuple(values["columns"]),
-                    "groups": tuple(map(tuple, values["groups"])),
-                    "cells": tuple(Cell(*c) for c in values["cells"]),
-                    "trials": tuple(values["trials"]),
-                    "subjects": tuple(map(_party, values["subjects"])),
-                    "mated_subjects": tuple(map(_party, values["mated_subjects"])),
-                }
-            )
+            values |= {name: tuple(values[name]) for name in ("edges", "columns", "trials")}
+            values |= {name: tuple(map(_party, values[name])) for name in ("subjects", "mated_subjects")}
+            groups, cells = tuple(map(tuple, values.pop("groups"))), tuple(Cell(*c) for c in values.pop("cells"))
+            return cls(groups=groups, cells=cells, **values)
+        except FormatError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, FormatError):
-                raise
             raise FormatError(f"not a plan: {error}") from error
 
     def group_names(self, grouping: Sequence[str]) -> list[str]:

@@ -152,13 +152,7 @@ class Tally:
             f"recount with --thresholds {threshold}"
         )
 
-    def pick(
-        self,
-        *,
-        mated: bool,
-        group: Group = EVERYBODY,
-        parts: Collection[int] | None = None,
-    ) -> Histogram:
+    def pick(self, *, mated: bool, group: Group = EVERYBODY, parts: Collection[int] | None = None) -> Histogram:
         """Trials of the mated or non-mated cells of a group.
 
         Parameters

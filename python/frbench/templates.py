@@ -135,15 +135,13 @@ class Templates:
         InputError : a row does not exist, is asked for twice, or is no integer.
         """
         chosen = self._row_numbers(np.asarray(rows))
-        return Templates(
+        return replace(
+            self,
             unit=_frozen(scratch.take(self.unit, chosen)),
             failed=_frozen(self.failed[chosen]),
             template_ids=_frozen(self.template_ids[chosen]),
             subject_ids=None if self.subject_ids is None else _frozen(self.subject_ids[chosen]),
             labels={column: _frozen(values[chosen]) for column, values in self.labels.items()},
-            joined_by=self.joined_by,
-            sources=self.sources,
-            lengths=self.lengths,
             stored=None if self.stored is None else self.stored.take(chosen),
         )
 
@@ -318,8 +316,7 @@ def _normalised(
         for first in range(0, len(block), step):
             chunk = np.require(block[first : first + step], block.dtype.newbyteorder("="), ["C", "ALIGNED"])
             stop = start + len(chunk)
-            is_ok = unit_rows(chunk, unit[start:stop], threads)
-            failed[start:stop] = ~is_ok
+            failed[start:stop] = ~unit_rows(chunk, unit[start:stop], threads)
             start = stop
     if failed.all():
         raise InputError(f"{matrix.path}: all {len(failed)} rows failed: each holds NaN or infinity, or only zeros")
