@@ -130,12 +130,8 @@ def _with_shares(kernel: Mapping[str, Any], clock_hz: float | None, read_bytes_p
             f"{kind}_share_of_roof": None if peak is None or clock_hz is None else rate / (peak * clock_hz),
             f"{kind}_share_of_roof_reason": reason,
         }
-    return found | {
-        "near_scores_per_s": kernel["near_scores_per_s"],
-        "scores_per_s": kernel["scores_per_s"],
-        "scan_bytes_per_s": kernel["scan_bytes_per_s"],
-        "scan_share_of_memory_read": kernel["scan_bytes_per_s"] / read_bytes_per_s,
-    }
+    found |= {name: kernel[name] for name in ("near_scores_per_s", "scores_per_s", "scan_bytes_per_s")}
+    return found | {"scan_share_of_memory_read": kernel["scan_bytes_per_s"] / read_bytes_per_s}
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -188,8 +184,7 @@ def _table(rates: Mapping[str, Any]) -> Table:
         table.add_row(
             kernel["kernel"],
             *(text for kind in KINDS for text in _rate_and_share(kernel, kind)),
-            f"{kernel['near_scores_per_s'] / 1e6:.1f}",
-            f"{kernel['scores_per_s'] / 1e6:.1f}",
+            *(f"{kernel[name] / 1e6:.1f}" for name in ("near_scores_per_s", "scores_per_s")),
             f"{kernel['scan_bytes_per_s'] / 1e9:.1f}",
             f"{kernel['scan_share_of_memory_read']:.0%}",
         )

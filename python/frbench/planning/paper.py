@@ -61,38 +61,29 @@ def _links(given: dict[str, Any]) -> int | None:
 
 
 def _values(sizing: Sizing) -> dict[str, Any]:
-    hardware = sizing.hardware
+
+    def own(*names: str) -> dict[str, Any]:
+        return {name: getattr(sizing, name) for name in names}
+
+    def known(name: str, value: float | None, reason: str) -> dict[str, Any]:
+        return {name: value, f"{name}_reason": reason if value is None else None}
+
     return {
         "schema": "frbench.plan",
         "schema_version": 1,
-        "gallery": sizing.gallery,
-        "probes": sizing.probes,
-        "dimension": sizing.dimension,
-        "k": sizing.k,
-        "pairs": sizing.pairs,
-        "settled_pairs": sizing.settled,
-        "settled_pairs_reason": NO_SHARE if sizing.settled is None else None,
-        "machines": sizing.machines,
-        "workers": sizing.workers,
-        "rows_of_worker": sizing.rows_of_worker,
-        "worker_bytes": sizing.worker_bytes,
+        **own("gallery", "probes", "dimension", "k", "pairs"),
+        **known("settled_pairs", sizing.settled, NO_SHARE),
+        **own("machines", "workers", "rows_of_worker", "worker_bytes"),
         "index": None if sizing.hnsw_links is None else {"family": HNSW.name, "M": sizing.hnsw_links},
         "worker_index_bytes": sizing.index_bytes,
         "worker_disk_bytes": sizing.disk_bytes,
-        "program_bytes": sizing.program_bytes,
-        "prepare_s": sizing.prepare_s,
-        "read_s": sizing.read_s,
-        "compare_s": sizing.compare_s,
-        "merge_s": sizing.merge_s,
-        "storage_s": sizing.storage_s,
-        "storage_s_reason": NO_STORAGE if sizing.storage_s is None else None,
-        "travel_s": sizing.travel_s,
-        "travel_s_reason": NO_NETWORK if sizing.travel_s is None else None,
+        **own("program_bytes", "prepare_s", "read_s", "compare_s", "merge_s"),
+        **known("storage_s", sizing.storage_s, NO_STORAGE),
+        **known("travel_s", sizing.travel_s, NO_NETWORK),
         "hours": sizing.hours,
-        "price": sizing.price,
-        "price_reason": NO_PRICE if sizing.price is None else None,
-        "currency": hardware.currency,
-        "hardware": asdict(hardware),
+        **known("price", sizing.price, NO_PRICE),
+        "currency": sizing.hardware.currency,
+        "hardware": asdict(sizing.hardware),
         "assumed": list(sizing.assumed),
     }
 

@@ -81,14 +81,11 @@ def _excludes_one(found: Ratio) -> bool:
 
 def _metric(found: Comparison, metric: Metric) -> dict[str, Any]:
     return {
-        "a": {"median": _median(found, "A", metric.name), "runs": 2 * len(found.rounds)},
-        "b": {"median": _median(found, "B", metric.name), "runs": 2 * len(found.rounds)},
+        **{s.lower(): {"median": _median(found, s, metric.name), "runs": 2 * len(found.rounds)} for s in "AB"},
         "ratio": asdict(metric.ratio),
         "noise": asdict(metric.noise),
         "wilcoxon_p": metric.wilcoxon_p,
-        "outcome": metric.verdict.outcome,
-        "reason": metric.verdict.reason,
-        "pairs_to_settle": metric.verdict.pairs_to_settle,
+        **asdict(metric.verdict),
     }
 
 
