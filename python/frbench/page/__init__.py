@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from frbench.finished_run import FinishedRun
-from frbench.page import (
-    explorer,
-    gallery_sizes,
-    group_thresholds,
-    load,
-    modes,
-    parts,
-    shortcuts,
-    summary,
-    whole_curves,
-)
+from frbench.page import explorer, gallery_sizes, group_thresholds, load, modes, parts, shortcuts, summary, whole_curves
 from frbench.page.assets import EXPLORER, filled, together
 from frbench.page.identify import Identify
 from frbench.page.latency import Latency
@@ -81,7 +71,6 @@ def _verify(results: types.Verify, section: FinishedRun, palette: Palette, ancho
         title=TITLES["verify"] + (" of listed pairs" if is_listed else ""),
         measured=summary.measured_verify(results, section.manifest, section.tally),
         summary=summary.verify_sentences(found),
-        explained=(),
         refused=parts.refused(results),
         points=found.points(),
         figures=found.figures(),
@@ -98,7 +87,6 @@ def _identify(results: types.Identify, section: FinishedRun, palette: Palette, a
         title=TITLES["identify"],
         measured=summary.measured_identify(results),
         summary=summary.identify_sentences(found),
-        explained=(),
         refused=parts.refused(results),
         points=found.points(),
         tables=[found.investigation()],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from frbench.estimate import LEVEL
 from frbench.page import operation, words
@@ -174,20 +175,14 @@ def _ratio_claims(found: Explored, ratios: Sequence[RatioCurve], stop: int) -> I
 
 def _ratio_claim(found: Explored, ratio: RatioCurve, stop: int) -> Claim:
     verdict = _verdict(ratio, stop)
-    (k, n), (k_reference, n_reference) = _counts(found, ratio, stop)
+    numbers = map(words.count, chain.from_iterable(_counts(found, ratio, stop)))
     slots = {
         "subject": fill(f"{ratio.rate.metric}.subject", rank=ratio.rate.rank),
         "group": found.rows[ratio.row].label,
         "reference": found.rows[ratio.reference].label,
         "rank": ratio.rate.rank,
         "level": f"{LEVEL:.0%}",
-        "counts": fill(
-            "counts",
-            k=words.count(k),
-            n=words.count(n),
-            k_reference=words.count(k_reference),
-            n_reference=words.count(n_reference),
-        ),
+        "counts": fill("counts", **dict(zip(("k", "n", "k_reference", "n_reference"), numbers, strict=True))),
     }
     if verdict == "unknown":
         return Claim(fill("unknown", reason=words.reason(ratio.reasons[stop]), **slots), is_shown=False)

@@ -109,7 +109,7 @@ def _forest(title: str, rows: Iterable[tuple[str, Style, Range]], anchor: str, *
     if not series:
         return []
     alt = f"{title}, with 95% intervals; the table has the figures."
-    return [Figure(anchor, title, alt, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))]
+    return [Figure(anchor, title, f"Bars are 95% intervals. {caption}", forest(series, title="B / A", alt=alt))]
 
 
 def _point(row: Range) -> Mapping[str, Any]:

@@ -65,13 +65,8 @@ def tradeoff_series(
 
 
 def _det_row(det: Det, i: int) -> dict[str, Any]:
-    return {
-        "t": float(f"{det.thresholds[i]:.9g}"),
-        "kx": int(det.false_matches[i]),
-        "nx": det.n_nonmated,
-        "ky": int(det.false_nonmatches[i]),
-        "ny": det.n_mated,
-    }
+    kx, ky = int(det.false_matches[i]), int(det.false_nonmatches[i])
+    return {"t": float(f"{det.thresholds[i]:.9g}"), "kx": kx, "nx": det.n_nonmated, "ky": ky, "ny": det.n_mated}
 
 
 def bin_ends(histograms: Sequence[Histogram], axis: np.ndarray[Any, Any]) -> list[int]:

@@ -45,13 +45,9 @@ def point(
     more : the end of the title.
     """
     every = (_block(results, palette, grouping, threshold, heat_maps or {}) for grouping in parts.groupings(results))
-    return Point(
-        parts.point_title(results, threshold) + more,
-        parts.origin_lines(results, threshold),
-        parts.weak_origins(results, threshold),
-        table,
-        [block for block in every if block.lead or block.ratios or block.heat_maps],
-    )
+    blocks = [block for block in every if block.lead or block.ratios or block.heat_maps]
+    origins, warnings = parts.origin_lines(results, threshold), parts.weak_origins(results, threshold)
+    return Point(parts.point_title(results, threshold) + more, origins, warnings, table, blocks)
 
 
 def _block(
@@ -97,14 +93,9 @@ def _pairings(found: Differentials, palette: Palette) -> Table:
         Row(text, rate_and_counts(found["impostors"][name], exponent=True), is_total=name == "pooled")
         for name, text in PAIRINGS.items()
     ]
+    anybody = [(e, palette[found["grouping"], e["group"]]) for e in found["groups"] if e["among"] == "everybody"]
     against = [
-        Row(
-            f"{e['group']} with anybody",
-            rate_and_counts(e, exponent=True),
-            palette[found["grouping"], e["group"]].swatch,
-        )
-        for e in found["groups"]
-        if e["among"] == "everybody"
+        Row(f"{e['group']} with anybody", rate_and_counts(e, exponent=True), style.swatch) for e, style in anybody
     ]
     bodies = [("", pairs), *([("By who takes part", against)] if against else [])]
     note = "People without a label are in “all pairs” and “anybody” alone. Rates within each group stand above."
@@ -124,12 +115,9 @@ def _indices(found: Differentials) -> Table:
         "pass the limit of chance where nothing differs.",
         *(["1:1 rates are of comparisons within each group."] if found["matrix"] else []),
     ]
-    return Table(
-        f"Indices of differences between groups of {words.grouping(found['grouping'])}",
-        INDEX_COLUMNS,
-        [(of, _index_rows(indices)) for of, indices in by_rates],
-        notes,
-    )
+    bodies = [(of, _index_rows(indices)) for of, indices in by_rates]
+    caption = f"Indices of differences between groups of {words.grouping(found['grouping'])}"
+    return Table(caption, INDEX_COLUMNS, bodies, notes)
 
 
 def _index_rows(found: Sequence[Index]) -> list[Row]:

@@ -154,7 +154,6 @@ def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: flo
     yield Figure(
         anchor,
         f"False alarms by size of the gallery{parts.by(grouping)}, threshold {words.exact(threshold)}",
-        alt,
         f"Filled points: measured. Lines join the sizes that were asked for.{dashes} Bands: 95% {whose}.",
         charts.sizes(series, bands=bands, searched=sized["gallery"], alt=alt),
         parts.legend(series),

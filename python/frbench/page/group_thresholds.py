@@ -61,12 +61,8 @@ def _table(found: GroupThresholds, palette: Palette) -> Table:
     few = [name(p["set_on"]) for p in found["thresholds"] if p["threshold"] is not None and not p["rule_of_30"]]
     if few:
         notes.append(f"Fewer than 30 false matches stand behind the thresholds of {words.listed(few)}.")
-    return Table(
-        f"Thresholds at which FMR is at most {found['rate']}, set on everybody and within each group",
-        COLUMNS,
-        [("", rows)],
-        notes,
-    )
+    caption = f"Thresholds at which FMR is at most {found['rate']}, set on everybody and within each group"
+    return Table(caption, COLUMNS, [("", rows)], notes)
 
 
 def _row(point: GroupPoint, rates: GroupRates | None, grouping: str, palette: Palette) -> Row:
@@ -86,18 +82,11 @@ def _heat_map(found: GroupThresholds) -> HeatMap:
     columns = list(dict.fromkeys(r["group"] for r in found["rates"]))
     at = {(r["set_on"], r["group"]): r for r in found["rates"]}
     target = Fraction(found["rate"])
-    return HeatMap(
-        f"FMR within each group (columns) at the thresholds of the others (rows); target {found['rate']}",
-        "set on",
-        [name(row) for row in rows],
-        [name(column) for column in columns],
-        [[_cell(at[row, column], scale, target) for column in columns] for row in rows],
-        *ends,
-        scale=SCALE,
-        notes=[
-            "Everybody: all non-mated comparisons. Below each FMR its counts, and the FNMR of the same group, if any."
-        ],
-    )
+    cells = [[_cell(at[row, column], scale, target) for column in columns] for row in rows]
+    caption = f"FMR within each group (columns) at the thresholds of the others (rows); target {found['rate']}"
+    note = "Everybody: all non-mated comparisons. Below each FMR its counts, and the FNMR of the same group, if any."
+    names = [name(row) for row in rows], [name(column) for column in columns]
+    return HeatMap(caption, "set on", *names, cells, *ends, scale=SCALE, notes=[note])
 
 
 def _cell(rates: GroupRates, scale: LogScale | None, target: Fraction) -> HeatCell:

@@ -144,7 +144,7 @@ def _drawn(line: Line, names: list[Name], title: str, anchor: str) -> Iterator[F
     axis = f"{_metric(metric)}{f', {unit}' if unit else ''}"
     spec = over_runs(series, runs=[run.name for run in line.runs], title=axis, number=number, alt=alt)
     few = few_trials_note([_group(name) for name in points if points[name] and name not in drawn], "trials")
-    yield Figure(anchor, title, alt, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend(series), few)
+    yield Figure(anchor, title, "Bars are 95% intervals. The axis need not begin at 0.", spec, legend(series), few)
 
 
 def _least(name: Name, found: Sequence[tuple[Past, RunFigure]]) -> int:

@@ -48,13 +48,10 @@ class Identify:
 
     def investigation(self) -> Table:
         """Misses without a threshold: what a reviewer of candidate lists meets."""
-        columns = [("Group", "")]
-        for rank in self.first_and_last:
-            columns += [(f"FNIR, rank {rank}", "no threshold"), ("Missed", "of mated searches")]
+        columns = [("Group", ""), *self._miss_columns("no threshold")]
         note = f"Investigation mode: without a threshold {self.full_lists()}, and a person must reject every candidate."
-        return Table(
-            f"Investigation: without a threshold ({self.gallery})", columns, self._bodies(self._misses), [note]
-        )
+        caption = f"Investigation: without a threshold ({self.gallery})"
+        return Table(caption, columns, self._bodies(self._misses), [note])
 
     def full_lists(self) -> str:
         """How many non-mated searches return candidates if there is no threshold: all but those that failed."""
@@ -87,20 +84,18 @@ class Identify:
         return [figure for g in chosen for figure in (*self._tradeoff(g), *self._rank_hits(g))]
 
     def _table(self, threshold: float) -> Table:
-        columns = [("Group", ""), ("FPIR", self.gallery), ("False alarms", "of non-mated searches")]
-        for rank in self.first_and_last:
-            columns += [(f"FNIR, rank {rank}", self.gallery), ("Missed", "of mated searches")]
+        columns = heads(f"Group; FPIR | {self.gallery}; False alarms | of non-mated searches")
+        columns += self._miss_columns(self.gallery)
 
         def cells(grouping: str, name: str) -> list[Cell]:
             alarms = self.estimate("fpir", grouping, name, threshold)
             return [*rate_and_counts(alarms), *self._misses(grouping, name, threshold)]
 
-        return Table(
-            "Error rates at this threshold, with 95% intervals",
-            columns,
-            self._bodies(cells),
-            ["Intervals are over the people searched for, conditional on this gallery: another gallery would differ."],
-        )
+        note = "Intervals are over the people searched for, conditional on this gallery: another gallery would differ."
+        return Table("Error rates at this threshold, with 95% intervals", columns, self._bodies(cells), [note])
+
+    def _miss_columns(self, where: str) -> list[tuple[str, str]]:
+        return heads("; ".join(f"FNIR, rank {r} | {where}; Missed | of mated searches" for r in self.first_and_last))
 
     def _misses(self, grouping: str, name: str, threshold: float | None = None) -> list[Cell]:
         found = [self.estimate("fnir", grouping, name, threshold, rank) for rank in self.first_and_last]
@@ -143,7 +138,6 @@ class Identify:
         yield Figure(
             f"{self.prefix}-tradeoff-{grouping.replace(',', '-')}",
             f"Misses against false alarms at every threshold{parts.by(grouping)}",
-            alt,
             f"FNIR(N, {rank}, T) against FPIR(N, T), {self.gallery}. Nearer to the lower left corner is better. Points "
             "are the thresholds reported above, bars their 95% intervals. Steps join counted thresholds, those "
             "less than 1/80 of a decade apart left out; nothing is interpolated.",
@@ -171,7 +165,6 @@ class Identify:
         yield Figure(
             f"{self.prefix}-cmc-{grouping.replace(',', '-')}",
             f"Mate among the first R candidates{parts.by(grouping)} (CMC, {self.gallery})",
-            alt,
             f"{zoom}Share of mated searches whose mate is at rank R or better, without a threshold, {self.gallery}. "
             "Points are the ranks that were counted; a tie counts against the mate.",
             charts.ranks(drawn, ticks=self.ranks, title=f"mate within rank R ({self.gallery})", alt=alt),

@@ -95,7 +95,6 @@ class Latency:
         yield Figure(
             f"{self.prefix}-latency-{grouping.replace(',', '-')}-{batch}",
             f"Request of {words.plural(batch, 'probe')}",
-            alt,
             "Bars are 95% intervals of the percentile, requests taken as independent. Upper ends of 1% bins.",
             charts.timings([s for s in series if s.rows], unit=unit, alt=alt),
             legend,

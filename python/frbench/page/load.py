@@ -117,7 +117,6 @@ class Load:
         yield Figure(
             f"{self.prefix}-load-seconds",
             "Each second",
-            alt,
             "Requests stand in the second in which their time began; those without an answer are not drawn.",
             charts.seconds(measured, scale=scale, unit=unit, alt=alt),
             [(Markup('<span class="glyph">●</span>'), "longest"), (Markup('<span class="glyph">■</span>'), "median")],
@@ -200,7 +199,6 @@ class Load:
         yield Figure(
             f"{self.prefix}-load-{grouping.replace(',', '-')}-{name.replace('.', '-')}",
             f"{name} against load",
-            alt,
             "Bars are 95% intervals, requests taken as independent. A request without an answer is the last of all.",
             charts.curve(drawn, unit=unit, alt=alt),
             parts.legend(drawn),

@@ -27,11 +27,15 @@ class Figure:
 
     id: str
     title: str
-    alt: str
     caption: str
     spec: Spec
     legend: Sequence[tuple[Markup, str]] = ()
     notes: Sequence[str] = ()
+
+    @property
+    def alt(self) -> str:
+        """What the chart shows, in words."""
+        return str(self.spec["description"])
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class View:
     title: str
     measured: str
     summary: Sequence[tuple[str, Sequence[Markup]]]
-    explained: Sequence[tuple[str, str]]
+    explained: Sequence[tuple[str, str]] = ()
     refused: Sequence[tuple[str, str]] = ()
     points: Sequence[Point] = ()
     tables: Sequence[Table] = ()

@@ -244,7 +244,6 @@ class Shortcuts:
         yield Figure(
             f"{self.prefix}-price-{grouping.replace(',', '-')}-{number}",
             f"Added misses: {title}",
-            alt,
             f"Bars are 95% intervals of added misses; each point is one search, {said.here(self.results)}.",
             charts.price(series, gain=gain, errors=f"added {title.split(',')[0]}", is_log=is_ann, alt=alt),
             parts.legend(series),

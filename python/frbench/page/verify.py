@@ -113,11 +113,9 @@ class Verify:
         ]
         columns = heads("Groups; Comparisons; All; Without a score | a template failed")
         total = sum(c["unscored"] for c in self.results["overall"])
-        note = "Every comparison has a score: no template failed." if total == 0 else ""
-        policy = f"Policy “{self.failed}”: {POLICIES[self.failed]}."
-        return Table(
-            "Failed templates (failures to enrol)", columns, [("", rows)], [n for n in (note, policy) if n], True
-        )
+        notes = [] if total else ["Every comparison has a score: no template failed."]
+        notes.append(f"Policy “{self.failed}”: {POLICIES[self.failed]}.")
+        return Table("Failed templates (failures to enrol)", columns, [("", rows)], notes, True)
 
     def _table(self, threshold: float) -> Table:
         total = self._row(ALL_PAIRS, ALL, ALL, threshold, is_total=True)
@@ -130,8 +128,7 @@ class Verify:
         return Table("Error rates at this threshold, with 95% intervals", COLUMNS, bodies, notes)
 
     def _row(self, label: str, grouping: str, name: str, threshold: float, *, is_total: bool = False) -> Row:
-        fmr = self.within("fmr", grouping, name, threshold)
-        fnmr = self.within("fnmr", grouping, name, threshold)
+        fmr, fnmr = (self.within(metric, grouping, name, threshold) for metric in ("fmr", "fnmr"))
         return Row(label, _both(fmr, fnmr), self.palette[grouping, name].swatch, is_total)
 
     def _pooled(self, grouping: str, threshold: float) -> Row:
@@ -188,7 +185,6 @@ class Verify:
         yield Figure(
             f"{self.prefix}-det-{'-'.join(columns) or ALL}",
             f"Trade-off at every threshold{parts.by(grouping)} (DET)",
-            alt,
             "Nearer to the lower left corner is better. Each line is a group: its false matches are of comparisons "
             "between two people of that group. Points are the thresholds reported above, bars their 95% intervals: at "
             "one threshold, groups lie at different places. Steps join counted thresholds, those less than 1/80 of a "
@@ -237,7 +233,6 @@ class Verify:
             yield Figure(
                 f"{self.prefix}-{kind}-{'-'.join(columns) or ALL}",
                 f"Scores of {kind} comparisons{parts.by(grouping)}",
-                alt,
                 f"Comparisons {whose}: the share of each group's scored comparisons in each bin.{lines}",
                 charts.shares(drawn, title="share per bin", domain=domain, thresholds=thresholds, alt=alt),
                 parts.legend(drawn),

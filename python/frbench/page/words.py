@@ -16,12 +16,7 @@ from frbench.results.types import Estimate, Range, Value
 RULE_OF_30 = 30
 ABOVE = "above 99.99%"
 Writer = Callable[[float], str]
-METRICS = {
-    "fmr": "the false match rate",
-    "fnmr": "the false non-match rate",
-    "fpir": "FPIR",
-    "fnir": "FNIR",
-}
+METRICS = {"fmr": "the false match rate", "fnmr": "the false non-match rate", "fpir": "FPIR", "fnir": "FNIR"}
 PAIRWISE = ("fmr", "fnmr")
 MINUS = "\N{MINUS SIGN}"
 
