@@ -1,8 +1,11 @@
+"""Codes of mistakes, which programs read."""
+
 from frbench import errors
 from frbench.errors import FrbenchError
 
 
 def test_codes_are_stable():
+    """Each class has the code that it always had."""
     found = {name: each.code for name, each in vars(errors).items() if isinstance(each, type)}
 
     assert found == {
@@ -27,7 +30,11 @@ def test_codes_are_stable():
 
 
 def test_a_class_of_another_program_has_a_code_of_its_own():
+    """It follows from the name."""
+
+    """It follows from the name."""
+
     class DiskFull(FrbenchError):
-        pass
+        """No room."""
 
     assert DiskFull.code == "disk-full"

@@ -274,9 +274,8 @@ def _at_the_end(k: int, n: int, n_subjects: int, n_independent: int, level: floa
         reason = "interval not estimable: no two trials without a common subject"
         return Estimate(k / n, None, None, k, n, n_subjects=n_subjects, level=level, reason=reason)
     low, high = _ends(k, m, level)
-    return Estimate(
-        k / n, low, high, k, n, float(m), n_subjects, level, f"exact bound on {m} trials without a common subject"
-    )
+    method = f"exact bound on {m} trials without a common subject"
+    return Estimate(k / n, low, high, k, n, float(m), n_subjects, level, method)
 
 
 def _ends(k: int, m: int, level: float) -> tuple[float, float]:

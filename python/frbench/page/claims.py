@@ -124,16 +124,9 @@ def _rate_claim(rate: Rate, estimate: Estimate) -> Claim:
         return Claim(fill(f"{rate.metric}.undefined", reason=_undefined(estimate)), is_shown=False)
     write = words.scientific if rate.metric == "fmr" else words.percent
     low, high = ("" if end is None else write(end) for end in (estimate["low"], estimate["high"]))
-    text = fill(
-        f"rate.{_kind(estimate)}",
-        value=write(estimate["value"]),
-        low=low,
-        high=high,
-        level=f"{LEVEL:.0%}",
-        reason=words.reason(estimate["reason"]),
-        k=words.count(estimate["k"]),
-        n=words.count(estimate["n"]),
-    )
+    ends = {"value": write(estimate["value"]), "low": low, "high": high, "level": f"{LEVEL:.0%}"}
+    counts = {"k": words.count(estimate["k"]), "n": words.count(estimate["n"])}
+    text = fill(f"rate.{_kind(estimate)}", reason=words.reason(estimate["reason"]), **ends, **counts)
     return Claim(fill(rate.metric, rate=text, rank=rate.rank))
 
 
@@ -154,17 +147,11 @@ def _ratio_claims(found: Explored, ratios: Sequence[RatioCurve], stop: int) -> I
         return
     first = ratios[0]
     verdicts = [_verdict(r, stop) for r in ratios]
-    yield Claim(
-        fill(
-            "many",
-            subject=fill(f"{first.rate.metric}.subject", rank=first.rate.rank),
-            total=len(ratios),
-            grouping=words.grouping(found.rows[first.row].grouping),
-            reference=found.rows[first.reference].label,
-            **{name: verdicts.count(name) for name in ("higher", "lower", "alike", "unknown")},
-        ),
-        is_shown=not {"higher", "lower"}.isdisjoint(verdicts),
-    )
+    subject = fill(f"{first.rate.metric}.subject", rank=first.rate.rank)
+    grouping, reference = words.grouping(found.rows[first.row].grouping), found.rows[first.reference].label
+    of_each = {name: verdicts.count(name) for name in ("higher", "lower", "alike", "unknown")}
+    text = fill("many", subject=subject, total=len(ratios), grouping=grouping, reference=reference, **of_each)
+    yield Claim(text, is_shown=not {"higher", "lower"}.isdisjoint(verdicts))
     # What was shown goes before what was not.
     for verdict in ("higher", "lower", "alike"):
         alike = [r for r, own in zip(ratios, verdicts, strict=True) if own == verdict]

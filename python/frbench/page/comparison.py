@@ -9,7 +9,7 @@ from typing import Any
 from frbench.page import time_cells, words
 from frbench.page.assets import Chapter, render_chapters
 from frbench.page.charts import Series, forest
-from frbench.page.parts import Block, Figure, Row, Table, heads
+from frbench.page.parts import Block, Figure, Row, Table, heads, together
 from frbench.page.style import EVERYTHING, Palette, Style
 from frbench.page.words import RateCell
 from frbench.plan import ALL
@@ -27,6 +27,7 @@ PAIRED = (
     "groups that err more often than it, and farther for those that err less often."
 )
 WITHIN = "Everybody, and trials within a group. The dashed line is no change."
+TIMES = "Times below 1 are shorter in B; rates above 1 are higher."
 BETWEEN = "Where the dashed line is, groups differ as much in B as in A."
 Rows = Sequence[Mapping[str, Any]]
 # Counts are not broken between lines.
@@ -63,14 +64,7 @@ def _of(rows: Rows, setting: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _by_rate(rows: Rows) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """Rows of each rate, by its name."""
-    kinds = dict.fromkeys((row["metric"], row["rank"]) for row in rows)
-    return [
-        (
-            f"{metric.upper()}{f' at rank {rank}' if rank else ''}",
-            [r for r in rows if (r["metric"], r["rank"]) == (metric, rank)],
-        )
-        for metric, rank in kinds
-    ]
+    return together((row["metric"].upper() + (f" at rank {row['rank']}" if row["rank"] else ""), row) for row in rows)
 
 
 def _rates(setting: Mapping[str, Any], rows: Rows, palette: Palette, anchor: str) -> Block:
@@ -162,20 +156,13 @@ def _ratio(found: Mapping[str, Any]) -> RateCell:
 def _times(found: Mapping[str, Any], anchor: str) -> Iterator[Block]:
     for number, at in enumerate(dict.fromkeys(row["at"] for row in found["rows"]), 1):
         rows = [row for row in found["rows"] if row["at"] == at]
-        metrics = dict.fromkeys(row["metric"] for row in rows)
-        known = [
-            m for m in metrics if any(r[side]["value"] is not None for r in rows for side in "ab" if r["metric"] == m)
-        ]
-        missing = [m for m in metrics if m not in known]
-        tables = [_time_table(metric, [row for row in rows if row["metric"] == metric]) for metric in known]
+        of = together((row["metric"], row) for row in rows)
+        known = {metric for metric, own in of if any(r[side]["value"] is not None for r in own for side in "ab")}
+        tables = [_time_table(metric, own) for metric, own in of if metric in known]
         everybody = [(time_cells.title(r["metric"]), EVERYTHING, _time_factor(r)) for r in rows if r["grouping"] == ALL]
-        figures = _forest(
-            f"{words.capital(at)}, everybody: B against A",
-            everybody,
-            f"{anchor}-time-{number}",
-            caption="Times below 1 are shorter in B; rates above 1 are higher.",
-        )
-        lead = [_nowhere(metric, [row for row in rows if row["metric"] == metric]) for metric in missing]
+        title = f"{words.capital(at)}, everybody: B against A"
+        figures = _forest(title, everybody, f"{anchor}-time-{number}", caption=TIMES)
+        lead = [_nowhere(metric, own) for metric, own in of if metric not in known]
         yield Block(words.capital(at), lead, figures=figures, tables=tables)
 
 
@@ -191,12 +178,8 @@ def _time_factor(row: Mapping[str, Any]) -> Range:
 
 def _time_table(metric: str, rows: Rows) -> Table:
     is_share = any(row["difference"] is not None for row in rows)
-    body = [
-        Row(
-            _group(row),
-            [*(time_cells.cell(metric, row[side]) for side in ("a", "b")), time_cells.change(row)],
-            is_total=row["grouping"] == ALL,
-        )
-        for row in rows
-    ]
+    body = []
+    for row in rows:
+        cells = [*(time_cells.cell(metric, row[side]) for side in ("a", "b")), time_cells.change(row)]
+        body.append(Row(_group(row), cells, is_total=row["grouping"] == ALL))
     return Table(time_cells.title(metric), SHARE_COLUMNS if is_share else TIME_COLUMNS, [("", body)])

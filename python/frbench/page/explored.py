@@ -134,17 +134,17 @@ def explored(results: Rates, tally: Tally) -> Explored | None:
     if not edges:
         return None
     contrasts = tuple(_contrasts(tally, rates, rows))
-    asked = _Asked(rates, rows, contrasts)
-    at_stops = [asked.at(tally_at) for tally_at in cut(tally, edges)]
+    at_stops = [_at(tally_at, rates, rows, contrasts) for tally_at in cut(tally, edges)]
+    within = [(rate, i, i) for rate in rates for i in range(len(rows))]
     thresholds = tally.plan.axis[edges]
     return Explored(
         kind=results["kind"],
         thresholds=thresholds,
         rows=rows,
         rates=rates,
-        curves=_curves([found.rates for found in at_stops], [(r, i, i) for r in rates for i in range(len(rows))]),
-        ratios=_ratio_curves([found.ratios for found in at_stops], contrasts),
-        pairs=tuple(asked.between(tally, edges, pair) for pair in pairs),
+        curves=tuple(_curve([found[i] for found, _ in at_stops], of) for i, of in enumerate(within)),
+        ratios=tuple(_ratio_curve([found[i] for _, found in at_stops], of) for i, of in enumerate(contrasts)),
+        pairs=tuple(_between(tally, edges, rates[0], rows, pair) for pair in pairs),
         reported=tuple(int(np.searchsorted(thresholds, t)) for t in results["thresholds"]),
         is_thinned=is_thinned,
     )
@@ -225,70 +225,37 @@ def _contrasts(tally: Tally, rates: Sequence[Rate], rows: Sequence[Row]) -> Iter
                 yield rate, i, reference[row.grouping]
 
 
-@dataclass(frozen=True)
-class _At:
-    """What one stop shows, in the order of what was asked."""
-
-    rates: list[Estimate]
-    ratios: list[differentials.Ratio]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    rates: tuple[Rate, ...]
-    rows: tuple[Row, ...]
-    contrasts: tuple[tuple[Rate, int, int], ...]
-
-    def at(self, tally: Tally) -> _At:
-        """Every figure of a tally of one edge."""
-        threshold = tally.plan.edges[0]
-        found = {
-            (rate, i): replicates(tally, rate.at(threshold), row.group)
-            for rate in self.rates
-            for i, row in enumerate(self.rows)
-        }
-        ratios = [differentials.ratio_of(found[rate, i], found[rate, j]) for rate, i, j in self.contrasts]
-        return _At([one.estimate for one in found.values()], ratios)
-
-    def between(self, tally: Tally, edges: Sequence[int], of: tuple[int, int]) -> Curve:
-        """FMR between two groups at all stops."""
-        one, other = (self.rows[i] for i in of)
-        group = Group(one.group.columns, (one.name, other.name))
-        # Who was compared is looked up once.
-        trials = self.rates[0].at(tally.plan.edges[0]).trials(tally, group)
-        return _curve([trials.at(edge).estimate for edge in edges], (self.rates[0], *of))
+def _at(
+    tally: Tally, rates: Sequence[Rate], rows: Sequence[Row], contrasts: Sequence[tuple[Rate, int, int]]
+) -> tuple[list[Estimate], list[differentials.Ratio]]:
+    """Every rate and ratio of a tally of one edge, in the order of what was asked."""
+    threshold = tally.plan.edges[0]
+    found = {
+        (rate, i): replicates(tally, rate.at(threshold), row.group) for rate in rates for i, row in enumerate(rows)
+    }
+    ratios = [differentials.ratio_of(found[rate, i], found[rate, j]) for rate, i, j in contrasts]
+    return [one.estimate for one in found.values()], ratios
 
 
-def _curves(at_stops: Sequence[Sequence[Estimate]], of: Sequence[tuple[Rate, int, int]]) -> tuple[Curve, ...]:
-    return tuple(_curve([stop[i] for stop in at_stops], what) for i, what in enumerate(of))
+def _between(tally: Tally, edges: Sequence[int], rate: Rate, rows: Sequence[Row], of: tuple[int, int]) -> Curve:
+    """A rate between two groups at all stops."""
+    one, other = (rows[i] for i in of)
+    group = Group(one.group.columns, (one.name, other.name))
+    # Who was compared is looked up once.
+    trials = rate.at(tally.plan.edges[0]).trials(tally, group)
+    return _curve([trials.at(edge).estimate for edge in edges], (rate, *of))
 
 
 def _curve(found: Sequence[Estimate], of: tuple[Rate, int, int]) -> Curve:
     """The estimates of one rate at all stops."""
-    rate, a, b = of
-    return Curve(
-        rate=rate,
-        a=a,
-        b=b,
-        n=found[0].n,
-        people=found[0].n_subjects,
-        k=np.array([e.k for e in found], np.int64),
-        low=_ends([e.low for e in found]),
-        high=_ends([e.high for e in found]),
-        reasons=tuple(e.reason for e in found),
-    )
+    low, high = (_ends([getattr(e, end) for e in found]) for end in ("low", "high"))
+    k, reasons = np.array([e.k for e in found], np.int64), tuple(e.reason for e in found)
+    return Curve(*of, found[0].n, found[0].n_subjects, k, low, high, reasons)
 
 
-def _ratio_curves(
-    at_stops: Sequence[Sequence[differentials.Ratio]], of: Sequence[tuple[Rate, int, int]]
-) -> tuple[RatioCurve, ...]:
-    curves = []
-    for i, (rate, row, reference) in enumerate(of):
-        found = [stop[i] for stop in at_stops]
-        low, high, detectable = (_ends([getattr(r, name) for r in found]) for name in ("low", "high", "detectable"))
-        reasons = tuple(r.reason for r in found)
-        curves.append(RatioCurve(rate, row, reference, low, high, detectable, reasons))
-    return tuple(curves)
+def _ratio_curve(found: Sequence[differentials.Ratio], of: tuple[Rate, int, int]) -> RatioCurve:
+    low, high, detectable = (_ends([getattr(r, name) for r in found]) for name in ("low", "high", "detectable"))
+    return RatioCurve(*of, low, high, detectable, tuple(r.reason for r in found))
 
 
 def _ends(values: Sequence[float | None]) -> Floats:

@@ -110,21 +110,11 @@ def _checks(sized: GallerySizes, palette: Palette) -> Iterator[Table]:
     tried = [c for c in sized["checks"] if c["tried"]]
     if not tried:
         return
-    rows = [
-        row_of(
-            c,
-            [
-                c["model"],
-                words.exact(c["at"]),
-                f"{c['held']:,} of {c['tried']:,}",
-                "not estimable" if c["error"] is None else words.digits(math.exp(c["error"]), 3),
-                "yes" if c["is_passed"] else "no",
-            ],
-            palette,
-            EVERYONE,
-        )
-        for c in tried
-    ]
+    rows = []
+    for c in tried:
+        error = "not estimable" if c["error"] is None else words.digits(math.exp(c["error"]), 3)
+        held, used = f"{c['held']:,} of {c['tried']:,}", "yes" if c["is_passed"] else "no"
+        rows.append(row_of(c, [c["model"], words.exact(c["at"]), held, error, used], palette, EVERYONE))
     notes = [
         "Each model was fitted to parts of the gallery, a sixteenth to a half of its rows, and held if its interval "
         "had in it the rate measured on all of it. One that misses more than one time in ten is not used."

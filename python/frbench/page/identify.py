@@ -113,23 +113,8 @@ class Identify:
 
     def _tradeoff(self, grouping: str) -> Iterator[Figure]:
         rank = max(self.ranks)
-        drawn, left_out = [], []
-        for label, own, name in self._groups(grouping):
-            curve = tradeoff_series(
-                self.tally,
-                label,
-                self.palette[own, name],
-                group=EVERYBODY if own == ALL else Group.within(parts.columns_of(own), name),
-                marks=[
-                    (t, self.estimate("fpir", own, name, t), self.estimate("fnir", own, name, t, rank))
-                    for t in self.results["thresholds"]
-                ],
-                parts=range(len(self.ranks)),
-            )
-            if curve:
-                drawn.append(curve)
-            else:
-                left_out.append(label)
+        curves = [(label, self._curve(label, own, name, rank)) for label, own, name in self._groups(grouping)]
+        drawn, left_out = [s for _, s in curves if s], [label for label, s in curves if not s]
         if not drawn:
             return
         alt = f"FNIR at rank {rank} against FPIR at every threshold, for {', '.join(s.name for s in drawn)}."
@@ -146,13 +131,21 @@ class Identify:
             parts.few_trials_note(left_out, "mated or non-mated searches, or without errors"),
         )
 
+    def _curve(self, label: str, grouping: str, name: str, rank: int) -> Series | None:
+        group = EVERYBODY if grouping == ALL else Group.within(parts.columns_of(grouping), name)
+        marks = [
+            (t, self.estimate("fpir", grouping, name, t), self.estimate("fnir", grouping, name, t, rank))
+            for t in self.results["thresholds"]
+        ]
+        style, classes = self.palette[grouping, name], range(len(self.ranks))
+        return tradeoff_series(self.tally, label, style, group=group, marks=marks, parts=classes)
+
     def _rank_hits(self, grouping: str) -> Iterator[Figure]:
         drawn, left_out = [], []
         counts = {key_of(g): g for g in self.results["groups"]}
         for label, own, name in self._groups(grouping):
-            group = counts[own, name]
-            n = group["mated_searches"]
-            rows = [{"rank": int(r), "k": k, "n": n} for r, k in group["rank_hits"].items()]
+            hits, n = counts[own, name]["rank_hits"], counts[own, name]["mated_searches"]
+            rows = [{"rank": int(r), "k": k, "n": n} for r, k in hits.items()]
             if n >= MIN_CHART_TRIALS:
                 drawn.append(Series(label, self.palette[own, name], rows))
             else:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from frbench.page import charts, parts, words
 from frbench.page.charts import Series
-from frbench.page.parts import Figure, Row, Table, key_of, name_of, row_of
+from frbench.page.parts import Figure, Row, Table, heads, key_of, name_of, row_of
 from frbench.page.style import Palette
 from frbench.page.words import Cell, RateCell
 from frbench.plan import ALL
@@ -42,13 +42,8 @@ class Latency:
     def _table(self, batch: int) -> Table:
         first = self.rows(ALL, batch) + [g for name in parts.groupings(self.results) for g in self.rows(name, batch)]
         names = [percentile(q["q"]) for q in first[0]["quantiles"]]
-        columns = [
-            ("Group of the probe", ""),
-            ("Requests", ""),
-            *([("Probes", "distinct")] if self._has_probes else []),
-            *((name, "") for name in names),
-            ("Probes a second", "one request at a time"),
-        ]
+        columns = heads("Group of the probe; Requests" + "; Probes | distinct" * self._has_probes)
+        columns += [*((name, "") for name in names), ("Probes a second", "one request at a time")]
         title = f"Time of a request of {words.plural(batch, 'probe')}"
         bodies = parts.together((of_probe(g["grouping"]), self._row(g)) for g in first)
         return Table(title, columns, bodies, self._repeats(first, batch))
@@ -70,13 +65,9 @@ class Latency:
         return f"{group['grouping']}={group['group']}" if several else name_of(group, EVERYTHING)
 
     def _row(self, group: Timing) -> Row:
-        speed = group["probes_per_second"]
-        cells: list[Cell] = [
-            f"{group['requests']:,}",
-            *([f"{group['probes']:,}" if "probes" in group else "not stated"] if self._has_probes else []),
-            *(quantile_cell(q) for q in group["quantiles"]),
-            "no requests" if speed is None else f"{speed:,.0f}",
-        ]
+        speed = "no requests" if group["probes_per_second"] is None else f"{group['probes_per_second']:,.0f}"
+        probes = [f"{group['probes']:,}" if "probes" in group else "not stated"] if self._has_probes else []
+        cells: list[Cell] = [f"{group['requests']:,}", *probes, *map(quantile_cell, group["quantiles"]), speed]
         return row_of(group, cells, self.palette, EVERYTHING)
 
     def _figure(self, grouping: str, batch: int) -> Iterator[Figure]:

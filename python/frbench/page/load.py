@@ -147,36 +147,23 @@ class Load:
             yield Markup(text).format(words.nanoseconds(load["lag_p99_ns"]))
 
     def _facts(self, load: LoadPoint) -> list[str]:
-        lag = load["lag_p99_ns"]
-        return [
-            f"{load['offered_per_s']:,.1f}",
-            f"{load['achieved_per_s']:,.1f}",
-            f"{load['requests']:,}",
-            f"{load['answered']:,}",
-            _statuses(load) or "none",
-            "closed loop" if lag is None else words.nanoseconds(lag),
-        ]
+        speeds = [f"{speed:,.1f}" for speed in (load["offered_per_s"], load["achieved_per_s"])]
+        counts = [f"{n:,}" for n in (load["requests"], load["answered"])]
+        lag = "closed loop" if load["lag_p99_ns"] is None else words.nanoseconds(load["lag_p99_ns"])
+        return [*speeds, *counts, _statuses(load) or "none", lag]
 
     def _times(self, load: LoadPoint) -> Table:
         (total,) = self.rows(ALL, load["load"])
         names = [percentile(q["q"]) for q in total["quantiles"]]
-        columns = [
-            ("Group of the probe", ""),
-            ("Requests", ""),
-            ("Without an answer", ""),
-            *((name, "all requests") for name in names),
-            *((name, "answered") for name in names),
-        ]
+        columns = heads("Group of the probe; Requests; Without an answer")
+        columns += [(name, whose) for whose in ("all requests", "answered") for name in names]
         groups = [total, *(g for name in parts.groupings(self.results) for g in self.rows(name, load["load"]))]
         bodies = parts.together((of_probe(g["grouping"]), self._row(g)) for g in groups)
         return Table(f"Time of a request at {self.title_of(load)}", columns, bodies)
 
     def _row(self, group: LoadTimes) -> Row:
-        cells: list[Cell] = [
-            f"{group['requests']:,}",
-            f"{group['failed']:,}",
-            *(quantile_cell(q) for q in (*group["quantiles"], *group["quantiles_answered"])),
-        ]
+        quantiles = map(quantile_cell, (*group["quantiles"], *group["quantiles_answered"]))
+        cells: list[Cell] = [f"{group['requests']:,}", f"{group['failed']:,}", *quantiles]
         return row_of(group, cells, self.palette, EVERYTHING)
 
     def _curve(self, grouping: str, q: float) -> Iterator[Figure]:

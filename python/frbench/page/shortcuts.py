@@ -50,18 +50,13 @@ class Shortcuts:
 
     def explained(self) -> list[tuple[str, str]]:
         """How figures came about."""
+        changed = "searches that only the other search gets wrong, or only the exact one: the same probes"
+        work = f"up to 1,000 probes a call, {said.at_work(self.results)}"
         found = [
-            (
-                "Added, removed",
-                "searches that only the other search gets wrong, or only the exact one: the same probes",
-            ),
+            ("Added, removed", changed),
             ("Thresholds", self.results["threshold_rule"]),
             ("Intervals", self.results["interval"]),
-            (
-                "Time",
-                f"up to 1,000 probes a call, {said.at_work(self.results)}; searches took turns, and the median of five "
-                "passes is given",
-            ),
+            ("Time", f"{work}; searches took turns, and the median of five passes is given"),
         ]
         approximate = self.results.get("approximate")
         if approximate is not None:
@@ -169,9 +164,8 @@ class Shortcuts:
         notes = [f"No search: neither of itself nor of any probe, up to {reach['highest']}."]
         if reach["members"]:
             notes.append(f"Never returned: {words.listed(reach['members'])}.")
-        yield Table(
-            "Members of the gallery that searches do not return, approximate", columns, [("", rows)], notes, True
-        )
+        caption = "Members of the gallery that searches do not return, approximate"
+        yield Table(caption, columns, [("", rows)], notes, True)
 
     def orders(self) -> Iterator[Table]:
         """What the order of insertion changes."""

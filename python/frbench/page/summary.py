@@ -137,22 +137,12 @@ def _many_ratios(found: Sequence[AnyContrast], grouping: str) -> Markup:
     verdicts = [verdict(r) for r in found]
     rate, whose = _rate_and_whose(found[0])
     alike = [r for r in found if verdict(r) == NO_DIFFERENCE]
+    higher, lower, unknown = map(verdicts.count, (HIGHER, LOWER, NO_STATEMENT))
+    head = (words.capital(rate), whose, len(found), words.grouping(grouping), whose, found[0]["reference"][0])
     text = Markup(
         "{} {} {} groups of {} was held against that {} {}: for <b>{}</b> it was higher, "
         "for <b>{}</b> lower, for <b>{}</b> no difference was detected{}, and for {} no statement is made."
-    ).format(
-        words.capital(rate),
-        whose,
-        len(found),
-        words.grouping(grouping),
-        whose,
-        found[0]["reference"][0],
-        verdicts.count(HIGHER),
-        verdicts.count(LOWER),
-        len(alike),
-        _powers(alike),
-        verdicts.count(NO_STATEMENT),
-    )
+    ).format(*head, higher, lower, len(alike), _powers(alike), unknown)
     known = [r for r in found if r["low"] is not None]
     if not known:
         return text

@@ -141,18 +141,12 @@ def _failures(rows: Sequence[Summary], palette: Palette) -> Iterator[Table]:
 
 
 def _folds(found: Folds) -> Block:
-    rows = [
-        Row(
-            fold["name"],
-            [
-                "none accepted" if fold["threshold"] is None else words.exact(fold["threshold"]),
-                RateCell(words.percent(fold["correct"] / fold["n"]), True, _tied(fold)),
-                CountCell(f"{fold['correct']:,} / {fold['n']:,}", f"{fold['n_mated']:,} mated"),
-                f"{fold['n_tied']:,}",
-            ],
-        )
-        for fold in found["folds"]
-    ]
+    rows = []
+    for fold in found["folds"]:
+        threshold = "none accepted" if fold["threshold"] is None else words.exact(fold["threshold"])
+        share = RateCell(words.percent(fold["correct"] / fold["n"]), True, _tied(fold))
+        counts = CountCell(f"{fold['correct']:,} / {fold['n']:,}", f"{fold['n_mated']:,} mated")
+        rows.append(Row(fold["name"], [threshold, share, counts, f"{fold['n_tied']:,}"]))
     notes = [
         "Each fold is decided at the threshold that is best on the others, the lowest of several that are as good. A "
         "score at or above it is accepted.",

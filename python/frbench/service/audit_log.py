@@ -102,10 +102,9 @@ def _time(path: Path, n: int, line: bytes, before: str) -> str:
     if read is None or not isinstance(read.get("time"), str) or type(read.get("n")) is not int:
         raise Tampered(f"{path}: line {n} was changed: it is no line of an audit log")
     found = read["n"]
-    if found > n:
-        raise Tampered(f"{path}: in the place of line {n} stands line {found}; lines were removed or moved")
-    if found < n:
-        raise Tampered(f"{path}: in the place of line {n} stands line {found}; lines were added or moved")
+    if found != n:
+        what = "removed" if found > n else "added"
+        raise Tampered(f"{path}: in the place of line {n} stands line {found}; lines were {what} or moved")
     if read.get("prev") != before:
         what = "it was changed" if n == 0 else f"line {n - 1} or it was changed"
         raise Tampered(f"{path}: line {n} does not hold the hash of the line before; {what}")

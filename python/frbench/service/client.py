@@ -37,20 +37,9 @@ REPEATABLE = [
     *({"service": service} for service in (SEARCHES, SERVERS)),
     *({"service": GALLERIES, "method": method} for method in ("GetGallery", "ListGalleries", "RemoveTemplates")),
 ]
-RETRIES = {
-    "methodConfig": [
-        {
-            "name": REPEATABLE,
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
+BACKOFF = {"initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2}
+AGAIN = {"maxAttempts": 4, **BACKOFF, "retryableStatusCodes": ["UNAVAILABLE"]}
+RETRIES = {"methodConfig": [{"name": REPEATABLE, "retryPolicy": AGAIN}]}
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -223,17 +212,9 @@ class Client:
 def _channel(target: str, credentials: Credentials) -> grpc.Channel:
     where = address_of(target)
     if where.is_encrypted:
-        ca, key, certificate = (
-            None if path is None else content(path, what)
-            for path, what in (
-                (credentials.ca, "authority"),
-                (credentials.key, "key"),
-                (credentials.certificate, "certificate"),
-            )
-        )
-        return grpc.secure_channel(
-            where.host_and_port, grpc.ssl_channel_credentials(ca, key, certificate), CHANNEL_OPTIONS
-        )
+        given = (credentials.ca, "authority"), (credentials.key, "key"), (credentials.certificate, "certificate")
+        found = (None if path is None else content(path, what) for path, what in given)
+        return grpc.secure_channel(where.host_and_port, grpc.ssl_channel_credentials(*found), CHANNEL_OPTIONS)
     if credentials.has_files:
         raise InputError(f"{target} is spoken to in plain text, where certificates mean nothing; use {TLS}://")
     return grpc.insecure_channel(where.host_and_port, CHANNEL_OPTIONS)
