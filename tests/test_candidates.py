@@ -147,3 +147,10 @@ def test_merging_changes_neither_part():
 
     assert same(a, candidates())
     assert dataclasses.replace(b).rows.tolist() == [[4, 5], [6, -1]]
+
+
+def test_candidates_show_their_sizes_in_a_line():
+    """Probes, length of lists, and gallery rows of all shards."""
+    found = candidates(shards=frozenset({(0, 4), (6, 1500)}))
+
+    assert repr(found) == "Candidates(2 probes x 2, of 1,498 gallery rows)"

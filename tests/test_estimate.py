@@ -387,3 +387,12 @@ def test_an_interval_says_when_few_people_have_most_trials():
     said = estimate.rate(int(k.sum()), int(heavy.sum()), k, heavy, **people).method
     assert said.endswith("few people have most trials: they weigh as 3.9 blocks alike")
     assert estimate.rate(int(k.sum()), int(n.sum()), k, n, **people).method == estimate.METHOD
+
+
+def test_an_estimate_is_shown_in_a_line():
+    """With its interval, or the reason why there is none."""
+    found = Estimate(131 / 6150, 0.01783, 0.02521, 131, 6150)
+
+    assert repr(found) == "Estimate(0.0213 [0.0178, 0.0252], k=131, n=6150)"
+    assert repr(undefined("0 trials")) == "Estimate(0 trials)"
+    assert repr(Estimate(0.5, None, None, 1, 2, reason="too few")) == "Estimate(0.5 too few, k=1, n=2)"

@@ -194,3 +194,9 @@ def test_an_axis_begins_on_the_scale(lowest: float):
     """The lowest edge is a score."""
     with pytest.raises(InputError, match=r"lowest edge of the axis is .*, expected -1 to 1"):
         score_axis(0.1, lowest=lowest)
+
+
+def test_a_plan_shows_its_sizes_in_a_line():
+    """Kind, cells, edges and blocks, and the label columns if there are any."""
+    assert repr(worlds.small_plan(edges=(0.25, 0.5))) == "Plan(verify, 2 cells, 2 edges, 32 blocks)"
+    assert repr(worlds.two_groups().plan).endswith(" blocks, by sex)")

@@ -224,3 +224,13 @@ def test_pick_takes_the_parts_asked_for():
     assert tally.pick(mated=True, parts=[1]).bins.tolist() == [4, 8, 16]
     assert tally.pick(mated=True).bins.tolist() == [1 + 4, 2 + 8, 16]
     assert tally.pick(mated=False).trials == 0
+
+
+def test_a_tally_shows_its_sizes_in_a_line():
+    """Half counted, and of times, whose plans have no tiles of their own."""
+    plan = worlds.small_plan(edges=(0.25, 0.5))
+    one = Tally.of_tile(plan, (0, 1), [[1, 2000, 0, 0], [0, 0, 0, 4]])
+
+    assert repr(one) == "Tally(verify, 2 cells x 4 bins, 32 blocks, 1 of 528 tiles, 2,005 trials)"
+    times = Tally.zero(worlds.small_plan(kind="latency", edges=(0.25,), keeps_blocks=False))
+    assert repr(times) == "Tally(latency, 2 cells x 3 bins, 0 blocks, 0 tiles, 0 trials)"

@@ -367,3 +367,9 @@ def test_row_numbers_in_another_order_are_not_joined_by_row_order(tmp_path: Path
 
     with pytest.raises(InputError, match=r"line 2: template_id is '2'.*sort the labels"):
         load(saved_matrix(tmp_path), labels=saved_labels(tmp_path, shuffled))
+
+
+def test_templates_show_their_sizes_in_a_line(tmp_path: Path):
+    """Rows, dimension, failures, and labels if there are any."""
+    assert repr(loaded(tmp_path)) == "Templates(4 x 2, 2 failed, labels sex, mask)"
+    assert repr(load(VALUES)) == "Templates(4 x 2, 2 failed)"

@@ -43,6 +43,10 @@ class Candidates:
     mate_score: NDArray[np.floating[Any]]
     above_mate: NDArray[np.int64]
 
+    def __repr__(self) -> str:
+        rows = sum(end - start for start, end in self.shards)
+        return f"Candidates({len(self.probe):,} probes x {self.k}, of {rows:,} gallery rows)"
+
     @property
     def k(self) -> int:
         """Length of the candidate lists."""

@@ -49,6 +49,12 @@ class Estimate:
     method: str = ""
     reason: str = ""
 
+    def __repr__(self) -> str:
+        if self.value is None:
+            return f"Estimate({self.reason})"
+        ends = self.reason if self.low is None or self.high is None else f"[{self.low:.3g}, {self.high:.3g}]"
+        return f"Estimate({self.value:.3g} {ends}, k={self.k}, n={self.n})"
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)

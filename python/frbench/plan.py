@@ -180,6 +180,10 @@ class Plan:
                 f"{size / 2**30:.1f} GiB, at most 2 are kept; run each --group on its own, or coarsen --axis-step"
             )
 
+    def __repr__(self) -> str:
+        by = f", by {', '.join(self.columns)}" if self.columns else ""
+        return f"Plan({self.kind}, {len(self.cells)} cells, {len(self.edges):,} edges, {self.n_blocks} blocks{by})"
+
     @cached_property
     def digest(self) -> str:
         """Hexadecimal digest of the plan: the same for the same trials, axis, groups and blocks.

@@ -79,6 +79,12 @@ class Tally:
         ledger.add(tile, np.asarray(counts, dtype=np.uint64))
         return ledger.tally()
 
+    def __repr__(self) -> str:
+        plan, of = self.plan, len(self.plan.tiles())
+        tiles = f"{len(self.tiles):,}{f' of {of:,}' if of else ''} tiles"
+        sizes = f"{len(plan.cells)} cells x {plan.n_bins:,} bins, {len(self.touching)} blocks"
+        return f"Tally({plan.kind}, {sizes}, {tiles}, {int(self.total.sum()):,} trials)"
+
     def __add__(self, other: Tally) -> Tally:
         """Both counts together.
 

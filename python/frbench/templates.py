@@ -75,6 +75,10 @@ class Templates:
     def __len__(self) -> int:
         return len(self.unit)
 
+    def __repr__(self) -> str:
+        labels = f", labels {', '.join(self.labels)}" if self.labels else ""
+        return f"Templates({len(self):,} x {self.dimension}, {self.failed.sum():,} failed{labels})"
+
     @property
     def dimension(self) -> int:
         """Number of columns d."""

@@ -306,3 +306,10 @@ def test_the_package_offers_its_nouns_and_verbs():
     verbs = "ann compare fuse identify latency load power precision read report transfer verify"
     assert set(frbench.__all__) == set(f"{nouns} {verbs}".split())
     assert all(hasattr(frbench, name) for name in frbench.__all__)
+
+
+def test_a_gallery_shows_its_sizes_in_a_line():
+    """Rows, dimension, failures, and the instruction set."""
+    gallery = Gallery(np.vstack([ROWS, 0 * ROWS[:1]]))
+
+    assert repr(gallery) == f"Gallery(5 x {ROWS.shape[1]}, 1 failed, {gallery.isa})"

@@ -65,6 +65,9 @@ class Gallery:
     def __len__(self) -> int:
         return self.n
 
+    def __repr__(self) -> str:
+        return f"Gallery({self.n:,} x {self.dimension}, {len(self.failed):,} failed, {self.isa})"
+
     @property
     def isa(self) -> str:
         """Instruction set in use."""
