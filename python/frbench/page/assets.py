@@ -80,12 +80,7 @@ def library() -> str:
 @cache
 def _environment() -> Environment:
     """Templates of this folder: everything is escaped, and a missing value is an error."""
-    made = Environment(
-        loader=PackageLoader("frbench", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = PackageLoader("frbench", "page")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["unbroken"] = words.unbroken
     return made

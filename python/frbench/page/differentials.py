@@ -70,14 +70,11 @@ def _block(
 
 def _accuracy(found: Differentials) -> Markup:
     """The rates of everybody, that differences are to be read beside."""
-    rates = Markup(", and ").join(
-        Markup("{} was {}").format(
-            words.metric(name, found["rank"] if name == "fnir" else None),
-            words.rate_phrase(e, exponent=name in words.PAIRWISE[:1]),
-        )
-        for name, e in found["accuracy"].items()
-    )
-    return Markup("For everybody, {}.").format(rates)
+    rates = []
+    for name, e in found["accuracy"].items():
+        rate = words.metric(name, found["rank"] if name == "fnir" else None)
+        rates.append(Markup("{} was {}").format(rate, words.rate_phrase(e, exponent=name == "fmr")))
+    return Markup("For everybody, {}.").format(Markup(", and ").join(rates))
 
 
 def _left_out(found: Differentials) -> Iterator[str]:

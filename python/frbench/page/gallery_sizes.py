@@ -83,9 +83,8 @@ def _table(sized: GallerySizes, palette: Palette, threshold: float, rank: int) -
         cells = [*_cells(row), _miss(misses[key_of(row), row["size"]])]
         found.append((_heading(row), Row(f"{row['size']:,}", cells, palette[key_of(row)].swatch)))
     columns = (*COLUMNS, (f"FNIR, rank {rank}", "95% interval"))
-    notes = list(
-        dict.fromkeys(words.sentence(words.reason(m["reason"])) for m in misses.values() if m["value"] is None)
-    )
+    reasons = (words.reason(m["reason"]) for m in misses.values() if m["value"] is None)
+    notes = list(dict.fromkeys(map(words.sentence, reasons)))
     if left_out:
         notes.append(f"Left out, with 0 non-mated searches: {words.listed(left_out)}.")
     caption = f"Rates by size of the gallery, threshold {words.exact(threshold)}"

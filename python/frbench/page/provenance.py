@@ -162,9 +162,7 @@ def provenance(sections: Sequence[FinishedRun], titles: Sequence[str]) -> Proven
     names = dict.fromkeys(name for values in flat for name in values)
     fields = [Field(name, [values.get(name, "not stated") for values in flat]) for name in names]
     inputs = {json.dumps(source, sort_keys=True): source for m in manifests for source in m.get("inputs", [])}
-    conventions: dict[str, str] = {}
-    for m in manifests:
-        conventions |= m.get("conventions", {})
+    conventions = {name: text for m in manifests for name, text in m.get("conventions", {}).items()}
     raw = [(title, json.dumps(m, indent=2)) for title, m in zip(titles, manifests, strict=True)]
     return Provenance(fields, list(inputs.values()), conventions, raw)
 
@@ -193,12 +191,9 @@ def _method(section: FinishedRun) -> dict[str, str]:
 
 def _flat(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Name and text of everything else but inputs and conventions, the command first."""
-    found = {
-        "Command": shlex.join(manifest.get("command", [])) or "not stated",
-        "Made": str(manifest.get("created", "not stated")),
-        "frbench": str(manifest.get("frbench", "not stated")),
-        "Plan digest": str(manifest.get("plan", "not stated")),
-    }
+    found = {"Command": shlex.join(manifest.get("command", [])) or "not stated"}
+    entries = {"Made": "created", "frbench": "frbench", "Plan digest": "plan"}
+    found |= {title: str(manifest.get(entry, "not stated")) for title, entry in entries.items()}
     for part in ("engine", "kernels", "machine", "options", "libraries", "durations_s"):
         value = manifest.get(part)
         if isinstance(value, Mapping):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
@@ -20,7 +19,7 @@ from frbench.terminal import shortcut_words as said
 EVERYBODY = "all searches"
 TITLES = {"ann": "Exact and approximate search", "precision": "Templates in fewer bits"}
 ERRORS = {"fnir": ("Added misses", "Misses removed"), "fpir": ("Added false positives", "Hidden false positives")}
-OfSystem = TypeVar("OfSystem", types.Recall, types.InsertionOrder, types.OwnThreshold)
+OfSystem = types.Recall | types.InsertionOrder | types.OwnThreshold
 
 
 def view(results: types.Shortcut, palette: Palette, anchor: str) -> View:
@@ -136,14 +135,9 @@ class Shortcuts:
         if rows is None:
             return
         columns = heads("Group; Mean recall | 95% interval; Found | of rows to find; Lowest | of a probe")
-        bodies = self._by_system(
-            rows,
-            lambda row: [
-                plain_cell(row["mean"]),
-                CountCell(words.count(row["mean"]["k"]), f"of {words.count(row['mean']['n'])}"),
-                "not estimable" if row["lowest"] is None else words.percent(row["lowest"]),
-            ],
-        )
+        lowest = ("not estimable" if row["lowest"] is None else words.percent(row["lowest"]) for row in rows)
+        cells: Iterator[list[Cell]] = ([*_counted(row["mean"]), least] for row, least in zip(rows, lowest, strict=True))
+        bodies = self._by_system(rows, cells)
         note = "A returned row counts if its score is at or above that of the exact last; of equal rows any will do."
         yield Table(f"Recall of the best {self.results['k']} rows, approximate", columns, bodies, [note], True)
 
@@ -174,14 +168,12 @@ class Shortcuts:
             return
         rates = "First candidate changes | 95% interval; Searches; Mate first in some builds only | 95% interval"
         columns = [*heads(f"Group; {rates}; Mated searches"), ("Misses at rank 1", "file order; random ones")]
-        bodies = self._by_system(
-            rows,
-            lambda row: [
-                *_counted(row["changed"]),
-                *_counted(row["flipped"]),
-                CountCell(words.count(row["missed"][0]), ", ".join(map(words.count, row["missed"][1:]))),
-            ],
+        missed = (list(map(words.count, row["missed"])) for row in rows)
+        cells: Iterator[list[Cell]] = (
+            [*_counted(row["changed"]), *_counted(row["flipped"]), CountCell(first, ", ".join(others))]
+            for row, (first, *others) in zip(rows, missed, strict=True)
         )
+        bodies = self._by_system(rows, cells)
         note = f"The same rows, inserted in the order of the file and in {self.results['rebuilds']} random ones."
         yield Table("Answers that depend on the order of insertion, approximate", columns, bodies, [note], True)
 
@@ -191,24 +183,18 @@ class Shortcuts:
         if not rows:
             return
         columns = heads("Group; Rate; Exact | 95% interval; Stored | 95% interval; Difference | paired")
-        bodies = self._by_system(
-            rows,
-            lambda row: [
-                f"{said.rate_name(row)} at {row['at']}",
-                plain_cell(row["exact"]),
-                plain_cell(row["other"]),
-                _net(row["net"]),
-            ],
+        cells: Iterator[list[Cell]] = (
+            [f"{said.rate_name(row)} at {row['at']}", *map(plain_cell, (row["exact"], row["other"])), _net(row["net"])]
+            for row in rows
         )
+        bodies = self._by_system(rows, cells)
         note = (
             "Each search has the threshold that it meets the target with; thresholds are set again without each block."
         )
         yield Table("At thresholds of their own", columns, bodies, [note], True)
 
-    def _by_system(
-        self, rows: Sequence[OfSystem], cells: Callable[[OfSystem], Sequence[Cell]]
-    ) -> list[tuple[str, list[Row]]]:
-        return together((row["system"], self._row(row, cells(row))) for row in rows)
+    def _by_system(self, rows: Sequence[OfSystem], cells: Iterable[Sequence[Cell]]) -> list[tuple[str, list[Row]]]:
+        return together((row["system"], self._row(row, own)) for row, own in zip(rows, cells, strict=True))
 
     def _row(self, row: types.OfGroup, cells: Sequence[Cell]) -> Row:
         return row_of(row, cells, self.palette, EVERYBODY)

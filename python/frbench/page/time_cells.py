@@ -8,28 +8,22 @@ from typing import Any, cast
 
 from frbench.page import words
 from frbench.page.words import RateCell
-from frbench.reading.systems.time_figures import (
-    ANSWERS_A_SECOND,
-    OBJECTIVE,
-    PROBES_A_SECOND,
-    RATES,
-    SATURATION,
-    UNANSWERED,
-)
+from frbench.reading.systems import time_figures
+from frbench.reading.systems.time_figures import UNANSWERED
 from frbench.results.types import Estimate
 
 TITLES = {
-    PROBES_A_SECOND: "Probes a second",
-    ANSWERS_A_SECOND: "Answers a second",
-    SATURATION: "Answers a second at saturation",
-    OBJECTIVE: "Requests a second that meet the objective",
+    time_figures.PROBES_A_SECOND: "Probes a second",
+    time_figures.ANSWERS_A_SECOND: "Answers a second",
+    time_figures.SATURATION: "Answers a second at saturation",
+    time_figures.OBJECTIVE: "Requests a second that meet the objective",
     UNANSWERED: "Requests without an answer",
 }
 
 
 def is_time(metric: str) -> bool:
     """Whether a metric is a percentile, in nanoseconds."""
-    return metric.startswith("p") and metric not in RATES
+    return metric.startswith("p") and metric not in time_figures.RATES
 
 
 def title(metric: str) -> str:

@@ -173,6 +173,7 @@ class Verify:
         columns = parts.columns_of(grouping)
         names = self.names(grouping) if columns else []
         curves = {name: self._curve(name, grouping, name, Group.within(columns, name)) for name in names}
+        left_out = [name for name in names if not curves[name]]
         drawn = [s for s in (self._curve(ALL_PAIRS, ALL, ALL, EVERYBODY), *curves.values()) if s]
         if not drawn:
             return
@@ -192,9 +193,7 @@ class Verify:
             "drawn on a logarithm.",
             charts.tradeoff(drawn, x, y, alt=alt),
             parts.legend(drawn),
-            parts.few_trials_note(
-                [name for name in names if not curves[name]], "mated or non-mated comparisons, or without errors"
-            ),
+            parts.few_trials_note(left_out, "mated or non-mated comparisons, or without errors"),
         )
 
     def _curve(self, label: str, grouping: str, name: str, group: Group) -> Series | None:

@@ -90,7 +90,7 @@ def digits(value: float, n: int = 2) -> str:
     return f"{rounded:,.{decimals}f}"
 
 
-def not_one(value: float, least: int = 4) -> str:
+def number(value: float, least: int = 4) -> str:
     """`least` digits, and more where it would round to 1 without being 1: 3.762, 0.999996."""
     if value == 1:
         return "1"
@@ -98,10 +98,9 @@ def not_one(value: float, least: int = 4) -> str:
     return next((text for text in texts if text.rstrip("0") != "1."), texts[-1])
 
 
-number = not_one
-five_digits = partial(not_one, least=5)
+five_digits = partial(number, least=5)
 # A ratio.
-factor = partial(not_one, least=3)
+factor = partial(number, least=3)
 # Without an exponent: 0.036, 1.20.
 three_digits = partial(digits, n=3)
 

@@ -24,22 +24,15 @@ def planned(given: dict[str, Any]) -> str:
     """The plan of a search, as a person or a machine reads it."""
     links = _links(given)
     hardware = _measured(given) if given["hardware"] is None else _read(given)
-    sizing = Sizing(
-        given["gallery_size"], given["probes"], given["dimension"], hardware, k=given["k"], hnsw_links=links
-    )
+    sizes = given["gallery_size"], given["probes"], given["dimension"]
+    sizing = Sizing(*sizes, hardware, k=given["k"], hnsw_links=links)
     return json.dumps(_values(sizing)) if given["as_json"] else "\n".join(_lines(sizing))
 
 
 def _measured(given: dict[str, Any]) -> Hardware:
+    asked = {"path": given["templates"], "threads": given["threads"] or 0, "workers": given["workers"] or 1}
     with TerminalProgress().step("measure", measured.STEPS, "steps") as advance:
-        return measured.measure(
-            given["dimension"],
-            given["k"],
-            path=given["templates"],
-            threads=given["threads"] or 0,
-            workers=given["workers"] or 1,
-            advance=advance,
-        )
+        return measured.measure(given["dimension"], given["k"], **asked, advance=advance)
 
 
 def _read(given: dict[str, Any]) -> Hardware:

@@ -167,10 +167,8 @@ def get_gallery(name: str) -> Call[Gallery]:
 
 def list_galleries() -> Call[list[Gallery]]:
     """Asks for all galleries, by name."""
-    request = gallery_pb2.ListGalleriesRequest()
-    return _call(
-        "Gallery", "ListGalleries", request, lambda x: list(_read(gallery_pb2.ListGalleriesResponse, x).galleries)
-    )
+    request, kind = gallery_pb2.ListGalleriesRequest(), gallery_pb2.ListGalleriesResponse
+    return _call("Gallery", "ListGalleries", request, lambda x: list(_read(kind, x).galleries))
 
 
 def drop_gallery(name: str) -> Call[Gallery]:
@@ -209,24 +207,17 @@ def compare(
     gallery : where ids and numbers are.
     is_unit : templates on either side were normalised by frbench.
     """
-    request = search_pb2.CompareRequest(
-        gallery=gallery, a=_side(a, is_unit), b=_side(b, is_unit), case_reference=case_reference
-    )
-    return _call(
-        "Search", "Compare", request, lambda x: np.array(_read(search_pb2.CompareResponse, x).scores, np.float32)
-    )
+    sides = _side(a, is_unit), _side(b, is_unit)
+    request = search_pb2.CompareRequest(gallery=gallery, a=sides[0], b=sides[1], case_reference=case_reference)
+    kind = search_pb2.CompareResponse
+    return _call("Search", "Compare", request, lambda x: np.array(_read(kind, x).scores, np.float32))
 
 
 def count_request(plan: str, *, probes: str, gallery: str, edges: NDArray[np.float64], where: Rectangle) -> bytes:
     """Asks for the counts of one tile of two galleries by cell and bin."""
-    return sweep_pb2.CountTilesRequest(
-        plan=plan,
-        probes=probes,
-        gallery=gallery,
-        edges=_packed(edges, "<f8"),
-        cells=_cells(where),
-        tiles=[_tile(where)],
-    ).SerializeToString()
+    request = sweep_pb2.CountTilesRequest(plan=plan, probes=probes, gallery=gallery, **_part(where))
+    request.edges = _packed(edges, "<f8")
+    return request.SerializeToString()
 
 
 def count_responses(parts: Iterable[bytes], *, plan: str, shapes: Sequence[tuple[int, int]]) -> Iterator[Counted]:
@@ -273,17 +264,11 @@ def tail_request(
 
     subjects : of all rows of both sides.
     """
-    return sweep_pb2.FindTailRequest(
-        plan=plan,
-        probes=probes,
-        gallery=gallery,
-        cells=_cells(where),
-        n=n,
-        floors=_packed(floors, "<f8"),
-        tiles=[_tile(where)],
-        probe_subjects=[_packed(subjects[0][slice(*where.probes)], "<u4")],
-        gallery_subjects=[_packed(subjects[1][slice(*where.gallery)], "<u4")],
-    ).SerializeToString()
+    request = sweep_pb2.FindTailRequest(plan=plan, probes=probes, gallery=gallery, n=n, **_part(where))
+    request.floors = _packed(floors, "<f8")
+    request.probe_subjects.append(_packed(subjects[0][slice(*where.probes)], "<u4"))
+    request.gallery_subjects.append(_packed(subjects[1][slice(*where.gallery)], "<u4"))
+    return request.SerializeToString()
 
 
 def tail_responses(parts: Iterable[bytes], *, plan: str, n_tiles: int) -> Iterator[Kept]:
@@ -344,12 +329,9 @@ def _found(data: bytes) -> Found:
 
 
 def _candidates(message: search_pb2.Candidates) -> Candidates:
-    return Candidates(
-        np.array(message.scores, dtype=np.float32),
-        np.array(message.rows, dtype=np.int64),
-        tuple(message.template_ids),
-        message.at_or_above if message.HasField("at_or_above") else None,
-    )
+    scores, rows = np.array(message.scores, dtype=np.float32), np.array(message.rows, dtype=np.int64)
+    reached = message.at_or_above if message.HasField("at_or_above") else None
+    return Candidates(scores, rows, tuple(message.template_ids), reached)
 
 
 def _side(side: Side, is_unit: bool) -> search_pb2.Side:
@@ -360,14 +342,10 @@ def _side(side: Side, is_unit: bool) -> search_pb2.Side:
     return search_pb2.Side(templates=_templates(side, is_unit))
 
 
-def _cells(where: Rectangle) -> sweep_pb2.Cells:
-    n_gallery_groups = where.cells.shape[1]
-    return sweep_pb2.Cells(cells=_packed(where.cells, "<u4"), n_gallery_groups=n_gallery_groups, n_cells=where.n_cells)
-
-
-def _tile(where: Rectangle) -> sweep_pb2.Tile:
-    """The ranges, and the groups of their rows alone."""
-    return sweep_pb2.Tile(
+def _part(where: Rectangle) -> dict[str, Any]:
+    """Cells and one tile of a sweep: the ranges, and the groups of their rows alone."""
+    n_groups, cells = where.cells.shape[1], _packed(where.cells, "<u4")
+    tile = sweep_pb2.Tile(
         probe_begin=where.probes[0],
         probe_end=where.probes[1],
         gallery_begin=where.gallery[0],
@@ -376,6 +354,7 @@ def _tile(where: Rectangle) -> sweep_pb2.Tile:
         probe_groups=_packed(where.probe_groups[slice(*where.probes)], "<u4"),
         gallery_groups=_packed(where.gallery_groups[slice(*where.gallery)], "<u4"),
     )
+    return {"cells": sweep_pb2.Cells(cells=cells, n_gallery_groups=n_groups, n_cells=where.n_cells), "tiles": [tile]}
 
 
 def _checked_tile(plan: str, expected: str, tile: int, n_tiles: int) -> None:
