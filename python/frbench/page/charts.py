@@ -102,12 +102,8 @@ def framed(spec: Spec, alt: str, *, height: int) -> Spec:
     """`spec` in the type, lines and width that all charts have. alt : what it shows, in words."""
     text = {"labelFontSize": 12, "titleFontSize": 12.5, "titleFontWeight": 600, "labelColor": "#3c4048"}
     lines = {"gridColor": "#e8e9ec", "domainColor": "#9aa0a8", "tickColor": "#9aa0a8", "titleColor": "#1f2328"}
-    config = {
-        "font": FONT,
-        "background": "transparent",
-        "view": {"stroke": None},
-        "axis": text | lines | {"titlePadding": 10, "labelPadding": 5, "labelLimit": 150},
-    }
+    axis = text | lines | {"titlePadding": 10, "labelPadding": 5, "labelLimit": 150}
+    config = {"font": FONT, "background": "transparent", "view": {"stroke": None}, "axis": axis}
     size = {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
     return {"description": alt, **size, "config": config, **spec}
 
@@ -248,12 +244,10 @@ def _cut(row: Spec, floor: float) -> Spec:
 
 def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
     """Percentiles of latency with intervals, a line for each group. rows : q, value, low, high, text."""
-    place: Spec = {
-        "x": quantity(f"time of a request, {unit}", scale={"zero": True, "nice": True}),
-        "y": of_groups(series, axis={"grid": True, "ticks": False}),
-        "color": by_group(series, "colour"),
-        "tooltip": [GROUP, tip("q", "percentile"), tip("text", "time")],
-    }
+    x = quantity(f"time of a request, {unit}", scale={"zero": True, "nice": True})
+    tooltip = [GROUP, tip("q", "percentile"), tip("text", "time")]
+    y = of_groups(series, axis={"grid": True, "ticks": False})
+    place: Spec = {"x": x, "y": y, "color": by_group(series, "colour"), "tooltip": tooltip}
     quantiles = {"domain": ["p50", "p90", "p99"], "range": ["circle", "square", "triangle-up"]}
     shape = {"field": "q", "type": "nominal", "scale": quantiles, "legend": None}
     value = place | {"x": place["x"] | {"field": "value"}, "shape": shape}
@@ -264,11 +258,9 @@ def timings(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
 def curve(series: Sequence[Series], *, unit: str, alt: str) -> Spec:
     """A quantile against requests offered a second, the times on a logarithm. rows : rate, value, low, high, text."""
     labels = {"format": "~g", "labelOverlap": True}
-    place: Spec = {
-        "x": quantity("requests offered a second", "rate", scale={"nice": True}),
-        "y": quantity(f"time of a request, {unit}, log scale", scale={"type": "log"}, axis=labels),
-        "color": by_group(series, "colour"),
-    }
+    x = quantity("requests offered a second", "rate", scale={"nice": True})
+    y = quantity(f"time of a request, {unit}, log scale", scale={"type": "log"}, axis=labels)
+    place: Spec = {"x": x, "y": y, "color": by_group(series, "colour")}
     value = place | {"y": place["y"] | {"field": "value"}}
     tooltip = [GROUP, tip("rate", "offered a second", ",.1f"), tip("text", "time")]
     layers: list[Spec] = [
@@ -296,11 +288,9 @@ def seconds(measurements: Sequence[Measurement], *, scale: float, unit: str, alt
         scale_of = {"domain": [kind[0] for kind in kinds], "range": [kind[of] for kind in kinds]}
         return {"field": "kind", "type": "nominal", "scale": scale_of, "legend": None}
 
-    place = {
-        "x": quantity("second after the warm-up", "second", axis={"format": "d"}),
-        "y": quantity(f"time of a request, {unit}", "time", scale={"zero": True}),
-        "color": looks(2),
-    }
+    x = quantity("second after the warm-up", "second", axis={"format": "d"})
+    y = quantity(f"time of a request, {unit}", "time", scale={"zero": True})
+    place = {"x": x, "y": y, "color": looks(2)}
     tooltip = [{"field": name} for name in ("kind", "time", "run", "second", "requests", "failed")]
     layers: list[Spec] = [
         {"mark": line(1.4), "encoding": place | {"detail": {"field": "run"}}},
@@ -315,11 +305,9 @@ def price(series: Sequence[Series], *, gain: str, errors: str, is_log: bool, alt
     gain, errors : titles of the axes. is_log : whether gains are drawn on a logarithm.
     """
     scale = {"type": "log", "nice": False, "padding": 24} if is_log else {"zero": False, "padding": 24}
-    place: Spec = {
-        "x": quantity(gain, "gain", axis={"format": "~s", "labelOverlap": True}, scale=scale),
-        "y": quantity(errors, scale={"zero": True, "nice": True}, axis={"format": "~%"}),
-        "color": by_group(series, "colour"),
-    }
+    x = quantity(gain, "gain", axis={"format": "~s", "labelOverlap": True}, scale=scale)
+    y = quantity(errors, scale={"zero": True, "nice": True}, axis={"format": "~%"})
+    place: Spec = {"x": x, "y": y, "color": by_group(series, "colour")}
     value = place | {"y": place["y"] | {"field": "value"}}
     tooltip = [GROUP, tip("system", "search"), tip("gain", gain, ",.3~r"), tip("text", errors), tip("kn", "counts")]
     shapes = {"shape": by_group(series, "shape"), "tooltip": tooltip}
@@ -358,11 +346,9 @@ def forest(series: Sequence[Series], *, title: str, alt: str) -> Spec:
     domain = _domain(named(series, "rows"))
     scale = {"type": "log", "domain": list(domain), "nice": False}
     labels = {"values": _ticks(*domain), "format": "~r", "labelOverlap": True}
-    place: Spec = {
-        "x": quantity(f"{title}, log scale", scale=scale, axis=labels),
-        "y": of_groups(series, axis={"grid": True, "ticks": False, "labelLimit": 180}),
-        "color": by_group(series, "colour"),
-    }
+    x = quantity(f"{title}, log scale", scale=scale, axis=labels)
+    y = of_groups(series, axis={"grid": True, "ticks": False, "labelLimit": 180})
+    place: Spec = {"x": x, "y": y, "color": by_group(series, "colour")}
     one, value = (place["x"] | {"field": field} for field in ("one", "value"))
     rule = {"type": "rule", "strokeDash": [4, 3], "color": "#5c636e"}
     shapes = {"x": value, "shape": by_group(series, "shape"), "tooltip": [GROUP, tip("text", title)]}

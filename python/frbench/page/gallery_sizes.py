@@ -97,9 +97,8 @@ def _misses(sized: GallerySizes, palette: Palette, rank: int) -> Table:
     sizes = list(dict.fromkeys(row["size"] for row in rows if row["size"] <= sized["gallery"]))
     at = {(key_of(row), row["size"]): row for row in rows}
     groups = {key_of(row): row for row in rows}
-    found = [
-        row_of(row, [sized_cell(at[key, size]) for size in sizes], palette, EVERYONE) for key, row in groups.items()
-    ]
+    cells = {key: [sized_cell(at[key, size]) for size in sizes] for key in groups}
+    found = [row_of(row, cells[key], palette, EVERYONE) for key, row in groups.items()]
     columns = [("Group", ""), *((gallery_size(size), "95% interval") for size in sizes)]
     return Table(f"FNIR at rank {rank} without a threshold, by size of the gallery", columns, [("", found)], (), True)
 
@@ -122,11 +121,8 @@ def _checks(sized: GallerySizes, palette: Palette) -> Iterator[Table]:
 
 
 def _figure(sized: GallerySizes, palette: Palette, grouping: str, threshold: float, anchor: str) -> Iterator[Figure]:
-    rows = [
-        row
-        for row in _of("fpir", sized["rows"])
-        if row["threshold"] == threshold and row["grouping"] in (ALL, grouping) and row["value"]
-    ]
+    at = [row for row in _of("fpir", sized["rows"]) if row["threshold"] == threshold and row["value"]]
+    rows = [row for row in at if row["grouping"] in (ALL, grouping)]
     series = parts.series_of(((row, _point(row)) for row in rows), palette, EVERYONE)
     # One size is no curve; the table has it.
     if len({row["size"] for row in rows}) < 2:

@@ -88,9 +88,8 @@ class Shortcuts:
     def rates(self) -> Iterator[Block]:
         """Each rate in both searches, by group."""
         for metric, threshold, rank in self.asked:
-            rows = [
-                r for r in self.results["rows"] if (r["metric"], r["threshold"], r["rank"]) == (metric, threshold, rank)
-            ]
+            asked = (metric, threshold, rank)
+            rows = [r for r in self.results["rows"] if (r["metric"], r["threshold"], r["rank"]) == asked]
             added, removed = ERRORS[metric]
             columns = heads(
                 f"Group of the probe; Exact | 95% interval; Errors / trials; {said.here(self.results).capitalize()} | "
@@ -113,10 +112,8 @@ class Shortcuts:
         )
         rows = []
         for gap in self.results["gaps"]:
-            cells: list[Cell] = [
-                said.rate_name(gap),
-                *map(_contrast, (gap["exact"], gap["other"], gap["added"], gap["removed"])),
-            ]
+            contrasts = map(_contrast, (gap["exact"], gap["other"], gap["added"], gap["removed"]))
+            cells: list[Cell] = [said.rate_name(gap), *contrasts]
             row = Row(f"{gap['group']} less {gap['reference']}", cells, self.palette[key_of(gap)].swatch)
             rows.append((gap["system"], row))
         note = "Intervals of one rate and grouping, over all groups and searches, hold together at 95%."

@@ -102,15 +102,13 @@ class Verify:
     def failures(self) -> Table:
         """Comparisons without a score, by group pair."""
         cells = [*self.results["overall"], *(c for c in self.results["cells"] if c["grouping"] != ALL)]
-        rows = [
-            Row(
-                ALL_PAIRS if c["grouping"] == ALL else pair_name(c["group_a"], c["group_b"]),
-                ["mated" if c["mated"] else "non-mated", f"{c['trials']:,}", f"{c['unscored']:,}"],
-                is_total=c["grouping"] == ALL,
-            )
-            for c in cells
-            if c["trials"] and (c["unscored"] or c["grouping"] == ALL)
-        ]
+        rows = []
+        for c in cells:
+            is_total = c["grouping"] == ALL
+            counts = ["mated" if c["mated"] else "non-mated", f"{c['trials']:,}", f"{c['unscored']:,}"]
+            if c["trials"] and (c["unscored"] or is_total):
+                label = ALL_PAIRS if is_total else pair_name(c["group_a"], c["group_b"])
+                rows.append(Row(label, counts, is_total=is_total))
         columns = heads("Groups; Comparisons; All; Without a score | a template failed")
         total = sum(c["unscored"] for c in self.results["overall"])
         notes = [] if total else ["Every comparison has a score: no template failed."]
