@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from frbench.plan import ALL
-from frbench.results.types import Head, Results
+from frbench.results.types import Estimate, Head, Results
 from frbench.terminal import figures
 from frbench.terminal.common import heading, name_of, rate_of
 from frbench.terminal.figures import UNDEFINED
@@ -53,7 +53,7 @@ def rates(results: Results) -> list[tuple[str, list[Sequence[str]]]]:
     for threshold in results["thresholds"]:
         at = [e for e in results["estimates"] if e["threshold"] == threshold and e.get("rank") in (None, rank)]
         metrics = list(dict.fromkeys(e["metric"] for e in at))
-        by_group: dict[str, dict[str, Any]] = {}
+        by_group: dict[str, dict[str, Estimate]] = {}
         for each in at:
             by_group.setdefault(_group(results, each), {})[each["metric"]] = each
         titles = [f"{m.upper()} rank {rank}" if m == "fnir" else m.upper() for m in metrics]
@@ -63,7 +63,7 @@ def rates(results: Results) -> list[tuple[str, list[Sequence[str]]]]:
     return found
 
 
-def _cells(found: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[str]:
+def _cells(found: Mapping[str, Estimate], metrics: Sequence[str]) -> Iterator[str]:
     for metric in metrics:
         form = figures.power if metric in RARE else figures.percent
         yield from rate_of(found[metric], form) if metric in found else ("", "", "")
