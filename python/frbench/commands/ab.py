@@ -24,10 +24,7 @@ from frbench.speed.results import FILE, results
 INTERRUPTED = 130
 
 
-@click.command(
-    name="ab",
-    context_settings={"allow_interspersed_args": False},
-)
+@click.command(name="ab", context_settings={"allow_interspersed_args": False})
 @click.option(
     "--max-slowdown",
     callback=amounts.share,

@@ -53,10 +53,7 @@ def _summary(tally: Tally, thresholds: Sequence[float], group: Group, failed: Fa
         "min_cllr": _resolved(min_cllr(tally, group=group), n_edges).to_json(),
         "supported_down_to": {"fmr": _supported(nonmated, "non-mated"), "fnmr": _supported(mated, "mated")},
         "fta": metrics.fta(tally, group=group).to_json(),
-        "generalised": {
-            "policy": POLICY,
-            "rates": [_generalised(tally, threshold, group) for threshold in thresholds],
-        },
+        "generalised": {"policy": POLICY, "rates": [_generalised(tally, threshold, group) for threshold in thresholds]},
     }
     return cast("types.Summary", found)
 

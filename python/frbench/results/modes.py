@@ -35,11 +35,7 @@ class Lists:
 
 
 def keys(
-    tally: Tally,
-    *,
-    thresholds: Sequence[float],
-    groupings: Sequence[Grouping],
-    lists: Lists | None = None,
+    tally: Tally, *, thresholds: Sequence[float], groupings: Sequence[Grouping], lists: Lists | None = None
 ) -> Mapping[str, object]:
     """Identification and investigation, CMC, and failures to enrol; with candidate lists, selectivity too.
 

@@ -154,11 +154,7 @@ def _spreads(tally: Tally, grouping: Grouping, moments: Moments) -> Iterator[typ
         reasons = [side["reason"] for side in sides.values() if side["reason"]]
         yield cast(
             "types.Spreads",
-            {
-                **group.pair_key("verify"),
-                **sides,
-                "d_prime": _separation(d_prime(nonmated, mated), reasons),
-            },
+            {**group.pair_key("verify"), **sides, "d_prime": _separation(d_prime(nonmated, mated), reasons)},
         )
 
 

@@ -130,9 +130,7 @@ class Comparison:
         exact = exact_search(task, self._work.engine)
         with self._work.clock.time("time"):
             speeds = measured(
-                [*searches, *([] if exact is None else [exact])],
-                len(probes),
-                threads=self.indexing.threads,
+                [*searches, *([] if exact is None else [exact])], len(probes), threads=self.indexing.threads
             )
         self.speed = dict(zip(self.indexing.efforts, speeds, strict=False))
         self.exact_speed = unknown(untimed(self._work.engine)) if exact is None else speeds[-1]

@@ -22,10 +22,7 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     prepare_run(options, [source.path for source in sources])
     clock = Clock()
     plan = task.plan()
-    with (
-        clock.time("measure"),
-        progress.step("latency", runs * task.requests * len(plan.cells), "requests") as advance,
-    ):
+    with clock.time("measure"), progress.step("latency", runs * task.requests * len(plan.cells), "requests") as advance:
         tally = measure_runs(task, runs, advance)
     found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()

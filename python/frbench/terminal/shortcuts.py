@@ -102,12 +102,7 @@ def _reach(results: Shortcut) -> Iterator[tuple[str, Table]]:
         return
     enrolled = {(e["grouping"], e["group"]): f"{e['templates']:,}" for e in results["enrolled"]}
     rows = [
-        (
-            name,
-            enrolled[never["grouping"], never["group"]],
-            *figures.rate(never, percent),
-            *figures.rate(own, percent),
-        )
+        (name, enrolled[never["grouping"], never["group"]], *figures.rate(never, percent), *figures.rate(own, percent))
         for (name, never), own in zip(named(results, reach["never"]), reach["not_by_itself"], strict=True)
     ]
     columns = ("enrolled", "never", "95% interval", "k / n", "not by itself", "95% interval", "k / n")
