@@ -25,35 +25,19 @@ INTERRUPTED = 130
 
 
 @click.command(name="ab", context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--max-slowdown",
-    callback=amounts.share,
-    metavar="SHARE",
-    help="B may be slower by 3%, say; below 0 it must be faster.  [default: only measure]",
-)
+@click.option("--max-slowdown", callback=amounts.share, metavar="SHARE",
+              help="B may be slower by 3%, say; below 0 it must be faster.  [default: only measure]")  # fmt: skip
 @click.option(
     "--width",
     callback=amounts.share,
     metavar="SHARE",
     help="Half of an interval that is narrow enough.  [default: 0.02, or what --max-slowdown needs]",
 )
-@click.option(
-    "--budget",
-    callback=amounts.seconds,
-    default="300s",
-    show_default=True,
-    metavar="TIME",
-    help="No round is begun that would not end in time.",
-)
+@click.option("--budget", callback=amounts.seconds, default="300s", show_default=True, metavar="TIME",
+              help="No round is begun that would not end in time.")  # fmt: skip
 @click.option("--pairs", type=int, default=DEFAULT_PAIRS, show_default=True, help="Pairs at most; a round has two.")
-@click.option(
-    "--timeout",
-    callback=amounts.seconds,
-    default="60s",
-    show_default=True,
-    metavar="TIME",
-    help="A process is killed then.",
-)
+@click.option("--timeout", callback=amounts.seconds, default="60s", show_default=True, metavar="TIME",
+              help="A process is killed then.")  # fmt: skip
 @click.option(
     "--metric-regex",
     "regexes",

@@ -35,9 +35,8 @@ SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
 @click.option("--threshold-a", type=float, help="Threshold of A.  [default: those both set at the same rate]")
 @click.option("--threshold-b", type=float, help="Threshold of B.")
 @click.option("--rank", type=int, help="Rank at which misses of 1:N are compared.  [default: 1]")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for comparison.json and report.html."
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="Directory for comparison.json and report.html.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables.")
 def command(

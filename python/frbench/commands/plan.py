@@ -15,28 +15,16 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(name="plan")
 @click.option("--gallery-size", callback=whole, required=True, metavar="N", help="Rows of the gallery, such as 3e9.")
-@click.option(
-    "--probes",
-    callback=whole,
-    metavar="N",
-    help="Probes to search with, such as 1e5.  [default: none; all pairs of the gallery, 1:1]",
-)
+@click.option("--probes", callback=whole, metavar="N",
+              help="Probes to search with, such as 1e5.  [default: none; all pairs of the gallery, 1:1]")  # fmt: skip
 @click.option("--dimension", type=click.IntRange(min=1), default=512, show_default=True, help="Numbers of a template.")
-@click.option(
-    "-k",
-    "--candidates",
-    "k",
-    type=click.IntRange(min=1),
-    default=DEFAULT_K,
-    show_default=True,
-    help="Length of candidate lists.",
-)
+@click.option("-k", "--candidates", "k", type=click.IntRange(min=1), default=DEFAULT_K, show_default=True,
+              help="Length of candidate lists.")  # fmt: skip
 @click.option("--hardware", type=FILE, help="Machines of the cluster, TOML or JSON.  [default: measure this machine]")
 @click.option("--templates", type=FILE, help="Measure on these templates rather than on random rows.")
 @click.option("--workers", type=click.IntRange(min=1), help="Workers on a machine.  [default: 1, or the file's]")
-@click.option(
-    "--threads", type=click.IntRange(min=0), help="Threads of a worker that is measured.  [default: its share]"
-)
+@click.option("--threads", type=click.IntRange(min=0),
+              help="Threads of a worker that is measured.  [default: its share]")  # fmt: skip
 @click.option("--index", type=click.Choice(["hnsw"]), help="Each worker has an index of its rows, too.")
 @click.option("--build", "parameters", callback=parameters, metavar="NAME=N", help="Of the index.  [default: M=16]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; what it says of the hardware is a hardware file.")

@@ -13,15 +13,12 @@ from frbench.reading.power import KINDS, POWER
 
 @click.command(name="power")
 @click.option("--metric", type=click.Choice(list(KINDS)), default="fmr", show_default=True, help="Rate to compare.")
-@click.option(
-    "--rate", type=float, required=True, metavar="R", help="Rate expected of the reference group, such as 1e-5."
-)
-@click.option(
-    "--ratio", type=float, default=2.0, show_default=True, help="True ratio of the rates of two groups to see."
-)
-@click.option(
-    "--templates", type=int, help="Templates of each subject; searches for FPIR and FNIR.  [default: 1; FNMR 2]"
-)
+@click.option("--rate", type=float, required=True, metavar="R",
+              help="Rate expected of the reference group, such as 1e-5.")  # fmt: skip
+@click.option("--ratio", type=float, default=2.0, show_default=True,
+              help="True ratio of the rates of two groups to see.")  # fmt: skip
+@click.option("--templates", type=int,
+              help="Templates of each subject; searches for FPIR and FNIR.  [default: 1; FNMR 2]")  # fmt: skip
 @click.option("--spread", type=float, default=1.0, show_default=True,
               help="Deviation of people's own rates over their mean.")  # fmt: skip
 @click.option("--power", "chance", type=float, default=POWER, show_default=True, help="Chance to see it.")

@@ -56,12 +56,8 @@ def command() -> None:
 @click.option("--title", default=TITLE, show_default=True)
 @click.option("--group", "groupings", multiple=True, callback=groupings, metavar="COLUMN[,COLUMN]",
               help="Groups of a tally, of columns that it was counted by.  [default: all of them]")  # fmt: skip
-@click.option(
-    "--thresholds",
-    callback=partial(numbers, float),
-    metavar="T,T,...",
-    help="Thresholds of a tally, edges of its axis.",
-)
+@click.option("--thresholds", callback=partial(numbers, float), metavar="T,T,...",
+              help="Thresholds of a tally, edges of its axis.")  # fmt: skip
 @click.option("--at", multiple=True, metavar="RATE=F[,F...]",
               help="Set thresholds of a tally at these rates.  [default: fmr=1e-3,1e-4 or fpir=0.1,0.01]")  # fmt: skip
 @click.option("--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
@@ -91,9 +87,8 @@ def keygen_command(key: Path) -> None:
 
 @command.command(name="verify", short_help="Whether a run is as it was signed.")
 @click.argument("run", type=PATH)
-@click.option(
-    "--public-key", "key", type=PATH, required=True, help="Public key of the signer, from a source you trust."
-)
+@click.option("--public-key", "key", type=PATH, required=True,
+              help="Public key of the signer, from a source you trust.")  # fmt: skip
 @click.option("--inputs", "checks_inputs", is_flag=True, help="Read the input files again, too, from where they lay.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify_command(run: Path, key: Path, checks_inputs: bool, as_json: bool) -> None:

@@ -17,9 +17,8 @@ from frbench.commands.options.recorded import score_options
 @click.argument("templates", type=PATH, required=False)
 @click.option("--labels", type=PATH, help="CSV or Parquet with subject_id and label columns.")
 @click.option("--pairs", type=PATH, help="Compare these pairs only: template_a, template_b[, mated].")
-@click.option(
-    "--exclude", type=PATH, help="Leave these pairs out of every rate: template_a, template_b[, reason], or a tail.csv."
-)
+@click.option("--exclude", type=PATH,
+              help="Leave these pairs out of every rate: template_a, template_b[, reason], or a tail.csv.")  # fmt: skip
 @click.option(
     "--keep-pairs", type=int, metavar="N",
     help="Name the N non-mated pairs of highest score of every two groups in tail.csv, for review.",
@@ -28,14 +27,10 @@ from frbench.commands.options.recorded import score_options
     "--per-subject", is_flag=True,
     help="Write comparisons and errors of every subject to subjects.csv, and how far errors rest on few of them.",
 )  # fmt: skip
-@click.option(
-    "--declared", callback=partial(numbers, int), metavar="N[,N...]",
-    help="Numbers of comparisons that a protocol states: says which way of counting gives each.",
-)  # fmt: skip
-@click.option(
-    "--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
-    help="Comparisons with a failed template: rejected, out of the denominators, or accepted.",
-)  # fmt: skip
+@click.option("--declared", callback=partial(numbers, int), metavar="N[,N...]",
+              help="Numbers of comparisons that a protocol states: says which way of counting gives each.")  # fmt: skip
+@click.option("--failed", type=click.Choice(FAILED_POLICIES), default="reject", show_default=True,
+              help="Comparisons with a failed template: rejected, out of the denominators, or accepted.")  # fmt: skip
 @score_options
 @of_files
 @of_counting
