@@ -39,16 +39,7 @@ SEVERAL = {"schema": "frbench.comparisons", "schema_version": 1}
               help="Directory for comparison.json and report.html.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
 @click.option("--quiet", is_flag=True, help="No tables.")
-def command(
-    a: Path,
-    others: tuple[Path, ...],
-    threshold_a: float | None,
-    threshold_b: float | None,
-    rank: int | None,
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def command(a: Path, others: tuple[Path, ...], out: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Compare run A with each run B: of systems on the same template ids, or timed on the same work.
 
     Differences are of B against A, paired: subjects are left out of both at once, and so they are for the ratios
@@ -61,15 +52,16 @@ def command(
     frbench compare out/timed-old out/timed-new --out out/compared
     frbench compare out/load-old out/load-new --json
     """
+    threshold_a, threshold_b = given["threshold_a"], given["threshold_b"]
     if (threshold_a is None) != (threshold_b is None):
         raise InputError("expected both --threshold-a and --threshold-b, or neither")
     if threshold_a is not None and len(others) > 1:
         raise InputError(f"--threshold-b is of one run, got {len(others)}; compare them one by one")
-    thresholds = None if threshold_a is None or threshold_b is None else (threshold_a, threshold_b)
+    thresholds = None if threshold_a is None else (threshold_a, threshold_b)
     if out is not None:
         refuse_run(files.prepare(out), "a comparison")
     runs = [FinishedRun.read(path) for path in (a, *others)]
-    compared = [compare(runs[0], run, thresholds=thresholds, rank=rank).to_json() for run in runs[1:]]
+    compared = [compare(runs[0], run, thresholds=thresholds, rank=given["rank"]).to_json() for run in runs[1:]]
     found = compared[0] if len(compared) == 1 else {**SEVERAL, "comparisons": compared}
     if out is not None:
         files.write_json(out / "comparison.json", found)
@@ -143,12 +135,7 @@ def _differentials(rows: list[Mapping[str, Any]]) -> Iterator[RenderableType]:
     if not rows:
         return
     yield Text("ratios between groups: A, B, and B's over A's with a paired 95% interval", style="bold")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "group / reference"):
-        table.add_column(column, no_wrap=True)
-    for column in ("A", "B", "B / A"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("in words")
+    table = _columns("group / reference", "A", "B", "B / A")
     for row in rows:
         ratios = [figures.factor(found) for found in (row["a"], row["b"], row)]
         table.add_row(_metric(row), Text(f"{row['group']} / {row['reference']}"), *ratios, Text(row["verdict"]))
@@ -166,16 +153,22 @@ def _heading(setting: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> str:
 
 
 def _table(rows: list[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "group"):
-        table.add_column(column, no_wrap=True)
-    for column in ("A", "k / n", "B", "k / n", "difference", "B / A"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("in words")
+    table = _columns("group", "A", "k / n", "B", "k / n", "difference", "B / A")
     for row in rows:
         form = figures.power if row["metric"] in ("fmr", "fpir") else figures.percent
         sides = (text for side in (row["a"], row["b"]) for text in _rate(side, form))
         table.add_row(_metric(row), _group(row), *sides, _difference(row, form), _ratio(row), Text(_in_words(row)))
+    return table
+
+
+def _columns(whose: str, *names: str) -> Table:
+    """An empty table: a rate, whose it is, its figures, and what they say in words."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", whose):
+        table.add_column(column, no_wrap=True)
+    for column in names:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("in words")
     return table
 
 

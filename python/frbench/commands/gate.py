@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from frbench.commands.options.common import PATH
 from frbench.errors import OutputError
 from frbench.gates.gate import default_rules, gate, read, read_baseline
 from frbench.gates.output import show, to_json, to_junit, to_markdown
-from frbench.gates.rules import DOUBTS, Doubt, Rules
+from frbench.gates.rules import DOUBTS, Rules
 from frbench.gates.verdicts import Gate
 from frbench.runs.directory import VERDICTS
 
@@ -22,7 +23,7 @@ FILES = ("gate.json", *VERDICTS)
 @click.command(name="gate")
 @click.argument("run", type=PATH)
 @click.option("--baseline", type=PATH, help="Run or file that changes are held against.")
-@click.option("--rules", "rules_path", type=PATH, metavar="FILE", help="Rules, in TOML. Default: of frbench ab the "
+@click.option("--rules", type=PATH, metavar="FILE", help="Rules, in TOML. Default: of frbench ab the "
               "limit that it was given, else that no median rises by more than 5%.")  # fmt: skip
 @click.option("--doubt", type=click.Choice(DOUBTS), help="What an inconclusive row does, instead of what rules say.")
 @click.option("--allow-other-machine", is_flag=True, help="Compare times of two machines.")
@@ -31,17 +32,7 @@ FILES = ("gate.json", *VERDICTS)
 @click.option("--summary", type=PATH, metavar="FILE", help="Append Markdown, as to $GITHUB_STEP_SUMMARY.")
 @click.option("--json", "as_json", is_flag=True, help="Print gate.json instead of a table.")
 @click.option("--quiet", is_flag=True, help="No table.")
-def command(
-    run: Path,
-    baseline: Path | None,
-    rules_path: Path | None,
-    doubt: Doubt | None,
-    allow_other_machine: bool,
-    out: Path | None,
-    summary: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def command(run: Path, out: Path | None, summary: Path | None, as_json: bool, quiet: bool, **given: Any) -> int:
     """Hold RUN against rules about its intervals, and against a baseline.
 
     RUN is a run directory, a file that pytest-benchmark wrote, or the directory or ab.json of frbench ab, which is its
@@ -54,13 +45,13 @@ def command(
     frbench gate bench.json --baseline old.json
     frbench ab --max-slowdown 3% --out out/ab -- ./old -- ./new; frbench gate out/ab --out out/gate
     """
-    rules = None if rules_path is None else Rules.read(rules_path, doubt=doubt)
+    doubt, path = given["doubt"], given["rules"]
+    rules = None if path is None else Rules.read(path, doubt=doubt)
     if out is not None:
         files.remove(files.prepare(out) / name for name in FILES)
-    source, other = read(run), read_baseline(baseline)
-    found = gate(
-        source, rules or default_rules(source, doubt), baseline=other, allows_other_machines=allow_other_machine
-    )
+    source, other = read(run), read_baseline(given["baseline"])
+    held = rules or default_rules(source, doubt)
+    found = gate(source, held, baseline=other, allows_other_machines=given["allow_other_machine"])
     _write(found, out, summary)
     if as_json:
         click.echo(json.dumps(to_json(found)))

@@ -27,6 +27,7 @@ from frbench.templates import load
 from frbench.terminal.show import show
 
 SCENARIOS = ["single-stream", "multi-stream", "server", "offline"]
+OF_TASKS = ("gallery", "scenario", "k", "batch", "mix", "seconds", "warm_up_s", "seed", "connections", "timeout_s")
 
 
 def _objective(_: click.Context, __: click.Parameter, text: str | None) -> Objective | None:
@@ -53,9 +54,9 @@ TIME = partial(click.option, callback=amounts.seconds, show_default=True, metava
 @click.option("--sweep", is_flag=True, help="Rates from 10% to 120% of what the server bears, measured first.")
 @click.option("--slo", callback=_objective, metavar="pQ=TIME", help="Find the highest rate that meets it: p99=20ms.")
 @click.option("--streams", type=int, default=8, show_default=True, help="Requests at a time of multi-stream.")
-@TIME("--duration", default="30s", help="Of each measurement, warm-up not included.")
-@TIME("--warm-up", default="3s", help="Requests of this long are sent and not counted.")
-@TIME("--timeout", default="10s", help="Deadline of a request, from its moment on.")
+@TIME("--duration", "seconds", default="30s", help="Of each measurement, warm-up not included.")
+@TIME("--warm-up", "warm_up_s", default="3s", help="Requests of this long are sent and not counted.")
+@TIME("--timeout", "timeout_s", default="10s", help="Deadline of a request, from its moment on.")
 @click.option("--runs", type=int, default=1, show_default=True, help="Measurements of each load; blocks of the tally.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Probes a request, of one group.")
 @click.option("-k", "--candidates", "k", type=int, default=50, show_default=True, help="Length of candidate lists.")
@@ -106,19 +107,10 @@ def _task(templates: Path, options: Options, server: Server, given: dict[str, An
         probes = probes.with_subjects(probes.template_ids)
     probes.require_labels(options.columns, options.per_template)
     return LoadTask(
-        gallery=given["gallery"],
+        **{name: given[name] for name in OF_TASKS},
         probes=probes,
         columns=options.columns,
         hardware=f"{hardware()}, server at {server.address}",
-        scenario=given["scenario"],
-        k=given["k"],
-        batch=given["batch"],
-        mix=given["mix"],
-        seconds=given["duration"],
-        warm_up_s=given["warm_up"],
-        seed=given["seed"],
-        connections=server.connections,
-        timeout_s=server.timeout_s,
     )
 
 
@@ -129,20 +121,12 @@ def _server(target: str, given: dict[str, Any]) -> Server:
         raise InputError("expected grpcs:// together with --ca, the authority of the server's certificate")
     if credentials.has_files and not is_encrypted:
         raise InputError("--cert is shown over TLS alone; give grpcs:// and --ca")
-    ca, certificate, key = (
-        None if path is None else content(path, what)
-        for path, what in (
-            (credentials.ca, "authority"),
-            (credentials.certificate, "certificate"),
-            (credentials.key, "key"),
-        )
-    )
+    given_files = ((credentials.ca, "authority"), (credentials.certificate, "certificate"), (credentials.key, "key"))
+    ca, certificate, key = (None if path is None else content(path, what) for path, what in given_files)
     return Server(
         address=address,
         ca=ca,
         identity=None if certificate is None or key is None else (certificate, key),
         token=credentials.token,
-        connections=given["connections"],
-        timeout_s=given["timeout"],
-        in_flight=given["in_flight"],
+        **{name: given[name] for name in ("connections", "timeout_s", "in_flight")},
     )

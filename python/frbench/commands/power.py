@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -21,19 +22,10 @@ from frbench.reading.power import KINDS, POWER
               help="Templates of each subject; searches for FPIR and FNIR.  [default: 1; FNMR 2]")  # fmt: skip
 @click.option("--spread", type=float, default=1.0, show_default=True,
               help="Deviation of people's own rates over their mean.")  # fmt: skip
-@click.option("--power", "chance", type=float, default=POWER, show_default=True, help="Chance to see it.")
+@click.option("--power", type=float, default=POWER, show_default=True, help="Chance to see it.")
 @click.option("--level", type=float, default=LEVEL, show_default=True, help="Level of the interval that shows it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    metric: str,
-    rate: float,
-    ratio: float,
-    templates: int | None,
-    spread: float,
-    chance: float,
-    level: float,
-    as_json: bool,
-) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Say how many subjects each of two groups needs.
 
     \b
@@ -43,5 +35,5 @@ def command(
     Templates of the same two people are taken as independent, which is optimistic: more subjects are better than more
     templates.
     """
-    found = api.power(rate, ratio, metric=metric, templates=templates, spread=spread, power=chance, level=level)
+    found = api.power(**given)
     click.echo(json.dumps(found.to_json()) if as_json else str(found))

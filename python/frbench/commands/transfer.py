@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import click
 
 from frbench import api
-from frbench.choices import FAILED_POLICIES, Failed
+from frbench.choices import FAILED_POLICIES
 from frbench.commands.options.common import PATH
 from frbench.errors import InputError
 from frbench.terminal.transfer import show
@@ -20,20 +20,12 @@ from frbench.terminal.transfer import show
 @click.option("--at", metavar="fmr=F", help="Rate that the threshold is set at, on everybody of SET_ON_RUN.")
 @click.option("--threshold", type=float, metavar="T", help="A threshold from elsewhere, a vendor's for instance.")
 @click.option("--promised", metavar="fmr=F", help="Rate that --threshold is said to hold.")
-@click.option("--group", metavar="COLUMN[,COLUMN]",
+@click.option("--group", "by", metavar="COLUMN[,COLUMN]",
               help="Look at these groups.  [default: those that USED_ON_RUN was counted by]")  # fmt: skip
 @click.option("--failed", type=click.Choice(FAILED_POLICIES),
               help="Comparisons with a failed template.  [default: as in the runs]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def command(
-    runs: tuple[Path, ...],
-    at: str | None,
-    threshold: float | None,
-    promised: str | None,
-    group: str | None,
-    failed: str | None,
-    as_json: bool,
-) -> None:
+def command(runs: tuple[Path, ...], as_json: bool, **given: Any) -> None:
     """Say what a threshold does to people it was not set on: the FMR they get, against the one that was promised.
 
     Runs are directories of `frbench verify`, of one matcher. A verdict is kept if the whole 95% interval is at most
@@ -48,10 +40,7 @@ def command(
     """
     if len(runs) > 2:
         raise InputError(f"expected {api.WAYS_TO_TRANSFER}")
-    used_on, set_on = runs[-1], runs[0] if len(runs) > 1 else None
-    found = api.transfer(
-        used_on, set_on, at=at, threshold=threshold, promised=promised, by=group, failed=cast(Failed | None, failed)
-    )
+    found = api.transfer(runs[-1], runs[0] if len(runs) > 1 else None, **given)
     if as_json:
         click.echo(json.dumps(found.to_json()))
     else:
