@@ -16,6 +16,8 @@ from frbench.results import types
 from frbench.tally import Tally
 
 VERSION = 1
+# What the plan of a search says of the gallery and the lists.
+SEARCHED = ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")
 
 
 def head_of(

@@ -10,7 +10,7 @@ from frbench.plan import Group, Grouping
 from frbench.reading import metrics
 from frbench.reading.rate import Rate, both_rates
 from frbench.results import audits, groups, modes, types
-from frbench.results.head import contrasts, head_of
+from frbench.results.head import SEARCHED, contrasts, head_of
 from frbench.results.modes import Lists
 from frbench.tally import Tally
 
@@ -32,11 +32,7 @@ def identify_results(
     rank = details["ranks"][0]
     found = {
         **head_of("identify", tally, thresholds=thresholds, groupings=groupings, points=points),
-        "gallery": details["gallery"],
-        "gallery_subjects": details["gallery_subjects"],
-        "gallery_failed": details["gallery_failed"],
-        "k": details["k"],
-        "ranks": details["ranks"],
+        **{name: details[name] for name in SEARCHED},
         "interval": "over probe subjects, conditional on this gallery",
         "groups": [_searches(tally, thresholds, group) for group in rows],
         "estimates": [e for group in rows for e in _identify_estimates(tally, thresholds, group)],

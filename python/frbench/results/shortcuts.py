@@ -13,7 +13,7 @@ from frbench.counting.layout import Layout
 from frbench.operating_point import OperatingPoint
 from frbench.plan import Grouping
 from frbench.results import types
-from frbench.results.head import head_of
+from frbench.results.head import SEARCHED, head_of
 from frbench.shortcuts.differences import Counted, gaps_json, rates_of, rows_json, share_of, shares_json
 from frbench.shortcuts.orders import Orders
 from frbench.shortcuts.reach import Reach
@@ -49,7 +49,7 @@ def compared(
     rates = rates_of(thresholds, details["ranks"])
     found = {
         **head_of(kind, exact, thresholds=thresholds, groupings=groupings, points=points),
-        **{name: details[name] for name in ("gallery", "gallery_subjects", "gallery_failed", "k", "ranks")},
+        **{name: details[name] for name in SEARCHED},
         "interval": INTERVALS,
         "threshold_rule": FROZEN,
         "searches": [

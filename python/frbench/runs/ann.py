@@ -189,9 +189,7 @@ def _results(comparison: Comparison, exact: Exact, options: Options, asked: AnnA
         )
         for effort in indexing.efforts
     ]
-    found = compared(
-        "ann", systems, thresholds=options.all_thresholds(exact.points), groupings=groupings, points=exact.points
-    )
+    found = compared("ann", systems, **options.reported(exact.points))
     by_worker = [made._asdict() for made in comparison.built.by_worker]
     return found | {
         **indexing.description(None),

@@ -116,15 +116,8 @@ def run_fusion(
             tally = scores.count(plan, advance)
         by_fold = _folds(kept, listed, failed)
         engine = {**work.engine.describe(), "fused": "numpy float64"}
-    rates = verify_results(
-        tally,
-        thresholds=options.all_thresholds(points),
-        groupings=options.groupings,
-        points=points,
-        failed=failed,
-        moments=Moments.undefined(plan, NO_SUMS),
-        folds=by_fold,
-    )
+    moments = Moments.undefined(plan, NO_SUMS)
+    rates = verify_results(tally, **options.reported(points), failed=failed, moments=moments, folds=by_fold)
     body: dict[str, Any] = {**rates}
     body["fusion"] = {**rule.to_json(), "norm": _norm(fusion), "calibration": fit}
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))

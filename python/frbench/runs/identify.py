@@ -59,13 +59,7 @@ def run_identify(
             points = search_points(task, candidates, options=options, engine=work.engine)
         with work.clock.time("count"):
             tally = identify.count(task, task.plan(options.edges(points)), candidates)
-        counted = identify_results(
-            tally,
-            thresholds=options.all_thresholds(points),
-            groupings=options.groupings,
-            points=points,
-            lists=nonmated_lists(task, candidates),
-        )
+        counted = identify_results(tally, **options.reported(points), lists=nonmated_lists(task, candidates))
         found: dict[str, Any] = {**counted}
         found["hubness"] = hubs(task, candidates)
         if sizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from frbench.counting.calibrate import Target
 from frbench.counting.sweep import Checkpoint, Progress
@@ -17,6 +18,14 @@ from frbench.plan import DEFAULT_BLOCKS, Grouping, checked_thresholds, score_axi
 from frbench.reading.audits.leakage import Finding, read_subjects, trained
 from frbench.service.credentials import ANYBODY, Credentials
 from frbench.templates import Templates
+
+
+class Reported(TypedDict):
+    """Keywords of what makes results of a tally."""
+
+    thresholds: list[float]
+    groupings: tuple[Grouping, ...]
+    points: Sequence[OperatingPoint]
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,10 @@ class Options:
     def all_thresholds(self, points: Sequence[OperatingPoint]) -> list[float]:
         """Thresholds to report, increasing, each once."""
         return sorted(set(self.thresholds) | set(_set_thresholds(points)))
+
+    def reported(self, points: Sequence[OperatingPoint]) -> Reported:
+        """What results are asked for: thresholds, groups, and where thresholds came from."""
+        return {"thresholds": self.all_thresholds(points), "groupings": self.groupings, "points": points}
 
     def require(self, templates: Templates) -> None:
         """Refuses templates without the labels that groups and population are made of.

@@ -97,8 +97,7 @@ def _results(exact: Exact, stored: Sequence[Stored], work: Work) -> dict[str, An
         System(one.storage.name, tallies, {"reduced": one.storage.to_json(), "queries": vars(speed)})
         for one, tallies, speed in zip(stored, counted, speeds, strict=True)
     ]
-    thresholds = options.all_thresholds(exact.points)
-    found = compared("precision", systems, thresholds=thresholds, groupings=groupings, points=exact.points)
+    found = compared("precision", systems, **options.reported(exact.points))
     return found | {
         "dimension": task.gallery.dimension,
         "exact_queries": vars(exact_speed),

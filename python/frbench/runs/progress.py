@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -83,8 +84,9 @@ class TerminalProgress:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True)
-        self._is_shown = self._console.is_terminal and not quiet
+        console = Console(stderr=True)
+        is_shown = console.is_terminal and not quiet
+        self._where: dict[str, Any] = {"console": console, "disable": not is_shown, "transient": True}
         self.fraction = 0.0
 
     @contextmanager
@@ -97,11 +99,8 @@ class TerminalProgress:
             TextColumn("{task.percentage:>3.0f}%"),
             Rate(),
             TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._is_shown,
-            transient=True,
+            **self._where,
         )
-
         with bar:
             task = bar.add_task(title, total=total, unit=unit)
 
@@ -116,17 +115,9 @@ class TerminalProgress:
     @contextmanager
     def wait(self, what: str) -> Iterator[None]:
         """A line with what is waited for, and for how long already."""
-        line = Bars(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=self._console,
-            disable=not self._is_shown,
-            transient=True,
-            # A library that is loaded meanwhile may keep the streams that it finds.
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        # A library that is loaded meanwhile may keep the streams that it finds.
+        line = Bars(*columns, **self._where, redirect_stdout=False, redirect_stderr=False)
         with line:
             line.add_task(what, total=None)
             yield

@@ -100,14 +100,8 @@ def run_scores(
             tally = scores.count(plan, advance)
     if looks_reversed(tally) and not options.is_similarity:
         raise InputError(_reversed(source, auc(tally)))
-    counted = verify_results(
-        tally,
-        thresholds=options.all_thresholds(points),
-        groupings=options.groupings,
-        points=points,
-        failed=failed,
-        moments=Moments.undefined(plan, NO_SUMS),
-    )
+    moments = Moments.undefined(plan, NO_SUMS)
+    counted = verify_results(tally, **options.reported(points), failed=failed, moments=moments)
     body: dict[str, Any] = {**counted}
     notes = [] if source.names_templates else [NOT_TOLD_APART]
     body["recorded"] = _recorded(
@@ -151,13 +145,7 @@ def run_candidates(
         plan = task.plan(options.edges_of(*found.range, points))
         plan = replace(plan, inputs=digest_of(plan.inputs, found.candidates.search))
         tally = identify.count(task, plan, found.candidates)
-    counted = identify_results(
-        tally,
-        thresholds=options.all_thresholds(points),
-        groupings=options.groupings,
-        points=points,
-        lists=nonmated_lists(task, found.candidates),
-    )
+    counted = identify_results(tally, **options.reported(points), lists=nonmated_lists(task, found.candidates))
     body: dict[str, Any] = {**counted}
     body["recorded"] = _recorded(log.format, log.is_distance, sources[:1], *found.range, found.notes)
     body["hubness"] = hubs(task, found.candidates)

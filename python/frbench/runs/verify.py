@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self
@@ -84,9 +84,7 @@ class Comparisons:
         """
         work, options = self.work, self.work.options
         with work.clock.time("calibrate"):
-            points = comparison_points(
-                self.known, options, comparisons=self.counter, count=self._count, failed=self.failed
-            )
+            points = self._points()
         with work.clock.time("count"):
             counter = self.counter(options.columns)
             tally = self._count(counter, counter.plan(options.edges(points)), "verify")
@@ -100,6 +98,42 @@ class Comparisons:
                 tail=None if keep_pairs is None else self._tail(counter, tally, keep_pairs),
                 errors=self._errors(counter, tally, options.all_thresholds(points)) if by_subject else None,
             )
+
+    def _points(self) -> list[OperatingPoint]:
+        """Thresholds for the targets, set on the stated population by counting passes of their own."""
+        options, population = self.work.options, self.work.options.population
+        if not options.targets:
+            return []
+        options.require_population(self.known)
+        of_matches = [target for target in options.targets if target.metric == "fmr"]
+        of_misses = [target for target in options.targets if target.metric == "fnmr"]
+        counter = self.counter(() if population is None else population[:1])
+        points = self._points_of_matches(counter, of_matches) if of_matches else []
+        if of_misses:
+            scores, n_unscored = _mated(counter, self.known, population)
+            whom = population_title(population, mated=True)
+            points += points_of_misses(scores, n_unscored, of_misses, population=whom, failed=self.failed)
+        by_name = {point.at: point for point in points}
+        return [by_name[target.name] for target in options.targets]
+
+    def _points_of_matches(self, counter: AllPairs | Pairs, targets: Sequence[Target]) -> list[OperatingPoint]:
+        """Thresholds for target FMRs, by counting passes over non-mated comparisons."""
+        population = self.work.options.population
+        group = EVERYBODY if population is None else Group.within(population[:1], name_of(population[1:]))
+
+        def histogram(edges: NDArray[np.float64]) -> Histogram:
+            plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
+            return self._count(counter, plan, "set threshold").pick(mated=False, group=group)
+
+        # An edge that no score reaches makes this pass a cheap one.
+        everything = histogram(np.array([1.0]))
+        return operating_points(
+            lambda edges: histogram(edges).tail(),
+            everything.trials - (everything.unscored if self.failed == "exclude" else 0),
+            targets,
+            population=population_title(population),
+            unscored_accepted=everything.unscored if self.failed == "accept" else 0,
+        )
 
     def _count(self, counter: AllPairs | Pairs, plan: Plan, title: str) -> Tally:
         work = self.work
@@ -147,9 +181,7 @@ class Verified:
         compared, options = self.comparisons, self.comparisons.work.options
         counted = verify_results(
             self.tally,
-            thresholds=options.all_thresholds(self.points),
-            groupings=options.groupings,
-            points=self.points,
+            **options.reported(self.points),
             failed=compared.failed,
             moments=self.moments,
             excluded=compared.excluded,
@@ -202,33 +234,6 @@ def _rows_of_subjects(templates: Templates, pairs: PairList | None) -> Counts:
     return Counts.of(list(Counter(subjects).values()))
 
 
-def comparison_points(
-    templates: Templates,
-    options: Options,
-    *,
-    comparisons: Callable[[Grouping], AllPairs | Pairs],
-    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
-    failed: Failed,
-) -> list[OperatingPoint]:
-    """Thresholds for the targets, set on the stated population by counting passes of their own.
-
-    comparisons : what is counted, by label columns. count : the tally of it under a plan; shown with a title.
-    """
-    if not options.targets:
-        return []
-    options.require_population(templates)
-    of_matches = [target for target in options.targets if target.metric == "fmr"]
-    of_misses = [target for target in options.targets if target.metric == "fnmr"]
-    counter = comparisons(() if options.population is None else options.population[:1])
-    points = [] if not of_matches else _points_of_matches(counter, of_matches, options, count=count, failed=failed)
-    if of_misses:
-        scores, n_unscored = _mated(counter, templates, options.population)
-        whom = population_title(options.population, mated=True)
-        points += points_of_misses(scores, n_unscored, of_misses, population=whom, failed=failed)
-    by_name = {point.at: point for point in points}
-    return [by_name[target.name] for target in options.targets]
-
-
 def _mated(
     counter: AllPairs | Pairs, templates: Templates, population: tuple[str, str] | None
 ) -> tuple[NDArray[np.float32], int]:
@@ -245,33 +250,6 @@ def _mated(
     parts = [scores[wanted[a] & wanted[b]] for a, b, scores in counter.mated_scores()]
     scores = np.concatenate([np.empty(0, np.float32), *parts])
     return scores, n - len(scores)
-
-
-def _points_of_matches(
-    counter: AllPairs | Pairs,
-    targets: Sequence[Target],
-    options: Options,
-    *,
-    count: Callable[[AllPairs | Pairs, Plan, str], Tally],
-    failed: Failed,
-) -> list[OperatingPoint]:
-    """Thresholds for target FMRs, by counting passes over non-mated comparisons."""
-    population = options.population
-    group = EVERYBODY if population is None else Group.within(population[:1], name_of(population[1:]))
-
-    def histogram(edges: NDArray[np.float64]) -> Histogram:
-        plan = counter.plan(tuple(edges.tolist()), keeps_blocks=False)
-        return count(counter, plan, "set threshold").pick(mated=False, group=group)
-
-    # An edge that no score reaches makes this pass a cheap one.
-    everything = histogram(np.array([1.0]))
-    return operating_points(
-        lambda edges: histogram(edges).tail(),
-        everything.trials - (everything.unscored if failed == "exclude" else 0),
-        targets,
-        population=population_title(population),
-        unscored_accepted=everything.unscored if failed == "accept" else 0,
-    )
 
 
 def run_verify(
