@@ -96,13 +96,14 @@ def exact_search(task: Identification, engine: Engine) -> Callable[[], Any] | No
     """A call that searches some of the probes exactly in one thread, or in one of each worker; None if `untimed`."""
     if untimed(engine):
         return None
+    unit = task.probes.unit[timed_probes(task)]
     if isinstance(engine, ClusterEngine):
-        return _search_by_workers(task, engine)
+        held, probes = engine.rows_of(task.gallery, np.flatnonzero(~task.gallery.failed)), engine.rows(unit)
+        return lambda: held.search(probes, min(task.k, len(held)))
     assert isinstance(engine, CpuEngine)
     one = CpuEngine(threads=1, isa=engine.isa)
     gallery = one.rows(task.gallery.unit[~task.gallery.failed])
-    probes = task.probes.unit[timed_probes(task)]
-    return lambda: gallery.search(one.rows(probes), min(task.k, len(gallery)))
+    return lambda: gallery.search(one.rows(unit), min(task.k, len(gallery)))
 
 
 def untimed(engine: Engine) -> str:
@@ -110,12 +111,6 @@ def untimed(engine: Engine) -> str:
     if isinstance(engine, ClusterEngine) and engine.workers.threads > 1:
         return NOT_ALIKE
     return NOT_FAST if engine.name == "reference" else ""
-
-
-def _search_by_workers(task: Identification, engine: ClusterEngine) -> Callable[[], Any]:
-    gallery = engine.rows_of(task.gallery, np.flatnonzero(~task.gallery.failed))
-    probes = engine.rows(task.probes.unit[timed_probes(task)])
-    return lambda: gallery.search(probes, min(task.k, len(gallery)))
 
 
 def timed_probes(task: Identification) -> Ints:

@@ -69,6 +69,11 @@ class Options:
         """Every label column that a grouping uses, once."""
         return tuple(dict.fromkeys(c for grouping in self.groupings for c in grouping))
 
+    @property
+    def population_columns(self) -> tuple[str, ...]:
+        """Every label column that a grouping or the population uses, once."""
+        return tuple(dict.fromkeys((*self.columns, *(self.population[:1] if self.population else ()))))
+
     def open_engine(self, progress: Progress) -> Engine:
         """The engine that was asked for; `progress` says what is waited for meanwhile."""
         if self.isa is not None and self.engine not in ("cpu", "reference"):
@@ -118,8 +123,7 @@ class Options:
         ------
         InputError : a label column is missing, or differs within a subject.
         """
-        columns = self.columns + ((self.population[0],) if self.population else ())
-        templates.require_labels(columns, self.per_template)
+        templates.require_labels(self.population_columns, self.per_template)
 
     def require_population(self, templates: Templates) -> None:
         """Refuses a population of whom there is no row.

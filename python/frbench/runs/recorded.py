@@ -61,11 +61,6 @@ class RecordedOptions(Options):
         """The axis of the tally of scores in [low, high]."""
         return edges_over(low, high, self.all_thresholds(points), step=self.step, first=self.first)
 
-    @property
-    def population_columns(self) -> tuple[str, ...]:
-        """Every label column that a grouping or the population uses, once."""
-        return tuple(dict.fromkeys((*self.columns, *(self.population[:1] if self.population else ()))))
-
 
 def run_scores(
     source: Recorded, options: RecordedOptions, *, people: Templates | None, failed: Failed, progress: Progress

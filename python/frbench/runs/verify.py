@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +48,6 @@ class Comparisons:
     excluded: PairList | None
     failed: Failed
     work: Work
-
-    @classmethod
-    def of(
-        cls, templates: Templates, pairs: PairList | None, *, excluded: PairList | None, failed: Failed, work: Work
-    ) -> Self:
-        """All pairs, or those of `pairs`, without the excluded ones."""
-        listed = pairs if pairs is None or excluded is None else pairs.without(excluded)
-        return cls(templates, listed, excluded, failed, work)
 
     @cached_property
     def known(self) -> Templates:
@@ -275,7 +267,8 @@ def run_verify(
     sources = [*templates.sources, *(each.source for each in (pairs, excluded) if each is not None)]
     with Work.begun(options, sources, progress) as work:
         options.require(templates)
-        comparisons = Comparisons.of(templates, pairs, excluded=excluded, failed=failed, work=work)
+        listed = pairs if pairs is None or excluded is None else pairs.without(excluded)
+        comparisons = Comparisons(templates, listed, excluded, failed, work)
         if keep_pairs is not None:
             comparisons.check_tail(keep_pairs)
         found = comparisons.verified(keep_pairs=keep_pairs, by_subject=by_subject)

@@ -20,8 +20,7 @@ PATH = click.Path(path_type=Path)
 Command = Callable[..., None]
 
 
-at_population = click.option("--at-population", default="all",
-                             metavar="all|COLUMN=LABEL",
+at_population = click.option("--at-population", default="all", metavar="all|COLUMN=LABEL",
                              help="Whom the thresholds are set on.  [default: all]")  # fmt: skip
 CHECKPOINTS = (
     click.option("--checkpoint-every", type=float, default=2.0, show_default=True, metavar="SECONDS",
@@ -108,14 +107,11 @@ def of_files(command: Command) -> Command:
     options = [
         click.option("--id-column", default="template_id", show_default=True, help="Column of template ids."),
         click.option("--subject-column", default="subject_id", show_default=True, help="Column of subject ids."),
-        click.option(
-            "--scratch",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Keep unit rows in a nameless file in this directory, mapped to memory. Also "
-            "FRBENCH_SCRATCH.  [default: in memory up to a quarter of it]",
-        ),
+        click.option("--scratch", type=click.Path(path_type=Path, file_okay=False),
+                     help="Keep unit rows in a nameless file in this directory, mapped to memory. Also "
+                          "FRBENCH_SCRATCH.  [default: in memory up to a quarter of it]"),
         click.option("--array", help="Array, tensor or column to take where a file holds several."),
-    ]
+    ]  # fmt: skip
     return decorated(options, command)
 
 

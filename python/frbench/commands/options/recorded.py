@@ -59,8 +59,7 @@ def _shared(formats: tuple[str, ...], example: str) -> list[Callable[..., Any]]:
         click.option("--format", type=click.Choice(formats), help="How the recorded file is written."),
         click.option("--columns", callback=_columns, metavar="ROLE=COLUMN,...",
                      help=f"Columns of a recorded csv, Parquet or Arrow file, such as {example}."),
-        click.option("--distance", is_flag=True,
-                     help="Recorded scores are distances: lower is more alike."),
+        click.option("--distance", is_flag=True, help="Recorded scores are distances: lower is more alike."),
         click.option("--similarity", is_flag=True,
                      help="Recorded scores are similarities, even where they look reversed."),
     ]  # fmt: skip
