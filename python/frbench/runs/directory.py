@@ -64,8 +64,10 @@ def prepare_run(options: Options, inputs: Iterable[str | Path]) -> None:
     refuse_to_replace([*map(Path, inputs), *filter(None, [options.train_subjects])], options.out)
 
 
-def write_run(run: FinishedRun, out: Path, *, with_report: bool = True, checkpoint: Checkpoint | None = None) -> None:
-    """Writes the files of a run to `out`, results last, and only then forgets the checkpoints.
+def write_run(
+    run: FinishedRun, out: Path, *, with_report: bool = True, checkpoint: Checkpoint | None = None
+) -> FinishedRun:
+    """The run, whose files are written to `out`, results last; only then the checkpoints are forgotten.
 
     What frbench wrote there before goes first, so that two runs are never mixed. The manifest lists what is written: it
     is written before all of that, and goes after all of it.
@@ -83,6 +85,7 @@ def write_run(run: FinishedRun, out: Path, *, with_report: bool = True, checkpoi
     files.write_json(out / "results.json", run.results)
     if checkpoint:
         checkpoint.clear()
+    return run
 
 
 def _clear(out: Path) -> None:

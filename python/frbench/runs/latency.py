@@ -27,9 +27,7 @@ def run_latency(task: LatencyTask, options: Options, *, runs: int, progress: Pro
     found = latency_results(tally, groupings=options.groupings)
     engine = task.open_engine().describe()
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more={})
-    run = FinishedRun(found, made, tally)
-    write_run(run, options.out, with_report=options.with_report)
-    return run
+    return write_run(FinishedRun(found, made, tally), options.out, with_report=options.with_report)
 
 
 def run_latencies(

@@ -10,7 +10,6 @@ from frbench.counting.load.generator import Generator
 from frbench.counting.load.histograms import histogram_files
 from frbench.counting.load.measure import (
     SATURATING,
-    Trial,
     check_answered,
     check_drawn,
     highest_rate,
@@ -73,12 +72,14 @@ def run_load(
     if asked.is_sweep or asked.objective is not None:
         with clock.time("saturation"):
             saturated = saturation(task, generator)
-    slo = None
-    if asked.objective is not None and saturated is not None:
+    objective, slo = asked.objective, None
+    if objective is not None and saturated is not None:
         with clock.time("objective"):
-            slo = (asked.objective, *_searched(task, generator, asked.objective, saturated))
+            judged = highest_rate(lambda rate, i: try_rate(task, generator, objective, rate, number=i), saturated / 2)
+        slo = (objective, *judged)
     loads = _loads(task, asked, saturated, slo)
-    with clock.time("measure"), progress.step("load", _expected(task, loads) * runs, "requests") as advance:
+    expected = round(sum((load.rate or 0) * task.seconds for load in loads))
+    with clock.time("measure"), progress.step("load", expected * runs, "requests") as advance:
         measured = run_loads(task, generator, loads, runs=runs, advance=advance)
     found = load_results(measured, groupings=options.groupings, saturation=saturated, slo=slo)
     plan = measured.tally.plan
@@ -88,17 +89,7 @@ def run_load(
     sources = list(task.probes.sources)
     made = run_manifest(options, plan, sources=sources, engine=engine, clock=clock, more=more)
     run = FinishedRun(found, made, measured.tally, tables=histogram_files(measured, options.groupings))
-    write_run(run, options.out, with_report=options.with_report)
-    return run
-
-
-def _searched(
-    task: LoadTask, generator: Generator, objective: Objective, saturated: float
-) -> tuple[float | None, list[Trial]]:
-    def judge(rate: float, number: int) -> Trial:
-        return try_rate(task, generator, objective, rate, number=number)
-
-    return highest_rate(judge, saturated / 2)
+    return write_run(run, options.out, with_report=options.with_report)
 
 
 def _loads(task: LoadTask, asked: Asked, saturated: float | None, slo: Any) -> list[Load]:
@@ -110,7 +101,3 @@ def _loads(task: LoadTask, asked: Asked, saturated: float | None, slo: Any) -> l
         return [Load(rate=min(trial.rate for trial in trials) if rate is None else rate)]
     at_once = {"single-stream": 1, "multi-stream": asked.streams, "offline": SATURATING}
     return [Load(rate=asked.rate) if task.scenario == "server" else Load(in_flight=at_once[task.scenario])]
-
-
-def _expected(task: LoadTask, loads: list[Load]) -> int:
-    return round(sum((load.rate or 0) * task.seconds for load in loads))

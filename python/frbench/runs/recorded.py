@@ -223,5 +223,4 @@ def _finish(
     }
     made["options"] |= {"axis_step": options.step, "axis_from": options.first, "similarity": options.is_similarity}
     run = FinishedRun(body, made, tally, candidates=candidates)
-    write_run(run, options.out, with_report=options.with_report)
-    return run
+    return write_run(run, options.out, with_report=options.with_report)

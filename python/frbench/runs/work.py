@@ -60,8 +60,7 @@ class Work:
 
     def written(self, run: FinishedRun) -> FinishedRun:
         """`run`, whose files are in the directory now; what was kept for an interruption is gone."""
-        write_run(run, self.options.out, with_report=self.options.with_report, checkpoint=self.checkpoint)
-        return run
+        return write_run(run, self.options.out, with_report=self.options.with_report, checkpoint=self.checkpoint)
 
     def manifest(
         self,
