@@ -22,10 +22,7 @@ def command(run: Path, to: str, out: Path | None) -> None:
     frbench export out/verify --to parquet --out tables
     frbench export out/verify --to bob5
     """
-    directory = out or run / export.FOLDER
-    if to in export.BOB_FORMATS:
-        paths = [export.write_tail(run, to, directory)]
-    else:
-        paths = export.write_tables(run, to, directory)
+    out = out or run / export.FOLDER
+    paths = [export.write_tail(run, to, out)] if to in export.BOB_FORMATS else export.write_tables(run, to, out)
     for path in paths:
         click.echo(path)

@@ -11,6 +11,7 @@ import click
 
 from frbench.commands.options import amounts
 from frbench.commands.options.amounts import groupings
+from frbench.commands.options.asking import progress_of, say_where
 from frbench.commands.options.common import PATH
 from frbench.commands.options.servers import credentials_of, server_options
 from frbench.counting.load.generator import GrpcGenerator, Server
@@ -20,7 +21,6 @@ from frbench.errors import InputError
 from frbench.runs.load import Asked, run_load
 from frbench.runs.manifest import hardware
 from frbench.runs.options import Options
-from frbench.runs.progress import TerminalProgress
 from frbench.service.credentials import address_of, content
 from frbench.service.wire import SEARCH
 from frbench.templates import load
@@ -84,20 +84,16 @@ def command(target: str, templates: Path, **given: Any) -> None:
     """
     server = _server(target, given)
     asked = Asked(given["rate"], given["sweep"], given["slo"], given["streams"])
-    options = Options(
-        out=given["out"],
-        groupings=given["groupings"],
-        per_template=given["per_template"],
-        with_report=not given["no_report"],
-    )
+    shared = {name: given[name] for name in ("out", "groupings", "per_template")}
+    options = Options(**shared, with_report=not given["no_report"])
     task = _task(templates, options, server, given)
-    progress = TerminalProgress(quiet=given["quiet"] or given["as_json"])
-    section = run_load(task, GrpcGenerator(server, SEARCH), asked, options, runs=given["runs"], progress=progress)
+    generator = GrpcGenerator(server, SEARCH)
+    section = run_load(task, generator, asked, options, runs=given["runs"], progress=progress_of(given))
     if given["as_json"]:
         click.echo(json.dumps(section.results))
     elif not given["quiet"]:
         show(section.results)
-        click.echo(f"run: {options.out}" + (f"\nreport: {options.out / 'report.html'}" if options.with_report else ""))
+        say_where(options.out, with_report=options.with_report)
 
 
 def _task(templates: Path, options: Options, server: Server, given: dict[str, Any]) -> LoadTask:

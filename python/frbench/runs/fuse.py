@@ -35,7 +35,6 @@ from frbench.results.verify import verify_results
 from frbench.runs.manifest import CONVENTIONS
 from frbench.runs.recorded import RecordedOptions
 from frbench.runs.work import Work
-from frbench.templates import Source
 
 FIT = "frbench.fusion-fit.1"
 NO_SUMS = "sums of fused scores are no closed form of the templates"
@@ -97,7 +96,8 @@ def run_fusion(
     InputError : nobody is left to count or to fit on, or what the options name is not there.
     """
     _require(twins, options)
-    with Work.begun(options, _sources(twins, pairs), progress) as work, ExitStack() as stack:
+    sources = dict.fromkeys((*twins.a.sources, *twins.b.sources, *([] if pairs is None else [pairs.source])))
+    with Work.begun(options, list(sources), progress) as work, ExitStack() as stack:
         with work.clock.time("fit"):
             rule, fit, counted, listed = _fitted(twins, pairs, fusion, work)
         layout = Layout.of(counted.a, options.population_columns, options.n_blocks)
@@ -119,7 +119,8 @@ def run_fusion(
     moments = Moments.undefined(plan, NO_SUMS)
     rates = verify_results(tally, **options.reported(points), failed=failed, moments=moments, folds=by_fold)
     body: dict[str, Any] = {**rates}
-    body["fusion"] = {**rule.to_json(), "norm": _norm(fusion), "calibration": fit}
+    norm = fusion.norm if fusion.thresholds is None else "thresholds of A and B"
+    body["fusion"] = {**rule.to_json(), "norm": norm, "calibration": fit}
     findings = list(dict.fromkeys([*in_comparisons(counted.a), *in_comparisons(counted.b), *polarity(tally)]))
     joined = {"A": twins.a.joined_by, "B": twins.b.joined_by}
     more = {"failed": failed, "fusion": body["fusion"], "labels_joined_by": joined}
@@ -127,12 +128,6 @@ def run_fusion(
     made["conventions"] = CONVENTIONS | _conventions(rule)
     made["options"] |= {"axis_step": options.step, "axis_from": options.first}
     return work.written(FinishedRun(body, made, tally))
-
-
-def _sources(twins: Twins, pairs: PairList | None) -> list[Source]:
-    """Every file that was read, once."""
-    listed = [] if pairs is None else [pairs.source]
-    return list(dict.fromkeys((*twins.a.sources, *twins.b.sources, *listed)))
 
 
 def _require(twins: Twins, options: RecordedOptions) -> None:
@@ -208,10 +203,6 @@ def _folds(kept: KeptScores, listed: PairList | None, failed: Failed) -> folds.F
         return None
     _, scores = kept.spool.all()
     return folds.accuracy(scores, listed.mated, listed.folds, failed=failed)
-
-
-def _norm(fusion: Fusion) -> str:
-    return "thresholds of A and B" if fusion.thresholds is not None else fusion.norm
 
 
 def _conventions(rule: Rule) -> dict[str, str]:
