@@ -72,6 +72,16 @@ class Running(TypedDict, total=False):
     command: tuple[str, ...]
 
 
+class Asking(TypedDict, total=False):
+    """Keywords that every verb which makes a run has; they stand in the signatures of `verify` and `identify`."""
+
+    by: Texts
+    at: Texts
+    thresholds: Numbers
+    out: PathLike | None
+    progress: Progress
+
+
 class Searched(TypedDict, total=False):
     """Keywords that say what is searched with what, where `templates` are not split."""
 
@@ -141,7 +151,7 @@ class IdentifyKeywords(Counting, Handing, Recordings, Searched, total=False):
     searches: PathLike
 
 
-class LatencyKeywords(Reading, Running, Searched, total=False):
+class LatencyKeywords(Asking, Reading, Running, Searched, total=False):
     """Further keywords of `latency`; see `frbench latency --help`."""
 
     k: int
@@ -150,7 +160,7 @@ class LatencyKeywords(Reading, Running, Searched, total=False):
     runs: int
 
 
-class ShortcutKeywords(Counting, Searched, total=False):
+class ShortcutKeywords(Asking, Counting, Searched, total=False):
     """Further keywords of `precision`; see `frbench precision --help`."""
 
     k: int
@@ -167,7 +177,7 @@ class AnnKeywords(ShortcutKeywords, Handing, total=False):
     seed: int
 
 
-class FuseKeywords(Counting, total=False):
+class FuseKeywords(Asking, Counting, total=False):
     """Further keywords of `fuse`; see `frbench fuse --help`."""
 
     pairs: PathLike
@@ -367,7 +377,7 @@ def verify(
     7
     """
     shared = {"templates": templates, "labels": labels, "by": by, "at": at, "thresholds": thresholds, "failed": failed}
-    with _asked("verify", shared, more, VerifyKeywords, out, progress) as one:
+    with _asked("verify", shared | {"out": out, "progress": progress}, more, VerifyKeywords) as one:
         return Run.of(asked.verify(one), _name(templates if more.get("scores") is None else more["scores"]))
 
 
@@ -396,7 +406,7 @@ def identify(
     InputError : the sentence that `frbench identify` prints.
     """
     shared = {"templates": templates, "labels": labels, "by": by, "at": at, "thresholds": thresholds}
-    with _asked("identify", shared, more, IdentifyKeywords, out, progress) as one:
+    with _asked("identify", shared | {"out": out, "progress": progress}, more, IdentifyKeywords) as one:
         return Run.of(asked.identify(one), _name(templates))
 
 
@@ -404,10 +414,7 @@ def latency(
     templates: Any = None,
     labels: Any = None,
     *,
-    by: Texts = (),
     engine: Literal["cpu", "gpu"] | None = "cpu",
-    out: PathLike | None = None,
-    progress: Progress = False,
     **more: Unpack[LatencyKeywords],
 ) -> Run:
     """Times searches by probe group on this machine, in fresh processes: call it below `if __name__ == "__main__"`.
@@ -422,8 +429,8 @@ def latency(
     ------
     InputError : the sentence that `frbench latency` prints.
     """
-    shared = {"templates": templates, "labels": labels, "by": by, "engine": engine}
-    with _asked("latency", shared, more, LatencyKeywords, out, progress) as one:
+    shared = {"templates": templates, "labels": labels, "engine": engine}
+    with _asked("latency", shared, more, LatencyKeywords) as one:
         run, *beside = asked.latency(one)
         return Run.of(run, _name(templates), beside)
 
@@ -433,11 +440,6 @@ def ann(
     labels: Any = None,
     *,
     index: str = "hnsw",
-    by: Texts = (),
-    at: Texts = (),
-    thresholds: Numbers = (),
-    out: PathLike | None = None,
-    progress: Progress = False,
     **more: Unpack[AnnKeywords],
 ) -> Run:
     """Searches exactly and with an approximate index: whom the index misses, by group, and what it gains.
@@ -448,8 +450,8 @@ def ann(
     index : hnsw, faiss-hnsw, faiss-ivfpq, faiss-sq8 or usearch.
     more : options of `frbench ann` by name, such as build={"M": 16}, effort, rebuilds.
     """
-    shared = {"templates": templates, "labels": labels, "by": by, "at": at, "thresholds": thresholds, "index": index}
-    with _asked("ann", shared, more, AnnKeywords, out, progress) as one:
+    shared = {"templates": templates, "labels": labels, "index": index}
+    with _asked("ann", shared, more, AnnKeywords) as one:
         return Run.of(asked.ann(one), _name(templates))
 
 
@@ -458,11 +460,6 @@ def precision(
     labels: Any = None,
     *,
     format: Texts = ("float16", "bfloat16", "int8"),
-    by: Texts = (),
-    at: Texts = (),
-    thresholds: Numbers = (),
-    out: PathLike | None = None,
-    progress: Progress = False,
     **more: Unpack[ShortcutKeywords],
 ) -> Run:
     """Searches with templates as they are and as fewer bits or dimensions store them: errors by group.
@@ -473,8 +470,8 @@ def precision(
     format : float16, bfloat16, int8, or pcaN for N dimensions.
     more : options of `frbench precision` by name.
     """
-    shared = {"templates": templates, "labels": labels, "by": by, "at": at, "thresholds": thresholds, "format": format}
-    with _asked("precision", shared, more, ShortcutKeywords, out, progress) as one:
+    shared = {"templates": templates, "labels": labels, "format": format}
+    with _asked("precision", shared, more, ShortcutKeywords) as one:
         return Run.of(asked.precision(one), _name(templates))
 
 
@@ -485,12 +482,7 @@ def fuse(
     *,
     rule: Combination = "sum",
     norm: Norm | None = None,
-    by: Texts = (),
-    at: Texts = (),
-    thresholds: Numbers = (),
     failed: Failed = "reject",
-    out: PathLike | None = None,
-    progress: Progress = False,
     **more: Unpack[FuseKeywords],
 ) -> Run:
     """Compares all pairs of the images that two systems made templates of, by scores that both give.
@@ -504,9 +496,8 @@ def fuse(
     by, at, thresholds, failed, out, progress : as of `verify`.
     more : options of `frbench fuse` by name, such as weight, calibration_share, threshold_a.
     """
-    shared = {"a": a, "b": b, "labels": labels, "rule": rule, "by": by, "at": at, "thresholds": thresholds}
-    shared |= {"failed": failed} | ({} if norm is None else {"norm": norm})
-    with _asked("fuse", shared, more, FuseKeywords, out, progress) as one:
+    shared = {"a": a, "b": b, "labels": labels, "rule": rule, "failed": failed, "norm": norm}
+    with _asked("fuse", shared, more, FuseKeywords) as one:
         return Run.of(asked.fuse(one), f"{_name(a)} and {_name(b)}")
 
 
@@ -640,19 +631,16 @@ def _asked(
     shared: Mapping[str, Any],
     more: Mapping[str, Any],
     known: type,
-    out: PathLike | None,
-    progress: Progress,
 ) -> Iterator[Asked]:
     """What a verb is asked for; without `out` in a directory that is gone afterwards."""
     if unknown := sorted(set(more) - set(known.__annotations__)):
-        names = [*shared, *known.__annotations__, "out", "progress"]
+        names = [*shared, *known.__annotations__]
         near = [SPELT[unknown[0]]] if unknown[0] in SPELT else get_close_matches(unknown[0], names, 1)
         hint = f"; did you mean {near[0]}?" if near else f"; expected some of {', '.join(sorted(names))}"
         raise InputError(f"frbench.{verb} has no keyword {unknown[0]!r}{hint}")
-    given = {name: value for name, value in more.items() if name != "command" and value is not None}
-    given |= {name: value for name, value in shared.items() if value is not None and not _is_empty(value)}
-    command = more.get("command") or (f"frbench.{verb}", *(f"{name}={_said(value)}" for name, value in given.items()))
-    shown = progress_of(progress)
+    given = {name: value for name, value in {**more, **shared}.items() if value is not None and not _is_empty(value)}
+    out, shown, command = given.pop("out", None), progress_of(given.pop("progress", False)), given.pop("command", ())
+    command = command or (f"frbench.{verb}", *(f"{name}={_said(value)}" for name, value in given.items()))
     if out is not None:
         yield Asked(given, Path(out), shown, command)
         return
