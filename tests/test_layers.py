@@ -283,3 +283,15 @@ def test_unsafe_blocks_are_few_and_each_says_why():
                 assert re.search("safety", above, re.IGNORECASE), f"{path.name}:{i + 1}"
 
     assert 0 < n <= 80
+
+
+@pytest.mark.parametrize("module", HAND_WRITTEN)
+def test_a_module_says_first_what_one_gets_from_it(module: str):
+    """At most two sentences before the details, and not its own name with a colon."""
+    said = ast.get_docstring(ast.parse(MODULES[module].read_text())) or ""
+    first = " ".join(said.partition("\n\n")[0].split())
+    name = (module.rpartition(".")[2] or "frbench").replace("_", " ")
+
+    assert first
+    assert not first.lower().startswith(f"{name}: ")
+    assert len(re.findall(r"[.!?](?= |$)", re.sub(r"`[^`]*`", "", first))) <= 2

@@ -1,4 +1,4 @@
-"""Choices: words and numbers that commands offer and modules act on, known without anything being loaded."""
+"""Words and numbers that commands offer and modules act on; nothing is loaded to know them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: a table of commands, of which the one that is called is loaded, and what becomes of mistakes."""
+"""Loads and runs the command that is called, and turns mistakes into one sentence and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate: what a count means, with the doubt that belongs to it.
+"""Turns counts into a rate with its interval, or into None with the reason.
 
 Trials share subjects, so an interval that treats them as independent is several times too narrow. Here the variance
 of a rate is the delete-a-block jackknife over blocks of subjects, less what it counts twice; it gives the number of

@@ -1,4 +1,4 @@
-"""Files of a run: tallies and candidates with a version in the header, JSON, all written beside and renamed.
+"""Reads and writes the files of a run: tallies and candidates with a version in the header, and JSON.
 
 Arrays are safetensors, which any language reads. The entry `frbench` of the header is JSON with the format, its
 version, a digest of the arrays and more; it is one entry, because the order of several is not fixed and equal runs

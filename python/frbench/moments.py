@@ -1,4 +1,4 @@
-"""Moments: number, sum and sum of squares of all scores of each cell, from templates alone and without a sweep.
+"""Computes number, sum and sum of squares of the scores of every cell from templates alone, to check a sweep.
 
 A score is the inner product of two unit rows. So with x^0 = 1, x^1 = x and x^2 = x x^T, and T_p(A) the sum of x^p over
 the rows x of group A,

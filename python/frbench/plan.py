@@ -1,4 +1,4 @@
-"""Plan: what is to be counted, small enough to travel with every count of it.
+"""Says what is to be counted, in so little that it goes along with every count of it.
 
 A plan names the trials, the axis, the groups and the cells, declares how many trials each cell holds, and has a
 digest. Tallies of plans with different digests are never added.

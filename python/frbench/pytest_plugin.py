@@ -1,4 +1,4 @@
-"""pytest plugin: a test counts templates, reads estimates, and holds them against rules.
+"""Lets a test count templates, read estimates, and hold them against rules.
 
     def test_new_model(frbench_run):
         run = frbench_run("new.npy", labels="labels.csv", group="sex", at="fmr=1e-3")

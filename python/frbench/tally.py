@@ -1,4 +1,4 @@
-"""Tally: what was counted. Counting stops here, reading starts here.
+"""Holds what was counted and adds it up. Counting stops here, reading starts here.
 
 `total[cell, bin]` holds every trial once: in the bin of its value, or in the last column if it has no score.
 `touching[block, cell, bin]` holds the trials in which a subject of the block took part, so

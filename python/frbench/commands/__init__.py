@@ -1,1 +1,1 @@
-"""Commands: one of the command line in each file; `cli` has the rest."""
+"""One command of the command line in each file; `options/` has what they share."""

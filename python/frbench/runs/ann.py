@@ -1,4 +1,4 @@
-"""Job: `frbench ann`: every probe searched exactly and with an index, at every effort and in several orders."""
+"""Makes the run of `frbench ann`: every probe searched exactly and with an index, at every effort, in some orders."""
 
 from __future__ import annotations
 

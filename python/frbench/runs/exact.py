@@ -1,4 +1,4 @@
-"""Exact: the search that others are held against, counted once, and others counted beside it."""
+"""Counts the exact search once, and cheaper searches beside it."""
 
 from __future__ import annotations
 

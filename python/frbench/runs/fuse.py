@@ -1,4 +1,4 @@
-"""Fusion jobs: the templates of two systems become one run of fused scores."""
+"""Makes one run of fused scores from the templates of two systems."""
 
 from __future__ import annotations
 

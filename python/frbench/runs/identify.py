@@ -1,4 +1,4 @@
-"""Jobs: what a command does from input files to the files of a run. Counting and reading meet here, in a tally."""
+"""Makes a 1:N run: searches every probe, sets thresholds, and counts what was found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Job: a load command from its task to the files of a run."""
+"""Makes the run of `frbench load`: sends requests to a server, and writes what was answered."""
 
 from __future__ import annotations
 

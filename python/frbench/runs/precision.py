@@ -1,4 +1,4 @@
-"""Job: `frbench precision`: the same searches with templates as other formats store them."""
+"""Makes the run of `frbench precision`: the same searches with templates as other formats store them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rereading: the results of a tally alone, at thresholds and by groups that are chosen after it was counted."""
+"""Reads the results of a tally alone, at thresholds and by groups that are chosen after it was counted."""
 
 from __future__ import annotations
 

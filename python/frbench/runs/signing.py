@@ -1,4 +1,4 @@
-"""Signing: one statement that binds the page, the counts, the results, the manifest and the inputs of a run.
+"""Signs a run: one statement binds the page, the counts, the results, the manifest and the inputs of a run.
 
 `signature.json` is one line of canonical JSON (sorted keys, no spaces, ASCII): the statement, and an Ed25519 signature
 (RFC 8032) of `CONTEXT` and the canonical JSON of the statement alone. Keys are PEM files, as openssl makes and reads.

@@ -1,4 +1,4 @@
-"""Verification: one 1:1 run, from what is compared to what was found of it."""
+"""Makes a 1:1 run: compares, sets thresholds, checks the counts, and names errors where that was asked for."""
 
 from __future__ import annotations
 

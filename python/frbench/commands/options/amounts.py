@@ -1,4 +1,4 @@
-"""Amounts: numbers, times and shares as people write them, as values of options."""
+"""Reads numbers, times and shares as people write them, as values of options."""
 
 from __future__ import annotations
 

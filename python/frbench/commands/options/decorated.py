@@ -1,4 +1,4 @@
-"""Decorated: a command with several options, in the order in which its help shows them."""
+"""Puts several options on a command, in the order in which its help shows them."""
 
 from __future__ import annotations
 
