@@ -77,6 +77,18 @@ def test_arrays_frames_and_files_are_one_run(tmp_path: Path):
     assert set(tmp_path.iterdir()) == before
 
 
+def test_categories_and_nulls_are_read_as_texts():
+    """As polars and pandas give them: categories over views of texts, and no label for null."""
+    parts = [pa.array([*LABELS["sex"][:30], None]), pa.array(LABELS["sex"][31:])]
+    coded = [part.dictionary_encode() for part in parts]
+    views = pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(each.indices, each.dictionary.cast(pa.string_view())) for each in coded]
+    )
+    found = frbench.load(FACES, labels=pa.table({"subject_id": LABELS["subject_id"], "sex": views}))
+
+    assert found.labels["sex"].tolist() == [*LABELS["sex"][:30], "", *LABELS["sex"][31:]]
+
+
 def test_a_run_is_written_and_read_as_the_command_has_it(tmp_path: Path):
     """The files of `out=`, of `write` and of the command are one, but for time and command."""
     written = frbench.verify(FACES, LABELS, by="sex", at="fmr=0.05", keep_pairs=3, out=tmp_path / "a", report=False)

@@ -79,7 +79,10 @@ def table_of(value: Any, name: str) -> Table:
         raise InputError(f"{name}: no column of text among {named(table.column_names)}, expected ids or labels")
     if not len(table):
         raise InputError(f"{name}: has no rows, expected at least one")
-    return Table(name, {column: of_arrow(table.column(column).cast(pa.large_string())) for column in kept})
+    try:
+        return Table(name, {column: of_arrow(_texts(table.column(column))) for column in kept})
+    except pa.ArrowException as problem:
+        raise InputError(f"{name}: cannot be read as text ({str(problem).splitlines()[0]})") from problem
 
 
 def digest_of_matrix(matrix: Matrix) -> str:
@@ -98,6 +101,14 @@ def digest_of_table(table: Table) -> str:
             encoded = text.encode("utf-8", "surrogatepass")
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
     return digest.hexdigest()
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as text. Categories are cast first, since Arrow takes nothing from some kinds of them."""
+    if not pa.types.is_dictionary(column.type):
+        return column.cast(pa.large_string())
+    parts = [chunk.dictionary.cast(pa.large_string()).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(parts, type=pa.large_string())
 
 
 def _array(value: Any) -> npt.NDArray[Any] | None:
