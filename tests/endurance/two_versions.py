@@ -39,7 +39,7 @@ OF_CLOCKS = {"created", "durations_s", "exact_queries", "queries", "build_s", "c
 CLOCKS = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\+00:00| UTC)?"
     # Seconds of steps on a page: in its table of provenance, and in the manifest that it repeats.
-    r'|<td class="left" colspan="1">\d+\.\d+</td>|^ +&#34;[a-z ]+&#34;: \d+\.\d+,?$',
+    r'|<td class="left"[^>]*>\d+\.\d+</td>|^ +&#34;[a-z ]+&#34;: \d+\.\d+,?$',
     re.MULTILINE,
 )
 SCORES, COLUMNS = "scores.csv", "score=score,probe_subject=a,reference_subject=b"
