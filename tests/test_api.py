@@ -171,6 +171,13 @@ def test_a_threshold_is_set_at_a_miss_rate(population: str):
     assert (found.k, found.n) == (misses["k"], misses["n"])
 
 
+def test_two_policies_in_memory_are_refused():
+    """Also where both runs have one name, as all templates in memory have."""
+    one, other = (frbench.verify(FACES, LABELS, thresholds=0.5, failed=failed) for failed in ("reject", "exclude"))
+    with pytest.raises(InputError, match="treat failed templates differently"):
+        frbench.transfer(one, other, at="fmr=0.05")
+
+
 def test_searches_are_runs():
     """A split of one array, and two that were split before."""
     split = frbench.identify(FACES, LABELS, by="sex", at="fpir=0.1", k=5)

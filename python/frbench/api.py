@@ -689,11 +689,11 @@ def _people(value: FinishedRun | PathLike) -> transfers.People:
 
 def _policy(runs: Sequence[FinishedRun | PathLike]) -> Failed:
     """What all runs do with failed templates."""
-    policies: dict[str, Failed] = {_named(run): _results(run)["failed_policy"] for run in runs}
-    if len(set(policies.values())) > 1:
-        each = ", ".join(f"{run}: {policy}" for run, policy in policies.items())
+    policies: list[tuple[str, Failed]] = [(_named(run), _results(run)["failed_policy"]) for run in runs]
+    if len({policy for _, policy in policies}) > 1:
+        each = ", ".join(f"{run}: {policy}" for run, policy in policies)
         raise InputError(f"the runs treat failed templates differently ({each}); choose one with --failed")
-    return next(iter(policies.values()))
+    return policies[-1][1]
 
 
 def _named(run: FinishedRun | PathLike) -> str:
