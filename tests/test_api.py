@@ -230,6 +230,25 @@ def test_a_mistake_is_one_sentence(templates: Any, labels: Any, sentence: str):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "sentence"),
+    [
+        ("thresholds", ["a"], "thresholds is 'a', expected a number or several"),
+        ("at", 0.001, "at is 0.001, expected a text or several"),
+        ("by", [3], "by is 3, expected a text or several"),
+    ],
+)
+def test_a_keyword_of_another_kind_is_one_sentence(keyword: str, value: Any, sentence: str):
+    """It names the keyword, and what was given."""
+    with pytest.raises(InputError, match=sentence):
+        frbench.verify(FACES, LABELS, **{keyword: value})
+
+
+def test_a_number_of_numpy_is_a_threshold():
+    """Of any width; one may stand alone."""
+    assert frbench.verify(FACES, LABELS, thresholds=np.float32(0.5)).results["thresholds"] == [0.5]
+
+
 def test_a_misspelt_keyword_is_told_what_it_could_be():
     """Also one that is spelt as the option is."""
     with pytest.raises(InputError, match=r"frbench.verify has no keyword 'group'; did you mean by\?"):

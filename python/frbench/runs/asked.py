@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -142,12 +143,12 @@ class Asked:
         )
 
     def _shared(self, default_at: str, metrics: Sequence[str]) -> dict[str, Any]:
-        thresholds = _numbers(self["thresholds"])
-        texts = _texts(self["at"]) or ((default_at,) if default_at and not thresholds else ())
+        thresholds = _numbers("thresholds", self["thresholds"])
+        texts = _texts("at", self["at"]) or ((default_at,) if default_at and not thresholds else ())
         return {
             "out": self.out,
-            "groupings": groupings_of(_texts(self["by"])),
-            "per_template": _texts(self["per_template"]),
+            "groupings": groupings_of(_texts("by", self["by"])),
+            "per_template": _texts("per_template", self["per_template"]),
             "thresholds": thresholds,
             "targets": tuple(dict.fromkeys(target for text in texts for target in parse_targets(text, metrics))),
             "population": population_of(self["at_population"]),
@@ -319,7 +320,7 @@ def precision(asked: Asked) -> FinishedRun:
     """Searches with templates in several formats."""
     options = asked.options(default_at="fpir=0.1", metrics=["fpir", "fmr"])
     gallery, probes = asked.gallery_and_probes()
-    formats = _texts(asked["format"])
+    formats = _texts("format", asked["format"])
     return run_precision(gallery, probes, options, formats, **asked.lists(gallery), progress=asked.progress)
 
 
@@ -400,14 +401,20 @@ def _with_rank_1(ranks: Sequence[int]) -> tuple[int, ...]:
     return tuple(ranks) if not ranks or ranks[0] <= 1 else (1, *ranks)
 
 
-def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Texts, of which one may stand alone."""
-    return (value,) if isinstance(value, str) else tuple(value)
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """Texts of a keyword, of which one may stand alone."""
+    several = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if wrong := [each for each in several if not isinstance(each, str)]:
+        raise InputError(f"{name} is {wrong[0]!r}, expected a text or several")
+    return several
 
 
-def _numbers(value: float | Iterable[float]) -> tuple[float, ...]:
-    """Numbers, of which one may stand alone."""
-    return (float(value),) if isinstance(value, int | float) else tuple(value)
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers of a keyword, of which one may stand alone."""
+    several = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    if wrong := [each for each in several if not isinstance(each, Real)]:
+        raise InputError(f"{name} is {wrong[0]!r}, expected a number or several")
+    return tuple(float(each) for each in several)
 
 
 def _path(value: Any) -> Path | None:
